@@ -1,0 +1,58 @@
+/* online_migrations_fdw--0.1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION online_migrations_fdw" to load this file. \quit
+
+CREATE FUNCTION online_migrations_fdw_handler()
+RETURNS fdw_handler
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION online_migrations_fdw_handler() IS
+'handler of the foreign data wrapper online_migrations_fdw';
+
+CREATE FUNCTION online_migrations_fdw_validator(options text[], catalog oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION online_migrations_fdw_validator(text[], oid) IS
+'checks the options of servers, user mappings, foreign tables and columns of online_migrations_fdw';
+
+CREATE FOREIGN DATA WRAPPER online_migrations_fdw
+  HANDLER online_migrations_fdw_handler
+  VALIDATOR online_migrations_fdw_validator;
+
+COMMENT ON FOREIGN DATA WRAPPER online_migrations_fdw IS
+'DigitalOcean API: online migrations of managed databases';
+
+CREATE FUNCTION databases_update_online_migration(
+    database_cluster_uuid uuid,
+    source jsonb DEFAULT NULL,
+    disable_ssl boolean DEFAULT false,
+    ignore_dbs text[] DEFAULT '{}',
+    replace boolean DEFAULT false,
+    source_server text DEFAULT NULL,
+    server text DEFAULT NULL)
+RETURNS TABLE (id text, created_at timestamptz, status text)
+AS 'MODULE_PATHNAME', 'omf_update_online_migration'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+ROWS 1;
+
+COMMENT ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) IS
+'starts an online migration into a database cluster (PUT /v2/databases/{database_cluster_uuid}/online-migration); ROLLBACK does not undo it';
+
+CREATE FUNCTION databases_delete_online_migration(
+    database_cluster_uuid uuid,
+    migration_id text,
+    missing_ok boolean DEFAULT false,
+    server text DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'omf_delete_online_migration'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) IS
+'stops an online migration (DELETE /v2/databases/{database_cluster_uuid}/online-migration/{migration_id}); ROLLBACK does not undo it';
+
+REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) FROM PUBLIC;

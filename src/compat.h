@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every guard on a version of libcurl or PostgreSQL.
+ *
+ * libcurl 7.81 or later, PostgreSQL 15 to 18.  What is guarded for libcurl is
+ * macros only, so that this header needs none of libcurl's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_COMPAT_H
+#define OMF_COMPAT_H
+
+#ifdef LIBCURL_VERSION_NUM
+
+/* CURLOPT_PROTOCOLS_STR came with libcurl 7.85, which deprecated the other. */
+#if LIBCURL_VERSION_NUM >= 0x075500
+#define OMF_SET_PROTOCOLS(handle, encrypted)         \
+	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, \
+					  (encrypted) ? "https" : "http") == CURLE_OK)
+#else
+#define OMF_SET_PROTOCOLS(handle, encrypted)     \
+	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS, \
+					  (long) ((encrypted) ? CURLPROTO_HTTPS : CURLPROTO_HTTP)) == CURLE_OK)
+#endif
+
+/*
+ * Without CURLOPT_QUICK_EXIT, calling off a request whose name is being
+ * looked up waits for the look-up's end.
+ */
+#if LIBCURL_VERSION_NUM >= 0x075700
+#define OMF_SET_QUICK_EXIT(handle) \
+	(curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK)
+#else
+#define OMF_SET_QUICK_EXIT(handle) true
+#endif
+
+/* CURL_WRITEFUNC_ERROR came with libcurl 7.87. */
+#ifndef CURL_WRITEFUNC_ERROR
+#define CURL_WRITEFUNC_ERROR 0xFFFFFFFF
+#endif
+
+#endif /* LIBCURL_VERSION_NUM */
+
+#ifdef PG_VERSION_NUM
+
+/* The ACL check by class came with PostgreSQL 16. */
+#if PG_VERSION_NUM >= 160000
+#define omf_server_aclcheck(serverid, userid) \
+	object_aclcheck(ForeignServerRelationId, serverid, userid, ACL_USAGE)
+#else
+#define omf_server_aclcheck(serverid, userid) \
+	pg_foreign_server_aclcheck(serverid, userid, ACL_USAGE)
+#endif
+
+/* A WaitEventSet belongs to a ResourceOwner from PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define omf_create_wait_event_set(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define omf_create_wait_event_set(nevents) \
+	CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/* Wait events with names of their own came with PostgreSQL 17. */
+#if PG_VERSION_NUM >= 170000
+#define omf_new_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define omf_new_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* Path and plan nodes grew arguments. */
+#if PG_VERSION_NUM >= 180000
+#define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total,       \
+							NIL, outer, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total,          \
+							NIL, outer, NULL, NIL, NIL)
+#else
+#define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total,          \
+							NIL, outer, NULL, NIL)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define omf_estimate_array_length(root, node) estimate_array_length(root, node)
+#else
+#define omf_estimate_array_length(root, node) estimate_array_length(node)
+#endif
+
+#endif /* PG_VERSION_NUM */
+
+#endif /* OMF_COMPAT_H */

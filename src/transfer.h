@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * transfer.h
+ *	  Requests: queued, sent a few at a time, tried again, handed over.
+ *
+ * An OmfEngine belongs to one endpoint and one token.  Requests are submitted
+ * to it, wait in its queue, are sent with at most max_concurrency in flight,
+ * tried again where that is safe (retry.h), and end up in the OmfInbox that
+ * they were submitted with.
+ *
+ * The engine never waits.  Its owner asks it how long there is nothing to do
+ * (omf_engine_prepare_wait), waits that long or until the engine's descriptor
+ * is readable, and then drives it (omf_engine_drive).
+ *
+ * May call: http.c, retry.c.  Must never: throw, palloc, log, wait, or know of PostgreSQL or of
+ * what the API's answers mean.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_TRANSFER_H
+#define OMF_TRANSFER_H
+
+#include <sys/queue.h>
+
+#include "http.h"
+
+typedef struct OmfEngine OmfEngine;
+typedef struct OmfRequest OmfRequest;
+
+typedef struct OmfEngineConfig
+{
+	OmfHttpConfig http;        /* of the connections */
+	int request_timeout_ms;    /* from sending to the last byte, one try */
+	int max_retries;           /* tries after the first */
+	int64_t max_retry_wait_ms; /* the longest pause before a retry */
+} OmfEngineConfig;
+
+/*
+ * Where finished requests arrive.  It lives in its owner's memory, starts as
+ * OMF_INBOX_INITIALIZER, and must be cleared before that memory goes.
+ */
+typedef TAILQ_HEAD(OmfRequestList, OmfRequest) OmfRequestList;
+
+typedef struct OmfInbox
+{
+	OmfRequestList pending; /* submitted, not finished */
+	OmfRequestList done;    /* finished, oldest first */
+} OmfInbox;
+
+extern void omf_inbox_init(OmfInbox *inbox);
+
+/* The oldest finished request, now the caller's to free, or NULL. */
+extern OmfRequest *omf_inbox_take(OmfInbox *inbox);
+
+/* Call off and free everything that was submitted with this inbox. */
+extern void omf_inbox_clear(OmfInbox *inbox);
+
+/*
+ * Make an engine; the strings of `config` are copied.  NULL when a descriptor
+ * or memory can't be had, or libcurl lacks what is asked of it, with *reason
+ * set to a constant sentence.
+ */
+extern OmfEngine *omf_engine_create(const OmfEngineConfig *config,
+									const char **reason);
+
+/* Close all connections.  Every inbox must have been cleared before. */
+extern void omf_engine_destroy(OmfEngine *engine);
+
+/*
+ * Queue a request.  `path` begins with a slash and is sent as it is; `body`
+ * (NULL for none) is sent as application/json.  Both are copied; the copy of
+ * the body is wiped before it is freed.  An answer with a body of more than
+ * `body_max` bytes fails as OMF_TOO_LARGE.  `owner` is handed back by
+ * omf_request_owner().  NULL when out of memory.
+ */
+extern OmfRequest *omf_engine_submit(OmfEngine *engine, OmfInbox *inbox,
+									 OmfMethod method, const char *path,
+									 const char *body, size_t body_max,
+									 void *owner);
+
+/* How many requests can be submitted that would be sent at once; 0 or more. */
+extern int omf_engine_room(const OmfEngine *engine);
+
+/* The descriptor that is readable while the engine wants to be driven. */
+extern int omf_engine_fd(const OmfEngine *engine);
+
+/*
+ * To be called before waiting: milliseconds after which the engine wants to
+ * be driven in any case, -1 for never.  With `arm` the descriptor becomes
+ * readable then, so that no timeout of the waiter's own is needed.
+ * Only time that is waited counts against request_timeout.
+ */
+extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
+
+/* Do all that can be done without waiting. */
+extern void omf_engine_drive(OmfEngine *engine);
+
+/* The engine's token, for masking. */
+extern const char *omf_engine_token(const OmfEngine *engine);
+
+extern void *omf_request_owner(const OmfRequest *request);
+extern OmfMethod omf_request_method(const OmfRequest *request);
+extern const char *omf_request_path(const OmfRequest *request);
+
+/* The reply of a finished request; it lives as long as the request. */
+extern const OmfReply *omf_request_reply(const OmfRequest *request);
+
+/* Free a request in whatever state it is; one in flight is called off. */
+extern void omf_request_free(OmfRequest *request);
+
+#endif /* OMF_TRANSFER_H */
