@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# Which Debian packages the commands under test/ need, and how the missing
+# ones come.  Where nothing is missing, apt is not called.
+#
+# Sets PG_MAJOR and PG_BIN.
+
+# The oldest PostgreSQL that the extension supports.
+OLDEST_POSTGRES=15
+
+# One requirement a word; a|b is met by either, and a is what gets installed.
+base_packages()
+{
+	echo "make gcc libc6-dev perl libipc-run-perl" \
+		"libcurl4-openssl-dev|libcurl4-gnutls-dev libjson-c-dev" \
+		"$(simulator_packages)"
+}
+
+simulator_packages()
+{
+	echo "libssl-dev libnghttp2-dev libevent-dev"
+}
+
+# With PG_CONFIG set the user brings a PostgreSQL of their own.
+postgres_packages()
+{
+	if [ -z "${PG_CONFIG:-}" ]; then
+		echo "postgresql-$1 postgresql-server-dev-$1"
+	fi
+}
+
+package_installed()
+{
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+requirement_met()
+{
+	local package
+	for package in ${1//|/ }; do
+		package_installed "$package" && return 0
+	done
+	return 1
+}
+
+missing_of()
+{
+	local requirement
+	for requirement in "$@"; do
+		requirement_met "$requirement" || printf '%s ' "${requirement%%|*}"
+	done
+}
+
+# The newest server on the machine, so that nothing is installed beside it.
+installed_postgres()
+{
+	local folder major newest=
+	for folder in /usr/lib/postgresql/*/bin; do
+		[ -x "$folder/postgres" ] || continue
+		major=$(basename "$(dirname "$folder")")
+		[ "$major" -ge "$OLDEST_POSTGRES" ] || continue
+		if [ "$major" -gt "${newest:-0}" ]; then
+			newest=$major
+		fi
+	done
+	echo "$newest"
+}
+
+# What the metapackage "postgresql" of the release depends on.
+archive_postgres()
+{
+	apt-cache show --no-all-versions postgresql 2>/dev/null |
+		sed -n 's/^Depends:.*postgresql-\([0-9][0-9]*\).*/\1/p' | head -n 1
+}
+
+# A user's password, if sudo wants one, is asked for before anything runs in
+# the background; without a terminal nobody could type it.
+get_root()
+{
+	[ "$(id -u)" -ne 0 ] || return 0
+	have sudo ||
+		die "packages are missing ($*): run this as root, or install sudo"
+	sudo -n true 2>/dev/null && return 0
+	[ -t 0 ] || die "packages are missing ($*), and sudo asks for a password"
+	say "Packages are missing ($*): sudo may ask for your password."
+	sudo -v
+}
+
+ensure_packages()
+{
+	local requirements missing
+	if ! have apt-get || ! have dpkg-query; then
+		complain "no apt here: taking it that all that is needed is there"
+		choose_postgres
+		return 0
+	fi
+	PG_MAJOR=$(installed_postgres)
+	# shellcheck disable=SC2046 # words are wanted
+	missing=$(missing_of $(base_packages))
+	if [ -z "${PG_CONFIG:-}" ]; then
+		# shellcheck disable=SC2046
+		missing+=$(missing_of $(postgres_packages "${PG_MAJOR:-of-the-release}"))
+	fi
+	if [ -z "$missing" ]; then
+		heading "packages: all there"
+		choose_postgres
+		return 0
+	fi
+	get_root "$missing"
+	root_step "reading apt's lists of packages" \
+		apt-get -q -o DPkg::Lock::Timeout=300 update ||
+		die "apt cannot read its lists of packages"
+	if [ -z "$PG_MAJOR" ]; then
+		PG_MAJOR=$(archive_postgres)
+		[ -n "$PG_MAJOR" ] || die "this release's archive has no PostgreSQL"
+		[ "$PG_MAJOR" -ge "$OLDEST_POSTGRES" ] || [ -n "${PG_CONFIG:-}" ] ||
+			die "PostgreSQL $PG_MAJOR is older than $OLDEST_POSTGRES"
+	fi
+	requirements="$(base_packages) $(postgres_packages "$PG_MAJOR")"
+	# shellcheck disable=SC2086
+	missing=$(missing_of $requirements)
+	# shellcheck disable=SC2086
+	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
+		die "apt could not install what is missing"
+	choose_postgres
+}
+
+choose_postgres()
+{
+	if [ -z "${PG_CONFIG:-}" ]; then
+		if [ -n "${PG_MAJOR:-}" ] &&
+			[ -x "/usr/lib/postgresql/$PG_MAJOR/bin/pg_config" ]; then
+			PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+		else
+			PG_CONFIG=$(command -v pg_config) || die "no pg_config found"
+		fi
+	fi
+	PG_BIN=$("$PG_CONFIG" --bindir)
+	PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+	[ -x "$PG_BIN/postgres" ] || die "no server in $PG_BIN"
+}

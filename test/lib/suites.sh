@@ -1,0 +1,221 @@
+# shellcheck shell=bash
+# The suites of test/run, and how their results are counted.
+#
+# A suite that cannot even run is a failure; the others still do.
+
+PASSED=0
+FAILED=0
+
+# Each line of the file is "PASSED FAILED" of one suite.
+count_up()
+{
+	local passed failed
+	PASSED=0
+	FAILED=0
+	[ -s "$WORK/counts" ] || return 0
+	while read -r passed failed; do
+		PASSED=$((PASSED + passed))
+		FAILED=$((FAILED + failed))
+	done <"$WORK/counts"
+}
+
+record()
+{
+	echo "$1 $2" >>"$WORK/counts"
+}
+
+wanted()
+{
+	local filter
+	[ ${#FILTERS[@]} -gt 0 ] || return 0
+	for filter in "${FILTERS[@]}"; do
+		[[ $1 == *"$filter"* ]] && return 0
+	done
+	return 1
+}
+
+# Runs a command in its own process group, its output on ours.
+run_and_wait()
+{
+	local status=0 pid
+	run_in_background "${USER_COMMAND[@]}" "$@" </dev/null
+	pid=$STEP_PID
+	wait "$pid" || status=$?
+	forget_background "$pid"
+	return "$status"
+}
+
+tap_suite()
+{
+	run_and_wait "$LIB_COPY/tap" "$WORK/counts" "$@"
+}
+
+run_unit_tests()
+{
+	local program found=
+	heading "unit tests"
+	for program in "$WORK"/tree/test/unit/*.c; do
+		[ -e "$program" ] || continue
+		found=1
+	done
+	if [ -z "$found" ]; then
+		say "    none"
+	elif wanted unit; then
+		step "building the unit tests" make -C "$WORK/tree" -j2 \
+			"PG_CONFIG=$PG_CONFIG" with_llvm=no unit-programs || {
+			record 0 1
+			return
+		}
+		for program in "$WORK"/tree/test/unit/*; do
+			if [ -f "$program" ] && [ -x "$program" ]; then
+				tap_suite "unit/$(basename "$program")" "$program" || true
+			fi
+		done
+	fi
+}
+
+# The simulator's own smoke test: TAP when it prints any, else one test.
+run_simulator_check()
+{
+	local log=$WORK/logs/simulator-check.out status=0
+	wanted simulator || return 0
+	heading "the simulator's own test"
+	run_and_wait make -s -C "$WORK/tree/test/simulator" check \
+		>"$log" 2>&1 || status=$?
+	if grep -Eq '^1\.\.[0-9]' "$log"; then
+		if ! tap_suite simulator cat "$log"; then
+			status=0
+		fi
+	elif [ "$status" -eq 0 ]; then
+		say "    simulator: passed"
+		record 1 0
+	fi
+	if [ "$status" -ne 0 ]; then
+		tail -n 30 "$log" | sed 's/^/    | /'
+		record 0 1
+	fi
+}
+
+# "setup" comes first, whatever was asked for, then the others by name.
+regress_files()
+{
+	local file name
+	[ -e "$WORK/tree/sql/setup.sql" ] && echo setup
+	for file in "$WORK"/tree/sql/*.sql; do
+		name=$(basename "$file" .sql)
+		[ -e "$file" ] && [ "$name" != setup ] && wanted "$name" && echo "$name"
+	done
+	return 0
+}
+
+# PostgreSQL before 16 has a format of its own, later ones print TAP.
+regress_passed()
+{
+	grep -Eq "^(test )? *$1 +\.\.\. ok |^ok [0-9]+ +[-+] +$1 " "$2"
+}
+
+run_regress()
+{
+	local tests name log=$WORK/logs/regress.out failed=
+	mapfile -t tests < <(regress_files)
+	heading "pg_regress"
+	if [ ${#tests[@]} -eq 0 ] || [ "${tests[*]}" = setup ]; then
+		say "    nothing to run"
+		return 0
+	fi
+	if ! start_server "$WORK/tree/test/lib/regress.conf"; then
+		record 0 "${#tests[@]}"
+		return 0
+	fi
+	run_and_wait "$PG_REGRESS" --bindir="$PG_BIN" --dbname=digitalocean \
+		--inputdir="$WORK/tree" --outputdir="$WORK/tree" --host="$PGHOST" \
+		--port="$PGPORT" --user=postgres --no-locale --encoding=UTF8 \
+		"${tests[@]}" >"$log" 2>&1 || true
+	for name in "${tests[@]}"; do
+		if regress_passed "$name" "$log"; then
+			say "    $name: passed"
+			record 1 0
+		else
+			say "    $name: failed"
+			record 0 1
+			failed=1
+		fi
+	done
+	[ -z "$failed" ] || show_regress_failure "$log"
+	stop_server
+}
+
+show_regress_failure()
+{
+	local diffs=$WORK/tree/regression.diffs
+	if [ -s "$diffs" ]; then
+		head -n 400 "$diffs" | sed 's/^/    | /'
+	else
+		tail -n 40 "$1" | sed 's/^/    | /'
+	fi
+}
+
+stop_server()
+{
+	as_user "$PG_BIN/pg_ctl" -D "$WORK/data" -m fast -w -s stop || true
+}
+
+# Each suite has a folder of its own for what it leaves.
+run_tap_suites()
+{
+	local file name
+	heading "TAP suites"
+	for file in "$WORK"/tree/test/t/*.pl; do
+		name=$(basename "$file" .pl)
+		if [ -e "$file" ] && wanted "$name"; then
+			run_tap_suite "$name" "$file"
+		fi
+	done
+}
+
+run_tap_suite()
+{
+	local folder=$WORK/tap/$1
+	as_user mkdir -p "$folder/tmp_check/log"
+	TESTDIR=$folder TESTDATADIR=$folder/tmp_check \
+		TESTLOGDIR=$folder/tmp_check/log PG_TEST_TIMEOUT_DEFAULT=60 \
+		tap_suite "$1" perl "$2" && return 0
+	say "    | the end of its log:"
+	tail -n 60 "$folder/tmp_check/log/regress_log_$1" | sed 's/^/    | /'
+}
+
+check_logs()
+{
+	local logs
+	mapfile -t logs < <(find "$WORK/logs/server.log" \
+		"$WORK/tap" -name '*.log' 2>/dev/null)
+	[ ${#logs[@]} -gt 0 ] || return 0
+	heading "the logs of all servers"
+	tap_suite "secrets in ${#logs[@]} logs" "$LIB_COPY/check-secrets" \
+		"$LIB_COPY/secrets" "${logs[@]}" || true
+}
+
+keep_work_folder()
+{
+	local kept
+	kept=$(dirname "$WORK")/omf-kept.$(basename "$WORK")
+	cp -a "$WORK" "$kept" && say "logs and results are kept in $kept"
+}
+
+run_suites()
+{
+	LIB_COPY=$WORK/tree/test/lib
+	as_user touch "$WORK/counts"
+	run_unit_tests
+	run_simulator_check
+	run_regress
+	run_tap_suites
+	check_logs
+	run_contract
+}
+
+run_contract()
+{
+	[ -n "$CONTRACT" ] || return 0
+	say "    contract: not yet"
+}
