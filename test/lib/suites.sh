@@ -24,12 +24,20 @@ record()
 	echo "$1 $2" >>"$WORK/counts"
 }
 
+# A filter is part of a name, or a pattern or path like "t/*", "sql/scan.sql".
 wanted()
 {
 	local filter
 	[ ${#FILTERS[@]} -gt 0 ] || return 0
 	for filter in "${FILTERS[@]}"; do
-		[[ $1 == *"$filter"* ]] && return 0
+		filter=${filter#./}
+		filter=${filter#test/}
+		filter=${filter%.*}
+		# shellcheck disable=SC2053 # a pattern is meant
+		case $filter in
+			*/*) [[ $1 == $filter* ]] && return 0 ;;
+			*) [[ $1 == *$filter* ]] && return 0 ;;
+		esac
 	done
 	return 1
 }
@@ -50,35 +58,39 @@ tap_suite()
 	run_and_wait "$LIB_COPY/tap" "$WORK/counts" "$@"
 }
 
+any_unit_test_wanted()
+{
+	local source
+	for source in "$WORK"/tree/test/unit/*.c; do
+		if [ -e "$source" ] && wanted "unit/$(basename "$source" .c)"; then
+			return 0
+		fi
+	done
+	return 1
+}
+
 run_unit_tests()
 {
-	local program found=
+	local program
+	any_unit_test_wanted || return 0
 	heading "unit tests"
-	for program in "$WORK"/tree/test/unit/*.c; do
-		[ -e "$program" ] || continue
-		found=1
-	done
-	if [ -z "$found" ]; then
-		say "    none"
-	elif wanted unit; then
-		step "building the unit tests" make -C "$WORK/tree" -j2 \
-			"PG_CONFIG=$PG_CONFIG" with_llvm=no unit-programs || {
-			record 0 1
-			return
-		}
-		for program in "$WORK"/tree/test/unit/*; do
-			if [ -f "$program" ] && [ -x "$program" ]; then
-				tap_suite "unit/$(basename "$program")" "$program" || true
-			fi
-		done
+	if ! step "building the unit tests" make -C "$WORK/tree" -j2 \
+		"PG_CONFIG=$PG_CONFIG" with_llvm=no unit-programs; then
+		record 0 1
+		return 0
 	fi
+	for program in "$WORK"/tree/test/unit/bin/*; do
+		if [ -x "$program" ] && wanted "unit/$(basename "$program")"; then
+			tap_suite "unit/$(basename "$program")" "$program" || true
+		fi
+	done
 }
 
 # The simulator's own smoke test: TAP when it prints any, else one test.
 run_simulator_check()
 {
 	local log=$WORK/logs/simulator-check.out status=0
-	wanted simulator || return 0
+	wanted simulator/ || return 0
 	heading "the simulator's own test"
 	run_and_wait make -s -C "$WORK/tree/test/simulator" check \
 		>"$log" 2>&1 || status=$?
@@ -103,7 +115,7 @@ regress_files()
 	[ -e "$WORK/tree/sql/setup.sql" ] && echo setup
 	for file in "$WORK"/tree/sql/*.sql; do
 		name=$(basename "$file" .sql)
-		[ -e "$file" ] && [ "$name" != setup ] && wanted "$name" && echo "$name"
+		[ -e "$file" ] && [ "$name" != setup ] && wanted "sql/$name" && echo "$name"
 	done
 	return 0
 }
@@ -167,7 +179,7 @@ run_tap_suites()
 	heading "TAP suites"
 	for file in "$WORK"/tree/test/t/*.pl; do
 		name=$(basename "$file" .pl)
-		if [ -e "$file" ] && wanted "$name"; then
+		if [ -e "$file" ] && wanted "t/$name"; then
 			run_tap_suite "$name" "$file"
 		fi
 	done
