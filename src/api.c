@@ -355,7 +355,7 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	OmfMethod method = omf_request_method(request);
 	int success = method == OMF_DELETE ? 204 : 200;
 	char reason[OMF_JSON_REASON_SIZE];
-	OmfErrorKind kind;
+	OmfErrorKind kind = OMF_ERROR_REPLY;
 
 	*record = NULL;
 	*error = NULL;

@@ -44,6 +44,27 @@
 
 #ifdef PG_VERSION_NUM
 
+/* The mark of a function that does not return changed its place and name. */
+#if PG_VERSION_NUM >= 180000
+#define omf_noreturn pg_noreturn
+#else
+#define omf_noreturn pg_attribute_noreturn()
+#endif
+
+/* EXPLAIN's declarations moved. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+/* The user whose rights a scan has moved from the range table to the plan. */
+#if PG_VERSION_NUM >= 160000
+#define omf_check_as_user(plan, estate) ((plan)->checkAsUser)
+#else
+#define omf_check_as_user(plan, estate) \
+	(exec_rt_fetch((plan)->scan.scanrelid, estate)->checkAsUser)
+#endif
+
 /* The ACL check by class came with PostgreSQL 16. */
 #if PG_VERSION_NUM >= 160000
 #define omf_server_aclcheck(serverid, userid) \

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * error.h
+ *	  Failures of the API as errors of PostgreSQL.
+ *
+ * May call: ereport.  The only place that turns a remote failure into one.
+ * Must never: show a secret (api.c has masked what it hands over).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_ERROR_H
+#define OMF_ERROR_H
+
+#include "api.h"
+#include "compat.h"
+
+/* What was being done when a call failed. */
+typedef enum OmfAction
+{
+	OMF_ACTION_READ,  /* the status */
+	OMF_ACTION_START, /* a migration */
+	OMF_ACTION_STOP   /* a migration */
+} OmfAction;
+
+/*
+ * Raise the error; it and its strings are not used after that.  NULL stands
+ * for "out of memory".
+ */
+omf_noreturn extern void omf_raise(OmfAction action, const OmfError *error);
+
+#endif /* OMF_ERROR_H */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * import.h
+ *	  IMPORT FOREIGN SCHEMA.
+ *
+ * May call: api.c (the table of resources).  Must never: send anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_IMPORT_H
+#define OMF_IMPORT_H
+
+#include "foreign/fdwapi.h"
+
+extern List *omf_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid);
+
+#endif /* OMF_IMPORT_H */

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * online_migrations_fdw.c
+ *	  Foreign data wrapper for DigitalOcean's online migrations.
+ *
+ * The map of the house: what PostgreSQL calls, and where it is answered.
+ *
+ * Top to bottom, calls and includes going down only:
+ *
+ *	plan.c  scan.c  explain.c  import.c		the callbacks below
+ *	lifecycle.c								the SQL functions
+ *	keys.c  row.c  statement.c				clauses, rows, answers
+ *	error.c  session.c  options.c			PostgreSQL's side of a call
+ *	api.c									what calls and answers mean
+ *	transfer.c  retry.c						queue, concurrency, retries
+ *	http.c  reply.c  pollset.c				exchanges over libcurl
+ *	json.c  endpoint.c						formats
+ *
+ * From api.c on down nothing knows of PostgreSQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+
+#include "explain.h"
+#include "import.h"
+#include "plan.h"
+#include "scan.h"
+#include "session.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+PG_FUNCTION_INFO_V1(online_migrations_fdw_handler);
+
+void
+_PG_init(void)
+{
+	omf_session_init();
+}
+
+Datum
+online_migrations_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	(void) fcinfo;
+
+	/* planning */
+	routine->GetForeignRelSize = omf_get_rel_size;
+	routine->GetForeignPaths = omf_get_paths;
+	routine->GetForeignPlan = omf_get_plan;
+
+	/* execution */
+	routine->BeginForeignScan = omf_begin_scan;
+	routine->IterateForeignScan = omf_iterate_scan;
+	routine->ReScanForeignScan = omf_rescan;
+	routine->EndForeignScan = omf_end_scan;
+
+	/* other commands */
+	routine->ExplainForeignScan = omf_explain_scan;
+	routine->ImportForeignSchema = omf_import_schema;
+
+	PG_RETURN_POINTER(routine);
+}

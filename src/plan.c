@@ -1,0 +1,331 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  Planning a scan: the planner callbacks, and what a plan holds.
+ *
+ * See plan.h for what this may and must not call, and
+ * https://www.postgresql.org/docs/current/fdw-planning.html
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/plancat.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "options.h"
+#include "plan.h"
+#include "row.h"
+
+/*
+ * Costs, on the planner's scale where a page read in sequence is 1.  A round
+ * trip takes tens of milliseconds, as long as reading thousands of pages; and
+ * each request takes one from a budget of 250 a minute.
+ */
+#define ROUND_TRIP_COST 2000.0
+#define REQUEST_COST 50.0
+
+/* A scan without a key can't be executed: any other way is better. */
+#define NO_KEY_COST 1.0e10
+
+/* Clusters of an account of which nothing is known. */
+#define DEFAULT_CLUSTERS 50.0
+
+/* RelOptInfo.fdw_private: what planning has found out about the table. */
+typedef struct RelInfo
+{
+	const OmfResource *resource; /* that the table is */
+	OmfKeyColumn key;            /* its key column */
+	List *fields;                /* see omf_row_fields() */
+} RelInfo;
+
+/* ----- what the table is ----- */
+
+/* The attribute that shows the key, which must be of a fitting type. */
+static void
+find_key_column(RelInfo *info, Relation relation, Index varno)
+{
+	TupleDesc descriptor = RelationGetDescr(relation);
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	info->key.varno = varno;
+	info->key.attno = 0;
+	info->key.type = InvalidOid;
+	foreach (cell, info->fields)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, attno);
+
+		attno++;
+		if (lfirst_int(cell) != info->resource->key)
+			continue;
+		info->key.type = getBaseType(attribute->atttypid);
+		if (!omf_is_key_type(info->key.type))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+					 errmsg("key column of a foreign table has a type that can't be looked up"),
+					 errdetail("Column \"%s\" of foreign table \"%s\" is of type %s.",
+							   NameStr(attribute->attname), RelationGetRelationName(relation),
+							   format_type_be(attribute->atttypid)),
+					 errhint("Declare it as uuid, text or varchar.")));
+		info->key.attno = attno;
+		return;
+	}
+}
+
+/* Keep only the fields of columns that the query looks at. */
+static List *
+needed_fields(RelOptInfo *rel, List *fields)
+{
+	Bitmapset *used = NULL;
+	List *needed = NIL;
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
+	foreach (cell, rel->baserestrictinfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &used);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
+		return fields; /* the row as a whole */
+	foreach (cell, fields)
+	{
+		attno++;
+		needed = lappend_int(needed, bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)
+										 ? lfirst_int(cell)
+										 : -1);
+	}
+	return needed;
+}
+
+static RelInfo *
+make_rel_info(RelOptInfo *rel, Oid relid)
+{
+	RelInfo *info = palloc0(sizeof(RelInfo));
+	Relation relation = table_open(relid, NoLock);
+
+	info->resource = omf_options_resource(relid);
+	info->fields = omf_row_fields(relation, info->resource);
+	find_key_column(info, relation, rel->relid);
+	info->fields = needed_fields(rel, info->fields);
+	table_close(relation, NoLock);
+	return info;
+}
+
+/* ----- keys and costs ----- */
+
+/*
+ * Does the clause narrow what is asked for?  A request tells the API about a
+ * cluster, so behind a security barrier a clause counts only where PostgreSQL
+ * itself would evaluate it before the barrier's own.
+ */
+static bool
+is_key_restriction(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction)
+{
+	RelInfo *info = rel->fdw_private;
+
+	return !restriction->pseudoconstant &&
+		   restriction_is_securely_promotable(restriction, rel) &&
+		   omf_is_key_clause(root, (Node *) restriction->clause, &info->key);
+}
+
+/* The number of keys that pass all of the clauses, or -1 if none is a key. */
+static double
+count_keys(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	RelInfo *info = rel->fdw_private;
+	double nkeys = -1;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		double n;
+
+		if (!is_key_restriction(root, rel, restriction))
+			continue;
+		n = omf_estimate_keys(root, (Node *) restriction->clause, &info->key);
+		if (nkeys < 0 || n < nkeys)
+			nkeys = n;
+	}
+	return nkeys;
+}
+
+/* The part of the clauses that does not choose keys lets so many rows pass. */
+static double
+rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	List *rest = NIL;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+		if (!is_key_restriction(root, rel, lfirst_node(RestrictInfo, cell)))
+			rest = lappend(rest, lfirst(cell));
+	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER, NULL);
+}
+
+/*
+ * Add the path that asks for the keys of these clauses: the table's own ones,
+ * and for a parameterised path those of a join.
+ */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions)
+{
+	double nkeys = count_keys(root, rel, restrictions);
+	double rows = rel->rows;
+	Cost startup = ROUND_TRIP_COST;
+	Cost total;
+
+	if (nkeys < 0)
+	{
+		startup = NO_KEY_COST;
+		total = NO_KEY_COST;
+	}
+	else
+	{
+		if (!bms_is_empty(outer))
+			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
+		total = startup + nkeys * REQUEST_COST;
+	}
+	total += rows * cpu_tuple_cost + rel->baserestrictcost.per_tuple * Max(nkeys, rows);
+	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
+}
+
+void
+omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	double nkeys;
+
+	rel->fdw_private = make_rel_info(rel, relid);
+	nkeys = count_keys(root, rel, rel->baserestrictinfo);
+	rel->tuples = nkeys >= 0 ? nkeys : DEFAULT_CLUSTERS;
+	rel->rows = clamp_row_est(rel->tuples * rest_selectivity(root, rel, rel->baserestrictinfo));
+	rel->reltarget->width = get_relation_data_width(relid, rel->attr_widths - rel->min_attr);
+}
+
+/* ----- paths ----- */
+
+/* Is that member of an equivalence class the key? */
+static bool
+is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *class,
+			  EquivalenceMember *member, void *arg)
+{
+	(void) root;
+	(void) class;
+	(void) arg;
+	return omf_is_key_expression((Node *) member->em_expr, &((RelInfo *) rel->fdw_private)->key);
+}
+
+/* Clauses that join the key with something of other tables. */
+static List *
+key_join_clauses(PlannerInfo *root, RelOptInfo *rel)
+{
+	List *clauses = NIL;
+	ListCell *cell;
+
+	if (rel->has_eclass_joins)
+		clauses = generate_implied_equalities_for_column(root, rel, is_key_member, NULL,
+														 rel->lateral_referencers);
+	foreach (cell, rel->joininfo)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (join_clause_is_movable_to(restriction, rel))
+			clauses = lappend(clauses, restriction);
+	}
+	return clauses;
+}
+
+void
+omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	List *outers = NIL;
+	ListCell *cell;
+
+	(void) relid;
+	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo);
+
+	foreach (cell, key_join_clauses(root, rel))
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		Relids outer;
+
+		if (!is_key_restriction(root, rel, restriction))
+			continue;
+		outer = bms_union(restriction->clause_relids, rel->lateral_relids);
+		outer = bms_del_member(outer, (int) rel->relid);
+		if (!bms_is_empty(outer) && !list_member(outers, outer))
+			outers = lappend(outers, outer);
+	}
+	foreach (cell, outers)
+	{
+		Relids outer = lfirst(cell);
+		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
+
+		add_scan_path(root, rel, outer,
+					  list_concat_copy(param->ppi_clauses, rel->baserestrictinfo));
+	}
+}
+
+/* ----- the plan ----- */
+
+ForeignScan *
+omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+			 List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	RelInfo *info = rel->fdw_private;
+	List *keys = NIL;
+	List *fdw_private;
+	ListCell *cell;
+
+	(void) relid;
+	(void) path;
+	foreach (cell, scan_clauses)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (is_key_restriction(root, rel, restriction))
+			keys = lappend(keys, restriction->clause);
+	}
+	fdw_private = list_make4(makeString(pstrdup(info->resource->name)),
+							 makeInteger((int) info->key.attno),
+							 makeInteger((int) info->key.type),
+							 info->fields);
+	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
+							rel->relid, keys, fdw_private, NIL, NIL, outer_plan);
+}
+
+const OmfResource *
+omf_plan_resource(const ForeignScan *plan)
+{
+	return omf_api_resource(strVal(list_nth(plan->fdw_private, OMF_PLAN_RESOURCE)));
+}
+
+OmfKeyColumn
+omf_plan_key_column(const ForeignScan *plan)
+{
+	OmfKeyColumn key;
+
+	key.varno = plan->scan.scanrelid;
+	key.attno = (AttrNumber) intVal(list_nth(plan->fdw_private, OMF_PLAN_KEY_COLUMN));
+	key.type = (Oid) intVal(list_nth(plan->fdw_private, OMF_PLAN_KEY_TYPE));
+	return key;
+}
+
+List *
+omf_plan_fields(const ForeignScan *plan)
+{
+	return list_nth(plan->fdw_private, OMF_PLAN_FIELDS);
+}

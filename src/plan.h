@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *	  Planning a scan: the planner callbacks, and what a plan holds.
+ *
+ * May call: PostgreSQL's planner, keys.c, options.c, row.c.  Must never: send
+ * anything, or need a token: EXPLAIN works without one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_PLAN_H
+#define OMF_PLAN_H
+
+#include "foreign/fdwapi.h"
+
+#include "keys.h"
+
+/*
+ * ForeignScan.fdw_private is a list of these, in this order.  fdw_exprs is
+ * the list of the key clauses, whole; they are also among the plan's quals,
+ * where a recheck after a concurrent update finds them.
+ */
+enum OmfPlanPrivate
+{
+	OMF_PLAN_RESOURCE,   /* String: name of the resource */
+	OMF_PLAN_KEY_COLUMN, /* Integer: its attribute number, or 0 */
+	OMF_PLAN_KEY_TYPE,   /* Oid as Integer: its base type */
+	OMF_PLAN_FIELDS      /* integer list: see omf_row_init() */
+};
+
+extern void omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern void omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern ForeignScan *omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
+								 ForeignPath *path, List *tlist,
+								 List *scan_clauses, Plan *outer_plan);
+
+/* What a plan says; varno is the scan's own. */
+extern const OmfResource *omf_plan_resource(const ForeignScan *plan);
+extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);
+extern List *omf_plan_fields(const ForeignScan *plan);
+
+#endif /* OMF_PLAN_H */

@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Executing a scan: the executor callbacks.
+ *
+ * See scan.h for what this may and must not call, and
+ * https://www.postgresql.org/docs/current/fdw-callbacks.html
+ *
+ * The keys are evaluated when the first row is asked for, and again when a
+ * parameter has changed.  Nothing has to be undone at the end: the fetch goes
+ * with the query's memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/parsetree.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "plan.h"
+#include "row.h"
+#include "scan.h"
+
+/* ForeignScanState.fdw_state */
+typedef struct OmfScanState
+{
+	OmfKeySource *keys;        /* the key clauses */
+	MemoryContext key_context; /* of their values */
+	bool evaluated;            /* does the fetch have the present keys? */
+	OmfFetch *fetch;           /* the answers */
+	OmfRowReader *reader;      /* makes rows of them */
+} OmfScanState;
+
+static void
+report_no_key(ForeignScanState *node, const OmfKeyColumn *key)
+{
+	Relation relation = node->ss.ss_currentRelation;
+	const char *table = RelationGetRelationName(relation);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("query does not say which database clusters it asks for"),
+			 errdetail("Foreign table \"%s\" can be read only by cluster.", table),
+			 key->attno == 0
+				 ? errhint("Add a column for the cluster's UUID to the table, and say in WHERE what it equals.")
+				 : errhint("Add a WHERE clause such as %s = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30', %s IN (...), or %s = ANY ($1), or join the column with one of another table.",
+						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname),
+						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname),
+						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname))));
+}
+
+void
+omf_begin_scan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	EState *estate = node->ss.ps.state;
+	OmfKeyColumn key = omf_plan_key_column(plan);
+	const OmfResource *resource = omf_plan_resource(plan);
+	OmfScanState *state;
+	Oid user;
+
+	/* EXPLAIN alone needs no token, and no key either */
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	if (plan->fdw_exprs == NIL)
+		report_no_key(node, &key);
+
+	/* the token is that of a view's owner where the view reads the table */
+	user = omf_check_as_user(plan, estate);
+	state = palloc0(sizeof(OmfScanState));
+	state->keys = omf_keys_init(&node->ss.ps, plan->fdw_exprs, &key);
+	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw keys",
+											   ALLOCSET_SMALL_SIZES);
+	state->fetch = omf_fetch_create(estate, resource, plan->fs_server,
+									OidIsValid(user) ? user : GetUserId());
+	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
+	node->fdw_state = state;
+}
+
+/* Evaluate the key clauses and want what they say. */
+static void
+evaluate_keys(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	MemoryContext old;
+	OmfKey *keys;
+	int nkeys;
+
+	MemoryContextReset(state->key_context);
+	old = MemoryContextSwitchTo(state->key_context);
+	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
+	MemoryContextSwitchTo(old);
+	omf_fetch_set_keys(state->fetch, keys, nkeys);
+	state->evaluated = true;
+}
+
+TupleTableSlot *
+omf_iterate_scan(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	OmfAnswer answer;
+
+	if (!state->evaluated)
+		evaluate_keys(node);
+	if (omf_fetch_next(state->fetch, &answer))
+		omf_row_store(state->reader, &answer, slot);
+	else
+		ExecClearTuple(slot);
+	return slot;
+}
+
+void
+omf_rescan(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	if (state == NULL)
+		return;
+	if (node->ss.ps.chgParam != NULL)
+		state->evaluated = false;
+	else if (state->evaluated)
+		omf_fetch_rewind(state->fetch);
+}
+
+void
+omf_end_scan(ForeignScanState *node)
+{
+	(void) node;
+}
+
+int64
+omf_scan_requests(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	return state != NULL ? omf_fetch_requests(state->fetch) : -1;
+}

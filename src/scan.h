@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.h
+ *	  Executing a scan: the executor callbacks.
+ *
+ * May call: plan.c (what a plan says), keys.c, statement.c, row.c.  Must
+ * never: know of HTTP.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_SCAN_H
+#define OMF_SCAN_H
+
+#include "foreign/fdwapi.h"
+
+extern void omf_begin_scan(ForeignScanState *node, int eflags);
+extern TupleTableSlot *omf_iterate_scan(ForeignScanState *node);
+extern void omf_rescan(ForeignScanState *node);
+extern void omf_end_scan(ForeignScanState *node);
+
+/* How many requests the scan has caused; -1 before it has begun. */
+extern int64 omf_scan_requests(ForeignScanState *node);
+
+#endif /* OMF_SCAN_H */

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *	  One engine per (server, user mapping), kept for the backend's life.
+ *
+ * A session is what a statement works with: the resolved options, the token,
+ * and the engine with its kept connections.  ALTER SERVER and ALTER USER
+ * MAPPING make the next statement begin a new one; a token file that has
+ * changed does so, too.
+ *
+ * May call: options.c, transfer.c, PostgreSQL's latch and caches.  Must
+ * never: know of plans, slots, or what is asked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_SESSION_H
+#define OMF_SESSION_H
+
+#include "api.h"
+
+typedef struct OmfSession OmfSession;
+
+/* To be called once from _PG_init(). */
+extern void omf_session_init(void);
+
+/*
+ * The session of that user on that server, held until omf_session_release().
+ * Throws 28000 when the user has no token.
+ */
+extern OmfSession *omf_session_acquire(Oid serverid, Oid userid);
+
+/* Let go of it; never throws, so it may be called from a reset callback. */
+extern void omf_session_release(OmfSession *session);
+
+extern OmfEngine *omf_session_engine(OmfSession *session);
+
+/*
+ * Drive the engine; if that brings nothing into the inbox, wait until there
+ * is something to drive it for again.  To be called in a loop: the inbox may
+ * still be empty afterwards.  Ends with an error on cancel, statement_timeout
+ * and termination.
+ */
+extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox);
+
+#endif /* OMF_SESSION_H */
