@@ -267,7 +267,7 @@ read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secret
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfRecord *record;
 
-	if (reply->content_encoded ||
+	if (reply->content_encoded || reply->body_length == 0 ||
 		omf_json_decode(reply->body, reply->body_length, members,
 						lengthof_array(members), &record, reason) != OMF_JSON_OK)
 		return;

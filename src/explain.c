@@ -17,6 +17,48 @@
 #include "plan.h"
 #include "scan.h"
 
+/*
+ * Append to *ancestors the nodes between `plan` and `target`, the nearest to
+ * the target first.  EXPLAIN keeps that list, but does not hand it to us; it
+ * is what turns a parameter of a join back into the expression it stands for.
+ */
+static bool
+find_ancestors(Plan *plan, const Plan *target, List **ancestors)
+{
+	List *children = NIL;
+	ListCell *cell;
+
+	if (plan == NULL)
+		return false;
+	if (plan == target)
+		return true;
+	children = lappend(lappend(children, plan->lefttree), plan->righttree);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			children = list_concat(children, ((Append *) plan)->appendplans);
+			break;
+		case T_MergeAppend:
+			children = list_concat(children, ((MergeAppend *) plan)->mergeplans);
+			break;
+		case T_SubqueryScan:
+			children = lappend(children, ((SubqueryScan *) plan)->subplan);
+			break;
+		case T_CustomScan:
+			children = list_concat(children, ((CustomScan *) plan)->custom_plans);
+			break;
+		default:
+			break;
+	}
+	foreach (cell, children)
+		if (find_ancestors(lfirst(cell), target, ancestors))
+		{
+			*ancestors = lappend(*ancestors, plan);
+			return true;
+		}
+	return false;
+}
+
 void
 omf_explain_scan(ForeignScanState *node, ExplainState *es)
 {
@@ -24,13 +66,15 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	const OmfResource *resource = omf_plan_resource(plan);
 	bool prefixed = es->verbose || list_length(es->rtable) > 1;
 	List *keys = NIL;
+	List *ancestors = NIL;
 	List *context;
 	ListCell *cell;
 
 	ExplainPropertyText("Remote Request",
 						psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
 
-	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+	(void) find_ancestors(node->ss.ps.state->es_plannedstmt->planTree, (Plan *) plan, &ancestors);
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
 	foreach (cell, plan->fdw_exprs)
 		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
 	if (keys != NIL)

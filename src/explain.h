@@ -11,9 +11,10 @@
 #ifndef OMF_EXPLAIN_H
 #define OMF_EXPLAIN_H
 
-#include "commands/explain.h"
 #include "foreign/fdwapi.h"
 
-extern void omf_explain_scan(ForeignScanState *node, ExplainState *es);
+struct ExplainState;
+
+extern void omf_explain_scan(ForeignScanState *node, struct ExplainState *es);
 
 #endif /* OMF_EXPLAIN_H */

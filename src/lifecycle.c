@@ -424,7 +424,7 @@ omf_delete_online_migration(PG_FUNCTION_ARGS)
 	Call call = {0};
 	char path[OMF_PATH_SIZE];
 	char *migration_id;
-	bool stopped = false;
+	volatile bool stopped = false;
 
 	refuse_read_only("databases_delete_online_migration()");
 	refuse_nulls(fcinfo, required, lengthof(required));
