@@ -2,7 +2,7 @@
 # Which Debian packages the commands under test/ need, and how the missing
 # ones come.  Where nothing is missing, apt is not called.
 #
-# Sets PG_MAJOR and PG_BIN.
+# Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more.
 
 # The oldest PostgreSQL that the extension supports.
 OLDEST_POSTGRES=15
@@ -12,7 +12,7 @@ base_packages()
 {
 	echo "make gcc libc6-dev pkgconf|pkg-config perl libipc-run-perl" \
 		"libcurl4-openssl-dev|libcurl4-gnutls-dev libjson-c-dev" \
-		"$(simulator_packages)"
+		"$(simulator_packages) ${EXTRA_PACKAGES:-}"
 }
 
 simulator_packages()

@@ -21,9 +21,12 @@ build()
 	step "building the extension for PostgreSQL $PG_MAJOR" \
 		"${make[@]}" with_llvm=no all &&
 		step "staging it" \
-			"${make[@]}" with_llvm=no install "DESTDIR=$OMF_STAGE" &&
-		step "building the API simulator" \
-			make -C "$WORK/tree/test/simulator" -j2
+			"${make[@]}" with_llvm=no install "DESTDIR=$OMF_STAGE"
+}
+
+build_simulator()
+{
+	step "building the API simulator" make -C "$WORK/tree/test/simulator" -j2
 }
 
 # How a server finds the extension in the staged tree: PostgreSQL 18 has a
@@ -108,13 +111,14 @@ export_other_addresses()
 	done <"$1"
 }
 
+# wait_for_line PATTERN FILE PID [TRIES]: a twentieth of a second each.
 wait_for_line()
 {
 	local tries=0
 	until grep -qs "$1" "$2"; do
 		kill -0 "$3" 2>/dev/null || return 1
 		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return 1
+		[ "$tries" -lt "${4:-200}" ] || return 1
 		sleep 0.05
 	done
 }
@@ -141,7 +145,7 @@ start_server()
 		-l "$WORK/logs/server.log" start
 }
 
-# Where the command goes on after the packages are there, for both commands.
+# What both commands begin with.
 set_up()
 {
 	make_work_folder
@@ -149,5 +153,10 @@ set_up()
 	copy_for_build
 	build || die "the build failed"
 	export_environment || die "the staged extension cannot be used"
+}
+
+set_up_simulator()
+{
+	build_simulator || die "the simulator's build failed"
 	start_simulator || die "no simulator"
 }
