@@ -75,19 +75,29 @@ set_user_command()
 {
 	USER_COMMAND=(env)
 	if [ "$(id -u)" -eq 0 ]; then
+		id postgres >/dev/null 2>&1 ||
+			die "a server must not run as root, and there is no user postgres"
 		USER_COMMAND=(setpriv --reuid=postgres --regid=postgres --init-groups
 			env "HOME=$WORK")
 	fi
 }
 
+# make_work_folder [PARENT].  The path of a Unix socket is at most 107 bytes,
+# and tests make theirs below this folder.
 make_work_folder()
 {
+	local parent=${1:-${TMPDIR:-/tmp}}
+	if [ $# -eq 0 ] && [ ${#parent} -gt 50 ]; then
+		parent=/tmp
+	fi
 	umask 022
-	WORK=$(mktemp -d "${TMPDIR:-/tmp}/omf.XXXXXX")
+	WORK=$(mktemp -d "$parent/omf.XXXXXX")
 	mkdir "$WORK/pids" "$WORK/logs" "$WORK/tmp" "$WORK/tree"
 	start_janitor
 	cd "$WORK" || return
 	export TMPDIR=$WORK/tmp LC_ALL=C.UTF-8
+	# Of the make that may have called us; our own is not part of it.
+	unset MAKEFLAGS MAKELEVEL MFLAGS
 }
 
 # Called once the user that owns it from now on exists.
@@ -97,6 +107,8 @@ give_work_folder_away()
 	if [ "$(id -u)" -eq 0 ]; then
 		chown -R postgres:postgres "$WORK"
 	fi
+	as_user test -r "$WORK/tree" ||
+		die "the user of the servers cannot reach $WORK: set TMPDIR"
 }
 
 start_janitor()
