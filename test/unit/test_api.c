@@ -1,0 +1,607 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_api.c
+ *	  Unit tests of src/api.c: resources, paths, masking, what answers mean.
+ *
+ * Requests are a struct of this file's own, so that any reply can be given
+ * to them without a server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "api.h"
+#include "tap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct OmfRequest
+{
+	OmfMethod method;
+	OmfReply reply;
+};
+
+static OmfRequest request;
+static OmfRecord *record;
+static OmfError *error;
+
+#define PATH "/v2/databases/9cc10173-e9ea-4176-9dbc-a4cee4c4ff30/online-migration"
+
+static const unsigned char uuid[OMF_UUID_SIZE] = {
+	0x9c, 0xc1, 0x01, 0x73, 0xe9, 0xea, 0x41, 0x76,
+	0x9d, 0xbc, 0xa4, 0xce, 0xe4, 0xc4, 0xff, 0x30};
+
+OmfMethod
+omf_request_method(const OmfRequest *asked)
+{
+	return asked->method;
+}
+
+const char *
+omf_request_path(const OmfRequest *asked)
+{
+	(void) asked;
+	return PATH;
+}
+
+void
+omf_request_wipe_reply(OmfRequest *asked)
+{
+	omf_reply_wipe(&asked->reply);
+}
+
+const OmfReply *
+omf_request_reply(const OmfRequest *asked)
+{
+	return &asked->reply;
+}
+
+/* ----- the vocabulary ----- */
+
+static void
+test_resources(void)
+{
+	const OmfResource *migrations = omf_api_resource("online_migrations");
+
+	for (int i = 0; i < omf_nresources; i++)
+	{
+		const OmfResource *resource = &omf_resources[i];
+		char path[OMF_PATH_SIZE];
+
+		ok(omf_api_resource(resource->name) == resource, "%s is found, and only once",
+		   resource->name);
+		ok(resource->nfields >= 2 && resource->nfields <= 32, "it has fields");
+		ok(resource->key >= 0 && resource->key < resource->nfields && resource->tags < resource->nfields,
+		   "its key is one of them");
+		for (int j = 0; j < resource->nfields; j++)
+		{
+			const OmfField *field = &resource->fields[j];
+
+			is_number(omf_api_field(resource, field->name), j, "field %s is found, and only once",
+					  field->name);
+			ok(field->sql_type != NULL && field->sql_type[0] != '\0', "it has a type");
+		}
+		omf_api_path(path, resource, uuid);
+		ok(strncmp(path, PATH, 50) == 0 && strcmp(path + 50, resource->path_suffix) == 0 &&
+			   strcmp(strchr(resource->path_template, '}') + 1, resource->path_suffix) == 0,
+		   "its path is as its template says: %s", path);
+	}
+	if (!ok(migrations != NULL, "there are online_migrations"))
+		return;
+	is_number(omf_api_field(migrations, "database_cluster_uuid"), OMF_MIGRATION_CLUSTER, "cluster");
+	is_number(omf_api_field(migrations, "id"), OMF_MIGRATION_ID, "id");
+	is_number(omf_api_field(migrations, "created_at"), OMF_MIGRATION_CREATED_AT, "created_at");
+	is_number(omf_api_field(migrations, "status"), OMF_MIGRATION_STATUS, "status");
+	is_number(omf_api_field(migrations, "ID"), -1, "names are told apart by case");
+	is_number(omf_api_field(migrations, ""), -1, "no name, no field");
+	ok(omf_api_resource("") == NULL && omf_api_resource("Online_Migrations") == NULL &&
+		   omf_api_resource("online_migration") == NULL,
+	   "other names are no resources");
+}
+
+static void
+test_paths(void)
+{
+	char path[OMF_PATH_SIZE];
+	char id[OMF_MIGRATION_ID_MAX + 1];
+	unsigned char ones[OMF_UUID_SIZE];
+
+	omf_api_path(path, &omf_resources[0], uuid);
+	is_text(path, PATH, "the path for GET and PUT");
+	omf_api_migration_id_path(path, uuid, "77b28fc8-19ff-11eb-8c9c-c68e24557488");
+	is_text(path, PATH "/77b28fc8-19ff-11eb-8c9c-c68e24557488", "the path for DELETE");
+	memset(ones, 0xFF, sizeof(ones));
+	omf_api_path(path, &omf_resources[0], ones);
+	is_text(path, "/v2/databases/ffffffff-ffff-ffff-ffff-ffffffffffff/online-migration", "ones");
+
+	memset(id, 'x', sizeof(id) - 1);
+	id[sizeof(id) - 1] = '\0';
+	omf_api_migration_id_path(path, uuid, id);
+	ok(strlen(path) == strlen(PATH "/") + OMF_MIGRATION_ID_MAX &&
+		   strcmp(path + strlen(PATH "/"), id) == 0,
+	   "the longest id is in the path whole");
+}
+
+static void
+test_migration_ids(void)
+{
+	static const char *const good[] = {"a", "0", "-", "_", "77b28fc8-19ff-11eb-8c9c-c68e24557488",
+									   "AZaz09_-"};
+	static const char *const bad[] = {
+		"", ".", "..", "...", "a.b", "../..", "..%2f", "%2e%2e", "%2E", "a/b", "/", "a/", "/a",
+		"\\", "a?b", "?", "#", "a#b", " ", "a ", " a", "a\n", "\r\n", "a\tb", "a\x01", "a\x7F",
+		"\xC3\xA9", "\xE2\x80\xA4\xE2\x80\xA4", "a;b", "a:b", "a@b", "a+b", "a*", "~", "a,b", "'"};
+	char id[80];
+
+	for (int i = 0; i < countof(good); i++)
+		is_number(omf_api_is_migration_id(good[i]), true, "an id: %s", good[i]);
+	for (int i = 0; i < countof(bad); i++)
+		is_number(omf_api_is_migration_id(bad[i]), false, "no id: %s", bad[i]);
+	for (int length = 63; length <= 66; length++)
+	{
+		memset(id, 'a', sizeof(id));
+		id[length] = '\0';
+		is_number(omf_api_is_migration_id(id), length <= 64, "%d characters", length);
+	}
+}
+
+static void
+test_active(void)
+{
+	static const char *const active[] = {"running", "syncing"};
+	static const char *const others[] = {"done", "error", "canceled", "", "Running", "running ",
+										 "paused"};
+
+	for (int i = 0; i < countof(active); i++)
+		is_number(omf_api_is_active(active[i]), true, "%s is going on", active[i]);
+	for (int i = 0; i < countof(others); i++)
+		is_number(omf_api_is_active(others[i]), false, "%s is not", others[i]);
+}
+
+/* ----- masking ----- */
+
+static void
+is_masked(const char *text, const char *secret, const char *expected)
+{
+	char *copy = strdup(text);
+
+	omf_api_mask(copy, secret);
+	is_text(copy, expected, "mask %s in %s", secret, text);
+	free(copy);
+}
+
+static void
+test_mask(void)
+{
+	is_masked("nothing here", "secret", "nothing here");
+	is_masked("secret", "secret", "***");
+	is_masked("a secret, a secret.", "secret", "a ***, a ***.");
+	is_masked("secre", "secret", "secre");
+	is_masked("ssecret", "secret", "s***");
+	is_masked("sesecret", "secret", "se***");
+	is_masked("", "secret", "");
+	is_masked("text", "", "text");
+	is_masked("Secret", "secret", "Secret");
+	is_masked("a=x", "x", "a=*");
+	is_masked("xy", "xy", "**");
+	is_masked("a**b", "*", "a**b");
+	is_masked("text", NULL, "text");
+
+	/* in a URL, some or all characters may stand as %XX */
+	is_masked("p=p%40ss%2Fw", "p@ss/w", "p=***");
+	is_masked("p=p%40ss%2fw;", "p@ss/w", "p=***;");
+	is_masked("%70%40%73%73%2F%77", "p@ss/w", "***");
+	is_masked("p@ss%2fw", "p@ss/w", "***");
+	is_masked("%41%4", "AA", "%41%4");
+	is_masked("%", "p@ss", "%");
+	is_masked("p%", "p@ss", "p%");
+	is_masked("p%4", "p@ss", "p%4");
+	is_masked("100%", "100%", "***");
+	is_masked("p=%25ab", "%25ab", "p=***");
+	is_masked("caf\xC3\xA9", "\xC3\xA9", "caf**");
+	is_masked("caf%C3%a9!", "\xC3\xA9", "caf***!");
+	todo("match_secret() takes the % of %25 for a plain one");
+	is_masked("u:a%25b@h", "a%b", "u:***@h");
+	todo(NULL);
+}
+
+/* ----- answers ----- */
+
+/* The request was answered so; body NULL for none. */
+static OmfResult
+answer(OmfMethod method, int http_status, const char *body, const OmfSecrets *secrets)
+{
+	static const OmfSecrets none = {NULL, 0};
+
+	free(record);
+	free(error);
+	omf_reply_free(&request.reply);
+	memset(&request, 0, sizeof(request));
+	request.method = method;
+	request.reply.body_max = OMF_BODY_MAX;
+	omf_reply_reset(&request.reply);
+	request.reply.http_status = http_status;
+	request.reply.tries = 2;
+	request.reply.sent_at = 1700000000;
+	if (body != NULL)
+		omf_reply_add_body(&request.reply, body, strlen(body));
+	return omf_api_result(&omf_resources[0], &request, secrets != NULL ? secrets : &none,
+						  &record, &error);
+}
+
+/* The request was not answered. */
+static OmfResult
+no_answer(OmfMethod method, OmfOutcome outcome, int http_status, const char *words)
+{
+	static const OmfSecrets none = {NULL, 0};
+
+	answer(method, http_status, NULL, NULL);
+	free(record);
+	free(error);
+	request.reply.outcome = outcome;
+	snprintf(request.reply.words, sizeof(request.reply.words), "%s", words);
+	return omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+}
+
+static void
+test_records(void)
+{
+	static const char body[] = "{\"id\":\"m-1\",\"status\":\"syncing\","
+							   "\"created_at\":\"2020-10-29T15:57:38Z\","
+							   "\"database_cluster_uuid\":\"not this\"}";
+
+	for (OmfMethod method = OMF_GET; method <= OMF_PUT; method++)
+	{
+		is_number(answer(method, 200, body, NULL), OMF_RESULT_RECORD, "a status");
+		ok(error == NULL && record->nvalues == omf_resources[0].nfields, "  all fields, no error");
+		is_text(record->values[OMF_MIGRATION_ID], "m-1", "  id");
+		is_text(record->values[OMF_MIGRATION_STATUS], "syncing", "  status");
+		is_text(record->values[OMF_MIGRATION_CREATED_AT], "2020-10-29T15:57:38Z", "  created_at");
+		is_text(record->values[OMF_MIGRATION_CLUSTER], NULL, "  the key is not the body's");
+		is_number(answer(method, 200, NULL, NULL), OMF_RESULT_RECORD, "an empty body");
+		is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  of which nothing is known");
+	}
+	is_number(answer(OMF_DELETE, 204, NULL, NULL), OMF_RESULT_RECORD, "stopped");
+	ok(record == NULL && error == NULL, "  is all there is to say");
+	is_number(answer(OMF_GET, 404, "{\"id\":\"not_found\"}", NULL), OMF_RESULT_NOT_FOUND, "404");
+	ok(record == NULL && error->kind == OMF_ERROR_NOT_FOUND, "  has an error, too");
+	is_text(error->api_id, "not_found", "  with the API's id");
+}
+
+static void
+test_bad_records(void)
+{
+	is_number(answer(OMF_GET, 200, "<html>", NULL), OMF_RESULT_ERROR, "no JSON");
+	is_number(error->kind, OMF_ERROR_REPLY, "  makes no sense");
+	is_number(error->http_status, 200, "  with its status");
+	ok(error->words[0] != '\0' && !error->maybe_done, "  and words");
+	is_number(answer(OMF_GET, 200, "{\"status\":1}", NULL), OMF_RESULT_ERROR, "a wrong type");
+	is_number(error->kind, OMF_ERROR_REPLY, "  makes no sense");
+	is_number(answer(OMF_GET, 200, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", NULL),
+			  OMF_RESULT_ERROR, "too deep");
+	is_number(error->kind, OMF_ERROR_TOO_LARGE, "  is over a cap");
+	is_number(answer(OMF_PUT, 200, "<html>", NULL), OMF_RESULT_ERROR, "PUT, no JSON");
+	is_number(error->maybe_done, true, "  was carried out all the same");
+
+	answer(OMF_GET, 200, "{}", NULL);
+	free(record);
+	request.reply.content_encoded = true;
+	is_number(omf_api_result(&omf_resources[0], &request, &(OmfSecrets){NULL, 0}, &record, &error),
+			  OMF_RESULT_ERROR, "an encoded body");
+	is_number(error->kind, OMF_ERROR_REPLY, "  makes no sense");
+}
+
+static void
+test_error_kinds(void)
+{
+	static const struct
+	{
+		int http_status;
+		OmfErrorKind kind;
+	} cases[] = {
+		{400, OMF_ERROR_INVALID}, {401, OMF_ERROR_UNAUTHORIZED}, {402, OMF_ERROR_HTTP}, {403, OMF_ERROR_FORBIDDEN}, {404, OMF_ERROR_NOT_FOUND}, {405, OMF_ERROR_HTTP}, {409, OMF_ERROR_CONFLICT}, {410, OMF_ERROR_HTTP}, {412, OMF_ERROR_CONFLICT}, {422, OMF_ERROR_INVALID}, {429, OMF_ERROR_RATE_LIMIT}, {301, OMF_ERROR_HTTP}, {302, OMF_ERROR_HTTP}, {304, OMF_ERROR_HTTP}, {500, OMF_ERROR_SERVER}, {502, OMF_ERROR_SERVER}, {503, OMF_ERROR_SERVER}, {599, OMF_ERROR_SERVER}};
+
+	for (int i = 0; i < countof(cases); i++)
+		for (OmfMethod method = OMF_GET; method <= OMF_DELETE; method++)
+		{
+			int status = cases[i].http_status;
+
+			is_number(answer(method, status, "<html>", NULL),
+					  status == 404 ? OMF_RESULT_NOT_FOUND : OMF_RESULT_ERROR,
+					  "%s: %d", omf_method_name(method), status);
+			is_number(error->kind, cases[i].kind, "  is of its kind");
+			is_number(error->maybe_done, method == OMF_PUT && status >= 500,
+					  "  may have been done");
+		}
+	is_number(answer(OMF_GET, 204, NULL, NULL), OMF_RESULT_ERROR, "GET: 204 is not expected");
+	is_number(answer(OMF_DELETE, 200, NULL, NULL), OMF_RESULT_ERROR, "DELETE: 200 is not, either");
+	answer(OMF_PUT, 202, NULL, NULL);
+	todo("maybe_done knows of no success but 200");
+	is_number(error->maybe_done, true, "PUT: 202 says that it may be done");
+	todo(NULL);
+}
+
+static void
+test_outcomes(void)
+{
+	static const struct
+	{
+		OmfOutcome outcome;
+		OmfErrorKind kind;
+		OmfErrorKind put_kind;
+		bool maybe_done;
+	} cases[] = {
+		{OMF_UNREACHABLE, OMF_ERROR_UNREACHABLE, OMF_ERROR_UNREACHABLE, false},
+		{OMF_REFUSED, OMF_ERROR_LOST, OMF_ERROR_LOST, false},
+		{OMF_LOST, OMF_ERROR_LOST, OMF_ERROR_UNKNOWN, true},
+		{OMF_TIMED_OUT, OMF_ERROR_LOST, OMF_ERROR_UNKNOWN, true},
+		{OMF_TOO_LARGE, OMF_ERROR_TOO_LARGE, OMF_ERROR_TOO_LARGE, true},
+		{OMF_NO_MEMORY, OMF_ERROR_NO_MEMORY, OMF_ERROR_NO_MEMORY, true},
+	};
+
+	for (int i = 0; i < countof(cases); i++)
+		for (OmfMethod method = OMF_GET; method <= OMF_DELETE; method++)
+		{
+			is_number(no_answer(method, cases[i].outcome, 0, "libcurl's words"), OMF_RESULT_ERROR,
+					  "%s: outcome %d", omf_method_name(method), (int) cases[i].outcome);
+			is_number(error->kind, method == OMF_PUT ? cases[i].put_kind : cases[i].kind,
+					  "  is of its kind");
+			is_number(error->maybe_done, method == OMF_PUT && cases[i].maybe_done,
+					  "  may have been done");
+			is_text(error->words, "libcurl's words", "  in libcurl's words");
+		}
+	is_number(no_answer(OMF_GET, OMF_LOST, 404, ""), OMF_RESULT_ERROR,
+			  "lost after the status line of a 404 is not a 404");
+	is_number(no_answer(OMF_GET, OMF_LOST, 200, ""), OMF_RESULT_ERROR, "nor a 200 a 200");
+	is_number(no_answer(OMF_DELETE, OMF_LOST, 204, ""), OMF_RESULT_ERROR, "nor a 204 a 204");
+}
+
+static void
+test_error_fields(void)
+{
+	answer(OMF_PUT, 422,
+		   "{\"id\":\"unprocessable_entity\",\"message\":\"bad\\nhost\\u0007\\u007f\","
+		   "\"request_id\":\"r-1\"}",
+		   NULL);
+	is_text(error->api_id, "unprocessable_entity", "the API's id");
+	is_text(error->message, "bad host  ", "its message, without control characters");
+	is_text(error->request_id, "r-1", "its request_id");
+	is_text(error->path, PATH, "the path");
+	ok(error->method == OMF_PUT && error->tries == 2 && error->sent_at == 1700000000 &&
+		   error->http_status == 422 && error->resets_in == -1,
+	   "method, tries, time, status");
+	answer(OMF_GET, 500, "{\"id\":1}", NULL);
+	is_text(error->api_id, "", "an error's body of another shape is passed over");
+	answer(OMF_GET, 500, NULL, NULL);
+	is_text(error->message, "", "so is an empty one");
+}
+
+static void
+test_resets_in(void)
+{
+	static const OmfSecrets none = {NULL, 0};
+
+	answer(OMF_GET, 429, NULL, NULL);
+	is_number(error->resets_in, -1, "429, and nobody said when");
+	free(error);
+	request.reply.ratelimit_reset = (int64_t) time(NULL) + 1000;
+	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	ok(error->resets_in > 900 && error->resets_in <= 1000, "429, ratelimit-reset");
+	free(error);
+	request.reply.ratelimit_reset = 1;
+	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	is_number(error->resets_in, 0, "429, ratelimit-reset is past");
+	free(error);
+	request.reply.retry_after = 29;
+	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	is_number(error->resets_in, 29, "429, retry-after");
+}
+
+/* ----- pages of the listing ----- */
+
+static void
+test_page_paths(void)
+{
+	char path[OMF_PAGE_PATH_SIZE];
+	char tag[OMF_TAG_MAX + 1];
+	unsigned char bytes[OMF_UUID_SIZE];
+
+	omf_api_page_path(path, 1, NULL);
+	is_text(path, "/v2/databases?page=1&per_page=200", "the first page");
+	omf_api_page_path(path, 2, "a:b&c=\xC3\xA9");
+	is_text(path, "/v2/databases?page=2&per_page=200&tag_name=a%3Ab%26c%3D%C3%A9", "with a tag");
+	memset(tag, '&', OMF_TAG_MAX);
+	tag[OMF_TAG_MAX] = '\0';
+	omf_api_page_path(path, 2147483647, tag);
+	is_text(path + strlen(path) - 3, "%26", "with the longest one");
+	is_number((long long) strlen(strrchr(path, '=')), 1 + 3 * OMF_TAG_MAX, "which is whole");
+
+	ok(omf_api_parse_uuid("9CC10173-e9ea-4176-9dbc-a4cee4c4ff30", bytes) &&
+		   memcmp(bytes, uuid, sizeof(bytes)) == 0,
+	   "a UUID");
+	ok(!omf_api_parse_uuid("", bytes) && !omf_api_parse_uuid("9cc10173e9ea41769dbca4cee4c4ff30", bytes) &&
+		   !omf_api_parse_uuid("9cc10173-e9ea-4176-9dbc-a4cee4c4ff3g", bytes) &&
+		   !omf_api_parse_uuid("9cc10173-e9ea-4176-9dbc-a4cee4c4ff300", bytes) &&
+		   !omf_api_parse_uuid("9cc10173-e9ea-4176-9dbc-a4cee4c4ff3-", bytes),
+	   "and what is none");
+}
+
+#define CLUSTER "{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"num_nodes\":1}"
+
+static OmfPage *
+page_of(int http_status, const char *body)
+{
+	static const OmfSecrets none = {NULL, 0};
+
+	answer(OMF_GET, http_status, body, NULL);
+	free(record);
+	free(error);
+	record = NULL;
+	return omf_api_page(&request, "https://api.example/x", &none, &error);
+}
+
+static void
+test_pages(void)
+{
+	static const char *const bad[] = {
+		"", "[]", "{}", "{\"databases\":{}}", "{\"databases\":[{}]}", "{\"databases\":[1]}",
+		"{\"databases\":[{\"id\":\"x\"}]}", "{\"databases\":[" CLUSTER ",{\"id\":null}]}"};
+	static const char *const others[] = {
+		"https://api.example.evil/x?page=2", "https://api.example@evil/?page=2",
+		"http://api.example/?page=2", "https://evil/?page=2", "https://api.example:1/?page=2"};
+	char body[300];
+	OmfPage *page = page_of(200, "{\"databases\":[" CLUSTER "," CLUSTER "],\"meta\":{\"total\":7},\"links\":{"
+								 "\"pages\":{\"next\":\"https://API.example/v2?per_page=9&page=3\"}}}");
+
+	if (!ok(page != NULL && error == NULL, "a page"))
+		return;
+	ok(page->nrecords == 2 && page->total == 7 && page->next == 3 && page->last == -1 && !page->other_host,
+	   "what it says");
+	is_number((long long) request.reply.body_length, 0, "its body is wiped");
+	omf_api_page_free(page);
+	for (int i = 0; i < countof(bad); i++)
+	{
+		ok(page_of(200, bad[i]) == NULL && error->kind == OMF_ERROR_REPLY, "no page: %s", bad[i]);
+	}
+	for (int i = 0; i < countof(others); i++)
+	{
+		snprintf(body, sizeof(body), "{\"databases\":[],\"links\":{\"pages\":{\"last\":\"%s\"}}}", others[i]);
+		page = page_of(200, body);
+		ok(page != NULL && page->other_host && page->last == 2, "another host: %s", others[i]);
+		omf_api_page_free(page);
+	}
+	ok(page_of(401, "{}") == NULL && error->kind == OMF_ERROR_UNAUTHORIZED, "401");
+	omf_api_page_free(NULL);
+}
+
+/* ----- secrets in what the API says ----- */
+
+/* The message that is shown of a message, with up to three secrets. */
+static const char *
+shown(const char *message, const char *first, const char *second, const char *third)
+{
+	const char *const texts[] = {first, second, third};
+	const OmfSecrets secrets = {texts, 3};
+	char *body = malloc(strlen(message) + 40);
+
+	sprintf(body, "{\"message\":\"%s\",\"id\":\"s3cret\"}", message);
+	answer(OMF_PUT, 422, body, &secrets);
+	free(body);
+	return error->message;
+}
+
+static void
+test_secrets(void)
+{
+	is_text(shown("password s3cret of dop_v1_x is bad", "dop_v1_x", NULL, "s3cret"),
+			"password *** of *** is bad", "all secrets are masked, NULL is skipped");
+	is_text(error->api_id, "***", "in the id, too");
+	is_text(shown("a\\\"b\\\\c", "a\"b\\c", NULL, NULL), "***", "a secret with JSON escapes");
+	is_text(shown("a\\u0041b\\/", "aAb/", NULL, NULL), "***", "a secret written in escapes");
+	is_text(shown("tok\\u0007en", "tok\x07"
+								  "en",
+				  NULL, NULL),
+			"***", "a secret with a control character");
+	is_text(shown("postgresql://u:p%40s%3As@h/d", "p@s:s", NULL, NULL), "postgresql://u:***@h/d",
+			"a percent-encoded one in a URL");
+}
+
+/* No part of a secret is left over where occurrences overlap. */
+static void
+test_overlapping(void)
+{
+	const char *message;
+
+	is_text(shown("is pass-word-1 right?", "pass-word-1", "pass", NULL), "is *** right?",
+			"a secret after one that it begins");
+	todo("secrets are masked one after the other");
+	is_text(shown("is pass-word-1 right?", "pass", "pass-word-1", NULL), "is *** right?",
+			"a secret before one that it begins");
+	is_text(shown("is pass-word-1 right?", "word", "pass-word-1", NULL), "is *** right?",
+			"a secret within another one");
+	message = shown("xx abcdef yy", "abcd", "cdef", NULL);
+	ok(strstr(message, "ef") == NULL, "two secrets that overlap: %s", message);
+	message = shown("xx ababa yy", "aba", NULL, NULL);
+	ok(strstr(message, "a yy") == NULL, "a secret that overlaps itself: %s", message);
+	todo(NULL);
+	message = shown("xx ababab yy", "ab", NULL, NULL);
+	ok(strpbrk(message, "ab") == NULL, "a secret three times in a row: %s", message);
+}
+
+/* A secret at the place where a message is clipped does not show in part. */
+static void
+test_clipping(void)
+{
+	static const char secret[] = "0123456789ABCDEF";
+	static const char accent[] = "\xC3\xA9";
+	static const char face[] = "\xF0\x9F\x98\x80";
+	char text[2000];
+	int wrong = 0;
+
+	for (int before = 450; before < 530; before++)
+	{
+		snprintf(text, sizeof(text), "%*s%s and %0100d", before, "", secret, 0);
+		if (strpbrk(shown(text, secret, NULL, NULL), "123456789ABCDEF") != NULL)
+			wrong++;
+	}
+	is_number(wrong, 0, "a secret at the clip does not show in part");
+	wrong = 0;
+	for (int before = OMF_API_MESSAGE_SIZE - 10; before < OMF_API_MESSAGE_SIZE + 2; before++)
+	{
+		const char *const characters[] = {accent, face};
+
+		for (int i = 0; i < countof(characters); i++)
+		{
+			size_t length = strlen(characters[i]);
+			size_t left;
+
+			snprintf(text, sizeof(text), "%*s%s%s", before, "", characters[i], characters[i]);
+			shown(text, NULL, NULL, NULL);
+			left = strlen(error->message) - strspn(error->message, " ");
+			if (left % length != 0)
+				wrong++;
+			if (strlen(error->message) + length < OMF_API_MESSAGE_SIZE &&
+				strlen(error->message) < before + 2 * length)
+				wrong++;
+		}
+	}
+	is_number(wrong, 0, "messages are clipped between characters, and no more than need be");
+	snprintf(text, sizeof(text), "%0*d", OMF_API_MESSAGE_SIZE - 1, 7);
+	is_number((long long) strlen(shown(text, NULL, NULL, NULL)), OMF_API_MESSAGE_SIZE - 1,
+			  "a message that just fits is whole");
+}
+
+const char *
+omf_method_name(OmfMethod method)
+{
+	static const char *const names[] = {"GET", "PUT", "DELETE"};
+
+	return names[method];
+}
+
+int
+main(void)
+{
+	begin_tests();
+	test_resources();
+	test_paths();
+	test_migration_ids();
+	test_active();
+	test_mask();
+	test_records();
+	test_bad_records();
+	test_error_kinds();
+	test_outcomes();
+	test_error_fields();
+	test_resets_in();
+	test_page_paths();
+	test_pages();
+	test_secrets();
+	test_overlapping();
+	test_clipping();
+	free(record);
+	free(error);
+	omf_reply_free(&request.reply);
+	return finish_tests();
+}

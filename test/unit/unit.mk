@@ -1,0 +1,82 @@
+# The unit tests: modules of src/ that know nothing of PostgreSQL, tried alone.
+# The top Makefile includes this after PGXS.
+#
+#   make unit            build and run them
+#   make unit-build      only build: test/unit/bin/test_*, which print TAP
+#   make unit-valgrind   run them under valgrind
+#   make unit-asan       build them with gcc's sanitizers, below bin/asan, and run them
+
+UNIT_DIR = test/unit
+UNIT_BIN = $(UNIT_DIR)/bin
+
+# Every test, and the modules of src/ and test/unit/ that go into it.
+UNIT_TESTS = test_json test_reply test_retry test_endpoint test_api \
+	test_pollset test_transfer test_exchange
+UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
+
+modules_test_json = json
+modules_test_reply = reply
+modules_test_retry = retry reply
+modules_test_endpoint = endpoint
+modules_test_api = api resource json reply retry
+modules_test_pollset = pollset
+modules_test_transfer = transfer http pollset reply retry
+helpers_test_transfer = fixture server
+modules_test_exchange = $(modules_test_transfer)
+helpers_test_exchange = $(helpers_test_transfer)
+
+UNIT_CFLAGS = -std=gnu99 -D_GNU_SOURCE -DOMF_VERSION='"test"' -O1 -g \
+	$(WARNINGS) -Isrc -I$(UNIT_DIR) \
+	$(shell $(PKG_CONFIG) --cflags libcurl json-c) $(OMF_CFLAGS) $(UNIT_SANITIZE)
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
+
+.PHONY: unit unit-build unit-clean unit-valgrind unit-asan
+
+unit: unit-build
+	@failed=0; \
+	for program in $(UNIT_PROGRAMS); do \
+		if $(UNIT_RUN) $$program >$$program.tap 2>&1; then \
+			echo "$$program: $$(grep -c '^ok' $$program.tap) passed"; \
+		else \
+			failed=1; \
+			echo "$$program FAILED"; \
+			grep -v '^ok' $$program.tap; \
+		fi; \
+	done; \
+	exit $$failed
+
+unit-build: $(UNIT_PROGRAMS)
+
+unit-valgrind: unit-build
+	@$(MAKE) --no-print-directory unit UNIT_RUN='valgrind --quiet \
+		--leak-check=full --show-leak-kinds=definite,indirect,possible \
+		--errors-for-leak-kinds=definite,indirect,possible \
+		--track-fds=no --error-exitcode=99'
+
+unit-asan:
+	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory unit \
+		UNIT_BIN=$(UNIT_BIN)/asan \
+		UNIT_SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+
+unit-clean:
+	rm -rf $(UNIT_DIR)/bin
+
+clean: unit-clean
+
+# Objects of their own: those of the extension are built against PostgreSQL.
+$(UNIT_BIN)/src_%.o: src/%.c
+	@mkdir -p $(UNIT_BIN)
+	$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_BIN)/%.o: $(UNIT_DIR)/%.c
+	@mkdir -p $(UNIT_BIN)
+	$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+define unit_program
+$(UNIT_BIN)/$(1): $(patsubst %,$(UNIT_BIN)/%.o,$(1) tap $(helpers_$(1))) \
+		$(patsubst %,$(UNIT_BIN)/src_%.o,$(modules_$(1)))
+	$$(CC) $$(UNIT_CFLAGS) -o $$@ $$^ $$(UNIT_LIBS)
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call unit_program,$(test))))
+
+-include $(wildcard $(UNIT_BIN)/*.d)
