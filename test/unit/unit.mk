@@ -4,7 +4,7 @@
 #   make unit            build and run them
 #   make unit-build      only build: test/unit/bin/test_*, which print TAP
 #   make unit-valgrind   run them under valgrind
-#   make unit-asan       build them with gcc's sanitizers, below bin/asan, and run them
+#   make unit-asan       build them with gcc's sanitizers, below bin/.asan, and run them
 
 UNIT_DIR = test/unit
 UNIT_BIN = $(UNIT_DIR)/bin
@@ -30,7 +30,7 @@ UNIT_CFLAGS = -std=gnu99 -D_GNU_SOURCE -DOMF_VERSION='"test"' -O1 -g \
 	$(shell $(PKG_CONFIG) --cflags libcurl json-c) $(OMF_CFLAGS) $(UNIT_SANITIZE)
 UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
 
-.PHONY: unit unit-build unit-clean unit-valgrind unit-asan
+.PHONY: unit unit-build unit-programs unit-clean unit-valgrind unit-asan
 
 unit: unit-build
 	@failed=0; \
@@ -45,7 +45,8 @@ unit: unit-build
 	done; \
 	exit $$failed
 
-unit-build: $(UNIT_PROGRAMS)
+# The second name is the one that test/run asks for.
+unit-build unit-programs: $(UNIT_PROGRAMS)
 
 unit-valgrind: unit-build
 	@$(MAKE) --no-print-directory unit UNIT_RUN='valgrind --quiet \
@@ -55,7 +56,7 @@ unit-valgrind: unit-build
 
 unit-asan:
 	@ASAN_OPTIONS=detect_leaks=1 $(MAKE) --no-print-directory unit \
-		UNIT_BIN=$(UNIT_BIN)/asan \
+		UNIT_BIN=$(UNIT_BIN)/.asan \
 		UNIT_SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 
 unit-clean:
