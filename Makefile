@@ -26,7 +26,9 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition \
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
 	-DOMF_VERSION='"$(EXTVERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags libcurl json-c)
-PG_CFLAGS = $(WARNINGS) $(OMF_CFLAGS)
+
+# Debian's PGXS tracks no header dependencies, so the compiler does.
+PG_CFLAGS = $(WARNINGS) -MMD -MP $(OMF_CFLAGS)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
 
 EXTRA_CLEAN = src/*.d
@@ -34,8 +36,6 @@ EXTRA_CLEAN = src/*.d
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# PGXS of most distributions tracks no headers.
-CFLAGS += -MMD -MP
 -include $(SOURCES:.c=.d)
 
 include test/unit/unit.mk

@@ -13,106 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "retry.h"
 
-/* ----- resources ----- */
-
 #define lengthof_array(array) ((int) (sizeof(array) / sizeof((array)[0])))
-
-/* In the order of enum OmfMigrationField. */
-static const OmfField migration_fields[] = {
-	{"database_cluster_uuid", "uuid", true},
-	{"id", "text", false}, /* the API says string, not UUID */
-	{"created_at", "timestamptz", false},
-	{"status", "text", false},
-};
-
-#define MIGRATION_PATH "/v2/databases/{database_cluster_uuid}/online-migration"
-
-const OmfResource omf_resources[] = {
-	{"online_migrations", MIGRATION_PATH,
-	 migration_fields, lengthof_array(migration_fields), OMF_MIGRATION_CLUSTER},
-};
-const int omf_nresources = lengthof_array(omf_resources);
-
-/* The most fields that a resource has. */
-#define FIELDS_MAX 32
-
-const OmfResource *
-omf_api_resource(const char *name)
-{
-	for (int i = 0; i < omf_nresources; i++)
-		if (strcmp(omf_resources[i].name, name) == 0)
-			return &omf_resources[i];
-	return NULL;
-}
-
-int
-omf_api_field(const OmfResource *resource, const char *name)
-{
-	for (int i = 0; i < resource->nfields; i++)
-		if (strcmp(resource->fields[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
-/* ----- paths ----- */
-
-static void
-format_uuid(char text[OMF_UUID_TEXT + 1], const unsigned char uuid[OMF_UUID_SIZE])
-{
-	static const char digits[] = "0123456789abcdef";
-	char *next = text;
-
-	for (int i = 0; i < OMF_UUID_SIZE; i++)
-	{
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*next++ = '-';
-		*next++ = digits[uuid[i] >> 4];
-		*next++ = digits[uuid[i] & 0x0F];
-	}
-	*next = '\0';
-}
-
-void
-omf_api_migration_path(char path[OMF_PATH_SIZE],
-					   const unsigned char uuid[OMF_UUID_SIZE])
-{
-	char text[OMF_UUID_TEXT + 1];
-
-	format_uuid(text, uuid);
-	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s/online-migration", text);
-}
-
-void
-omf_api_migration_id_path(char path[OMF_PATH_SIZE],
-						  const unsigned char uuid[OMF_UUID_SIZE],
-						  const char *migration_id)
-{
-	char text[OMF_UUID_TEXT + 1];
-
-	format_uuid(text, uuid);
-	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s/online-migration/%s", text,
-			 migration_id);
-}
-
-bool
-omf_api_is_migration_id(const char *migration_id)
-{
-	size_t length = strspn(migration_id, "0123456789_-"
-										 "abcdefghijklmnopqrstuvwxyz"
-										 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-	return length >= 1 && length <= OMF_MIGRATION_ID_MAX && migration_id[length] == '\0';
-}
-
-bool
-omf_api_is_active(const char *status)
-{
-	return strcmp(status, "running") == 0 || strcmp(status, "syncing") == 0;
-}
 
 /* ----- masking ----- */
 
@@ -263,7 +169,8 @@ limit_resets_in(const OmfReply *reply)
 static void
 read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secrets)
 {
-	static const OmfJsonMember members[] = {{"id"}, {"message"}, {"request_id"}};
+	static const OmfJsonMember members[] = {
+		{"id", OMF_JSON_STRING}, {"message", OMF_JSON_STRING}, {"request_id", OMF_JSON_STRING}};
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfRecord *record;
 
@@ -280,9 +187,9 @@ read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secret
 	free(record);
 }
 
-static OmfError *
-make_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
-		   const OmfSecrets *secrets)
+OmfError *
+omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
+			  const OmfSecrets *secrets)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	OmfError *error = calloc(1, sizeof(OmfError));
@@ -305,20 +212,29 @@ make_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	return error;
 }
 
-/* Decode the body of a 200; NULL and *kind and reason set on failure. */
-static OmfRecord *
-read_record(const OmfResource *resource, const OmfReply *reply,
-			OmfErrorKind *kind, char reason[OMF_JSON_REASON_SIZE])
+/* The error that a document which makes no sense amounts to. */
+static OmfErrorKind
+json_error_kind(OmfJsonStatus status)
 {
-	/* an empty body on a finished migration: nothing is known about it */
-	static const char nothing[] = "{}";
-	OmfJsonMember members[FIELDS_MAX];
-	OmfRecord *record = NULL;
-	bool empty = reply->body_length == 0;
-	OmfJsonStatus status;
+	switch (status)
+	{
+		case OMF_JSON_TOO_DEEP:
+			return OMF_ERROR_TOO_LARGE;
+		case OMF_JSON_NO_MEMORY:
+			return OMF_ERROR_NO_MEMORY;
+		default:
+			return OMF_ERROR_REPLY;
+	}
+}
 
-	for (int i = 0; i < resource->nfields; i++)
-		members[i].name = resource->fields[i].is_key ? NULL : resource->fields[i].name;
+/* Parse the body of a 200; NULL and *kind and reason set on failure. */
+static OmfJson *
+parse_body(const OmfReply *reply, const char *text, size_t length, OmfErrorKind *kind,
+		   char reason[OMF_JSON_REASON_SIZE])
+{
+	OmfJsonStatus status;
+	OmfJson *document;
+
 	if (reply->content_encoded)
 	{
 		*kind = OMF_ERROR_REPLY;
@@ -326,24 +242,38 @@ read_record(const OmfResource *resource, const OmfReply *reply,
 				 "The answer has a Content-Encoding, which was not asked for.");
 		return NULL;
 	}
-	status = omf_json_decode(empty ? nothing : reply->body,
-							 empty ? strlen(nothing) : reply->body_length,
-							 members, resource->nfields, &record, reason);
-	switch (status)
-	{
-		case OMF_JSON_OK:
-			break;
-		case OMF_JSON_TOO_DEEP:
-			*kind = OMF_ERROR_TOO_LARGE;
-			break;
-		case OMF_JSON_MALFORMED:
-		case OMF_JSON_MISFIT:
-			*kind = OMF_ERROR_REPLY;
-			break;
-		case OMF_JSON_NO_MEMORY:
-			*kind = OMF_ERROR_NO_MEMORY;
-			break;
-	}
+	document = omf_json_parse(text, length, &status, reason);
+	*kind = json_error_kind(status);
+	return document;
+}
+
+/* The members of the resource's fields. */
+static void
+field_members(const OmfResource *resource, OmfJsonMember members[OMF_JSON_MAX_MEMBERS])
+{
+	for (int i = 0; i < resource->nfields; i++)
+		members[i] = resource->fields[i].member;
+}
+
+/* Decode the body of a 200; NULL and *kind and reason set on failure. */
+static OmfRecord *
+read_record(const OmfResource *resource, const OmfReply *reply,
+			OmfErrorKind *kind, char reason[OMF_JSON_REASON_SIZE])
+{
+	/* an empty body on a finished migration: nothing is known about it */
+	bool nothing = reply->body_length == 0 && resource->item[0] == '\0';
+	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
+	OmfRecord *record = NULL;
+	OmfJson *document;
+
+	document = parse_body(reply, nothing ? "{}" : omf_reply_body(reply),
+						  nothing ? 2 : reply->body_length, kind, reason);
+	if (document == NULL)
+		return NULL;
+	field_members(resource, members);
+	*kind = json_error_kind(omf_json_record(document, resource->item, members,
+											resource->nfields, &record, reason));
+	omf_json_free(document);
 	return record;
 }
 
@@ -362,7 +292,7 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	if (reply->outcome != OMF_ANSWERED || reply->http_status != success)
 	{
 		kind = error_kind(method, reply);
-		*error = make_error(request, kind, reply->words, secrets);
+		*error = omf_api_error(request, kind, reply->words, secrets);
 		return kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND : OMF_RESULT_ERROR;
 	}
 	if (method == OMF_DELETE)
@@ -370,6 +300,141 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	*record = read_record(resource, reply, &kind, reason);
 	if (*record != NULL)
 		return OMF_RESULT_RECORD;
-	*error = make_error(request, kind, reason, secrets);
+	*error = omf_api_error(request, kind, reason, secrets);
 	return OMF_RESULT_ERROR;
+}
+
+/* ----- pages of the listing ----- */
+
+/* The number of the page that a link names, or -1 if it names none. */
+static int64_t
+page_of_link(const char *link)
+{
+	const char *query = strchr(link, '?');
+
+	while (query != NULL)
+	{
+		if (strncmp(query + 1, "page=", 5) == 0)
+			return strtoll(query + 6, NULL, 10);
+		query = strchr(query + 1, '&');
+	}
+	return -1;
+}
+
+/* Is the link to the same scheme, host and port as the base URL? */
+static bool
+is_same_host(const char *link, const char *base_url)
+{
+	const char *authority = strstr(base_url, "://") + 3;
+	size_t length = (size_t) (authority - base_url) + strcspn(authority, "/");
+
+	return strncasecmp(link, base_url, length) == 0 &&
+		   (link[length] == '/' || link[length] == '?' || link[length] == '\0');
+}
+
+/* Take what the page says of the listing as a whole. */
+static OmfJsonStatus
+read_links(OmfPage *page, const OmfJson *document, const char *base_url, char *reason)
+{
+	static const OmfJsonMember members[] = {
+		{"meta.total", OMF_JSON_INTEGER},
+		{"links.pages.next", OMF_JSON_ID},
+		{"links.pages.last", OMF_JSON_ID}};
+	OmfRecord *record;
+	OmfJsonStatus status = omf_json_record(document, "", members, lengthof_array(members),
+										   &record, reason);
+
+	if (status != OMF_JSON_OK)
+		return status;
+	page->total = record->values[0] != NULL ? strtoll(record->values[0], NULL, 10) : -1;
+	page->next = record->values[1] != NULL ? page_of_link(record->values[1]) : -1;
+	page->last = record->values[2] != NULL ? page_of_link(record->values[2]) : -1;
+	for (int i = 1; i <= 2; i++)
+		if (record->values[i] != NULL && !is_same_host(record->values[i], base_url))
+			page->other_host = true;
+	free(record);
+	return OMF_JSON_OK;
+}
+
+/* Take the clusters of the page, each of which must have a UUID. */
+static OmfJsonStatus
+read_clusters(OmfPage *page, const OmfJson *document, char *reason)
+{
+	const OmfResource *resource = omf_api_resource("clusters");
+	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
+	int length = omf_json_length(document, "databases");
+	unsigned char uuid[OMF_UUID_SIZE];
+
+	if (length < 0)
+	{
+		snprintf(reason, OMF_JSON_REASON_SIZE, "The answer has no array \"databases\".");
+		return OMF_JSON_MISFIT;
+	}
+	page->records = calloc((size_t) length + 1, sizeof(OmfRecord *));
+	if (page->records == NULL)
+		return OMF_JSON_NO_MEMORY;
+	field_members(resource, members);
+	for (int i = 0; i < length; i++)
+	{
+		OmfRecord *record;
+		OmfJsonStatus status = omf_json_element(document, "databases", i, members,
+												resource->nfields, &record, reason);
+
+		if (status != OMF_JSON_OK)
+			return status;
+		page->records[page->nrecords++] = record;
+		if (record->values[OMF_CLUSTER_ID] == NULL ||
+			!omf_api_parse_uuid(record->values[OMF_CLUSTER_ID], uuid))
+		{
+			snprintf(reason, OMF_JSON_REASON_SIZE, "Cluster %d of the page has no UUID for an id.", i + 1);
+			return OMF_JSON_MISFIT;
+		}
+	}
+	return OMF_JSON_OK;
+}
+
+OmfPage *
+omf_api_page(OmfRequest *request, const char *base_url, const OmfSecrets *secrets,
+			 OmfError **error)
+{
+	const OmfReply *reply = omf_request_reply(request);
+	char reason[OMF_JSON_REASON_SIZE] = "";
+	OmfErrorKind kind = OMF_ERROR_NO_MEMORY;
+	OmfJsonStatus status;
+	OmfJson *document;
+	OmfPage *page;
+
+	*error = NULL;
+	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
+	{
+		*error = omf_api_error(request, error_kind(OMF_GET, reply), reply->words, secrets);
+		return NULL;
+	}
+	page = calloc(1, sizeof(OmfPage));
+	document = page != NULL ? parse_body(reply, omf_reply_body(reply), reply->body_length, &kind, reason) : NULL;
+	omf_request_wipe_reply(request);
+	if (document != NULL)
+	{
+		status = read_links(page, document, base_url, reason);
+		if (status == OMF_JSON_OK)
+			status = read_clusters(page, document, reason);
+		omf_json_free(document);
+		if (status == OMF_JSON_OK)
+			return page;
+		kind = json_error_kind(status);
+	}
+	*error = omf_api_error(request, kind, reason, secrets);
+	omf_api_page_free(page);
+	return NULL;
+}
+
+void
+omf_api_page_free(OmfPage *page)
+{
+	if (page == NULL)
+		return;
+	for (int i = 0; i < page->nrecords; i++)
+		free(page->records[i]);
+	free(page->records);
+	free(page);
 }

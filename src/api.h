@@ -3,10 +3,9 @@
  * api.h
  *	  The vocabulary of DigitalOcean's managed databases API.
  *
- * Resources and their fields as data, the paths and limits of the calls, and
- * what their answers mean.  https://docs.digitalocean.com/reference/api/
+ * What the answers to its calls mean; the calls themselves are in resource.h.  https://docs.digitalocean.com/reference/api/
  *
- * May call: json.c.  Must never: throw, palloc, log, send anything, or know
+ * May call: resource.c, json.c, and the reply of a finished request.  Must never: throw, palloc, log, send anything, or know
  * of PostgreSQL's executor.
  *
  *-------------------------------------------------------------------------
@@ -14,78 +13,14 @@
 #ifndef OMF_API_H
 #define OMF_API_H
 
-#include "json.h"
+#include "resource.h"
 #include "transfer.h"
-
-/* The API's section, which IMPORT FOREIGN SCHEMA knows as a remote schema. */
-#define OMF_API_SCHEMA "databases"
 
 /* Cap of the body of an answer about one cluster, in bytes. */
 #define OMF_BODY_MAX (1024 * 1024)
 
-#define OMF_UUID_SIZE 16 /* bytes of a UUID */
-#define OMF_UUID_TEXT 36 /* characters of its canonical form */
-
-/* The longest path of a call, with the terminating NUL. */
-#define OMF_PATH_SIZE 192
-
-/* The longest migration_id that is ever sent. */
-#define OMF_MIGRATION_ID_MAX 64
-
-/* One field of a resource. */
-typedef struct OmfField
-{
-	const char *name;     /* of the member in the body, and of the column */
-	const char *sql_type; /* that IMPORT FOREIGN SCHEMA declares */
-	bool is_key;          /* not in the body: the UUID that was asked for */
-} OmfField;
-
-/* One API resource that a foreign table can be. */
-typedef struct OmfResource
-{
-	const char *name;          /* of the table option "resource" */
-	const char *path_template; /* as the API's description writes it */
-	const OmfField *fields;    /* in the order that IMPORT declares */
-	int nfields;               /* how many, the key included */
-	int key;                   /* index of the key among them */
-} OmfResource;
-
-extern const OmfResource omf_resources[];
-extern const int omf_nresources;
-
-/* The fields of the resource online_migrations, in its order. */
-enum OmfMigrationField
-{
-	OMF_MIGRATION_CLUSTER,
-	OMF_MIGRATION_ID,
-	OMF_MIGRATION_CREATED_AT,
-	OMF_MIGRATION_STATUS
-};
-
-/* The resource of that name, or NULL. */
-extern const OmfResource *omf_api_resource(const char *name);
-
-/* The index of the field of that name, or -1. */
-extern int omf_api_field(const OmfResource *resource, const char *name);
-
-/* The path of the online migration of a cluster, for GET and PUT. */
-extern void omf_api_migration_path(char path[OMF_PATH_SIZE],
-								   const unsigned char uuid[OMF_UUID_SIZE]);
-
-/* The same with the migration's id, for DELETE; the id must be valid. */
-extern void omf_api_migration_id_path(char path[OMF_PATH_SIZE],
-									  const unsigned char uuid[OMF_UUID_SIZE],
-									  const char *migration_id);
-
-/*
- * May this be sent as a migration's id?  Nothing but letters, digits, "_" and
- * "-": with ".." for an id, a path could name the cluster itself, and DELETE
- * on a cluster destroys it.
- */
-extern bool omf_api_is_migration_id(const char *migration_id);
-
-/* Is a migration of that status still going on? */
-extern bool omf_api_is_active(const char *status);
+/* Cap of the body of one page of a listing, in bytes. */
+#define OMF_PAGE_BODY_MAX (16 * 1024 * 1024)
 
 /* What went wrong, in the terms in which users are told. */
 typedef enum OmfErrorKind
@@ -118,7 +53,7 @@ typedef struct OmfError
 {
 	OmfErrorKind kind;
 	OmfMethod method;                     /* of the request */
-	char path[OMF_PATH_SIZE];             /* of the request */
+	char path[OMF_PAGE_PATH_SIZE];        /* of the request */
 	int http_status;                      /* or 0: not answered */
 	char api_id[OMF_API_ID_SIZE];         /* the API's "id", or empty */
 	char message[OMF_API_MESSAGE_SIZE];   /* the API's "message", or empty */
@@ -155,6 +90,31 @@ extern OmfResult omf_api_result(const OmfResource *resource,
 								const OmfRequest *request,
 								const OmfSecrets *secrets,
 								OmfRecord **record, OmfError **error);
+
+/* An error of our own about a finished request; NULL when out of memory. */
+extern OmfError *omf_api_error(const OmfRequest *request, OmfErrorKind kind,
+							   const char *words, const OmfSecrets *secrets);
+
+/* One page of the listing of clusters. */
+typedef struct OmfPage
+{
+	OmfRecord **records; /* of the resource clusters */
+	int nrecords;
+	int64_t total;   /* meta.total: clusters in all, or -1: not said */
+	int64_t next;    /* the page that links.pages.next names, or -1: none */
+	int64_t last;    /* likewise links.pages.last */
+	bool other_host; /* one of the links is to another host */
+} OmfPage;
+
+/*
+ * What a finished request for a page came to: NULL and *error set (or NULL
+ * for lack of memory) on failure.  Freed by omf_api_page_free().  A password
+ * of a cluster is wiped before this returns.
+ */
+extern OmfPage *omf_api_page(OmfRequest *request, const char *base_url,
+							 const OmfSecrets *secrets, OmfError **error);
+
+extern void omf_api_page_free(OmfPage *page);
 
 /* Replace what `secret` is, in clear or percent-encoded, by asterisks. */
 extern void omf_api_mask(char *text, const char *secret);

@@ -103,8 +103,11 @@ detail_of(const OmfError *error)
 }
 
 static const char *
-hint_of(const OmfError *error, const char *hint)
+hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
+	if (action == OMF_ACTION_LIST &&
+		(error->kind == OMF_ERROR_UNAUTHORIZED || error->kind == OMF_ERROR_FORBIDDEN))
+		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
 	if (error->kind == OMF_ERROR_RATE_LIMIT && error->resets_in >= 0)
@@ -124,7 +127,9 @@ message_of(OmfAction action, const OmfError *error)
 	switch (action)
 	{
 		case OMF_ACTION_READ:
-			return errmsg("could not read the status of an online migration");
+			return errmsg("could not read from the API");
+		case OMF_ACTION_LIST:
+			return errmsg("could not list the database clusters");
 		case OMF_ACTION_START:
 			return errmsg("could not start the online migration");
 		case OMF_ACTION_STOP:
@@ -148,7 +153,7 @@ omf_raise(OmfAction action, const OmfError *error)
 		if (kinds[i].kind == error->kind)
 		{
 			sqlstate = kinds[i].sqlstate;
-			hint = hint_of(error, kinds[i].hint);
+			hint = hint_of(action, error, kinds[i].hint);
 		}
 	ereport(ERROR,
 			(errcode(sqlstate),

@@ -17,7 +17,8 @@
 /* What was being done when a call failed. */
 typedef enum OmfAction
 {
-	OMF_ACTION_READ,  /* the status */
+	OMF_ACTION_READ,  /* one cluster */
+	OMF_ACTION_LIST,  /* a page of the listing */
 	OMF_ACTION_START, /* a migration */
 	OMF_ACTION_STOP   /* a migration */
 } OmfAction;

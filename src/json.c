@@ -13,28 +13,65 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <json-c/json.h>
 
-/*
- * Parse the whole text.  NULL with *status and reason set on failure; the
- * result is released with json_object_put().
- */
-static struct json_object *
-parse(const char *text, size_t length, OmfJsonStatus *status, char *reason)
-{
-	struct json_tokener *tokener = json_tokener_new_ex(OMF_JSON_MAX_DEPTH);
-	struct json_object *document;
-	enum json_tokener_error error;
-	size_t end;
+/* The longest dotted path of a member, with the terminating NUL. */
+#define PATH_SIZE 64
 
-	if (tokener == NULL || length > INT_MAX)
+/* OmfJson is a json_object under a name that upper layers can say. */
+static struct json_object *
+object_of(const OmfJson *document)
+{
+	return (struct json_object *) (uintptr_t) document;
+}
+
+/* ----- parsing ----- */
+
+/* What the tokener's end of work means; reason is set unless it is OK. */
+static OmfJsonStatus
+judge(enum json_tokener_error error, size_t end, const char *text, size_t length,
+	  char *reason)
+{
+	switch (error)
 	{
-		if (tokener != NULL)
-			json_tokener_free(tokener);
+		case json_tokener_success:
+			/* an older json-c stops quietly at what follows the document */
+			if (strspn(text + end, " \t\r\n") == length - end)
+				return OMF_JSON_OK;
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "There is text after the end of the JSON document, at byte %zu.", end);
+			return OMF_JSON_MALFORMED;
+		case json_tokener_error_depth:
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "The JSON document is nested more than %d levels deep.",
+					 OMF_JSON_MAX_DEPTH);
+			return OMF_JSON_TOO_DEEP;
+		case json_tokener_continue:
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "The JSON document ends early, after %zu bytes.", length);
+			return OMF_JSON_MALFORMED;
+		default:
+			snprintf(reason, OMF_JSON_REASON_SIZE, "Not valid JSON at byte %zu: %s.",
+					 end, json_tokener_error_desc(error));
+			return OMF_JSON_MALFORMED;
+	}
+}
+
+OmfJson *
+omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
+			   char reason[OMF_JSON_REASON_SIZE])
+{
+	struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new_ex(OMF_JSON_MAX_DEPTH) : NULL;
+	struct json_object *document;
+
+	reason[0] = '\0';
+	if (tokener == NULL)
+	{
 		*status = OMF_JSON_NO_MEMORY;
 		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
 		return NULL;
@@ -42,140 +79,318 @@ parse(const char *text, size_t length, OmfJsonStatus *status, char *reason)
 	json_tokener_set_flags(tokener,
 						   JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	document = json_tokener_parse_ex(tokener, text, (int) length);
-	error = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
+	*status = judge(json_tokener_get_error(tokener), json_tokener_get_parse_end(tokener),
+					text, length, reason);
 	json_tokener_free(tokener);
-
-	if (error == json_tokener_success)
+	if (*status == OMF_JSON_OK && document == NULL)
 	{
-		/* an older json-c stops quietly at what follows the document */
-		if (strspn(text + end, " \t\r\n") == length - end)
-		{
-			*status = OMF_JSON_OK;
-			return document;
-		}
-		*status = OMF_JSON_MALFORMED;
+		*status = OMF_JSON_MISFIT;
 		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "There is text after the end of the JSON document, at byte %zu.", end);
+				 "The answer is a JSON null, but an object was expected.");
 	}
-	else if (error == json_tokener_error_depth)
-	{
-		*status = OMF_JSON_TOO_DEEP;
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "The JSON document is nested more than %d levels deep.",
-				 OMF_JSON_MAX_DEPTH);
-	}
-	else if (error == json_tokener_continue)
-	{
-		*status = OMF_JSON_MALFORMED;
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "The JSON document ends early, after %zu bytes.", length);
-	}
-	else
-	{
-		*status = OMF_JSON_MALFORMED;
-		snprintf(reason, OMF_JSON_REASON_SIZE, "Not valid JSON at byte %zu: %s.",
-				 end, json_tokener_error_desc(error));
-	}
+	if (*status == OMF_JSON_OK)
+		return (OmfJson *) document;
 	json_object_put(document);
 	return NULL;
 }
 
+/* json-c frees strings without wiping them. */
+static void
+wipe(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_string))
+		memset((char *) (uintptr_t) json_object_get_string(value), 0,
+			   (size_t) json_object_get_string_len(value));
+	else if (json_object_is_type(value, json_type_array))
+	{
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			wipe(json_object_array_get_idx(value, i));
+	}
+	else if (json_object_is_type(value, json_type_object))
+	{
+		json_object_object_foreach(value, key, member)
+		{
+			(void) key;
+			wipe(member);
+		}
+	}
+}
+
+void
+omf_json_free(OmfJson *document)
+{
+	if (document == NULL)
+		return;
+	wipe(object_of(document));
+	json_object_put(object_of(document));
+}
+
+/* ----- finding ----- */
+
 /*
- * The string value of one member, or NULL where there is none.  False when
- * the member is there but is not a string that SQL could hold.
+ * The value at a dotted path below `value`, or NULL where there is none.
+ * False when something on the way is neither an object nor null.
  */
 static bool
-string_member(struct json_object *object, const char *name,
-			  const char **value, int *length, char *reason)
+find(struct json_object *value, const char *path, struct json_object **found)
 {
-	struct json_object *member;
+	char name[PATH_SIZE];
 
-	*value = NULL;
-	*length = 0;
-	if (name == NULL)
-		return true;
-	if (!json_object_object_get_ex(object, name, &member) || member == NULL)
-		return true;
-	if (!json_object_is_type(member, json_type_string))
+	while (*path != '\0' && value != NULL)
 	{
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "Member \"%s\" is of type %s, but a string was expected.",
-				 name, json_type_to_name(json_object_get_type(member)));
-		return false;
+		size_t length = strcspn(path, ".");
+		struct json_object *member = NULL;
+
+		if (!json_object_is_type(value, json_type_object))
+			return false;
+		snprintf(name, sizeof(name), "%.*s", (int) length, path);
+		(void) json_object_object_get_ex(value, name, &member);
+		value = member;
+		path += length + (path[length] == '.' ? 1 : 0);
 	}
-	*value = json_object_get_string(member);
-	*length = json_object_get_string_len(member);
-	if (strlen(*value) != (size_t) *length)
-	{
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "Member \"%s\" contains the character \\u0000.", name);
-		return false;
-	}
+	*found = value;
 	return true;
 }
 
-/* Copy the wanted members of `object` into one block. */
+static OmfJsonStatus
+misfit(char *reason, const char *path, const char *expected, struct json_object *value)
+{
+	snprintf(reason, OMF_JSON_REASON_SIZE,
+			 "Member \"%s\" is of JSON type %s, but %s was expected.", path,
+			 json_type_to_name(json_object_get_type(value)), expected);
+	return OMF_JSON_MISFIT;
+}
+
+/* ----- rendering ----- */
+
+/* Text of a growing length, malloc'd. */
+typedef struct Text
+{
+	char *data;
+	size_t length;
+	size_t room;
+	bool failed; /* out of memory */
+} Text;
+
+static void
+append(Text *text, const char *data, size_t length)
+{
+	if (text->length + length > text->room && !text->failed)
+	{
+		size_t room = (text->length + length) * 2 + 64;
+		char *larger = realloc(text->data, room);
+
+		text->failed = larger == NULL;
+		if (larger != NULL)
+		{
+			text->data = larger;
+			text->room = room;
+		}
+	}
+	if (text->failed)
+		return;
+	memcpy(text->data + text->length, data, length);
+	text->length += length;
+}
+
+static OmfJsonStatus
+append_string(Text *text, struct json_object *value, const char *path, char *reason)
+{
+	const char *string = json_object_get_string(value);
+	size_t length = (size_t) json_object_get_string_len(value);
+
+	if (!json_object_is_type(value, json_type_string))
+		return misfit(reason, path, "a string", value);
+	if (strlen(string) != length)
+	{
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "Member \"%s\" contains the character \\u0000.", path);
+		return OMF_JSON_MISFIT;
+	}
+	append(text, string, length);
+	return OMF_JSON_OK;
+}
+
+/* The text form of an SQL array, every element quoted. */
+static OmfJsonStatus
+append_strings(Text *text, struct json_object *value, const char *path, char *reason)
+{
+	if (!json_object_is_type(value, json_type_array))
+		return misfit(reason, path, "an array of strings", value);
+	append(text, "{", 1);
+	for (size_t i = 0; i < json_object_array_length(value); i++)
+	{
+		Text element = {NULL, 0, 0, false};
+		OmfJsonStatus status = append_string(&element, json_object_array_get_idx(value, i),
+											 path, reason);
+
+		append(text, i > 0 ? ",\"" : "\"", i > 0 ? 2 : 1);
+		for (size_t j = 0; j < element.length; j++)
+		{
+			if (element.data[j] == '"' || element.data[j] == '\\')
+				append(text, "\\", 1);
+			append(text, element.data + j, 1);
+		}
+		append(text, "\"", 1);
+		text->failed |= element.failed;
+		free(element.data);
+		if (status != OMF_JSON_OK)
+			return status;
+	}
+	append(text, "}", 1);
+	return OMF_JSON_OK;
+}
+
+static OmfJsonStatus
+append_integer(Text *text, struct json_object *value, const char *path, char *reason)
+{
+	char number[32];
+
+	if (!json_object_is_type(value, json_type_int))
+		return misfit(reason, path, "an integer", value);
+	snprintf(number, sizeof(number), "%lld", (long long) json_object_get_int64(value));
+	append(text, number, strlen(number));
+	return OMF_JSON_OK;
+}
+
+static OmfJsonStatus
+append_member(Text *text, struct json_object *value, const OmfJsonMember *member, char *reason)
+{
+	OmfJsonStatus status = OMF_JSON_OK;
+
+	switch (member->type)
+	{
+		case OMF_JSON_STRING:
+		case OMF_JSON_ID:
+			status = append_string(text, value, member->path, reason);
+			break;
+		case OMF_JSON_INTEGER:
+			status = append_integer(text, value, member->path, reason);
+			break;
+		case OMF_JSON_STRINGS:
+			status = append_strings(text, value, member->path, reason);
+			break;
+	}
+	append(text, "", 1);
+	return status;
+}
+
+/* Is it an identifier that says that there is none? */
+static bool
+is_none(struct json_object *value, OmfJsonType type)
+{
+	return type == OMF_JSON_ID && json_object_is_type(value, json_type_string) &&
+		   json_object_get_string_len(value) == 0;
+}
+
+/*
+ * Render all wanted members one after the other, and point to them in one
+ * block: the pointers first, for that is what the caller frees.
+ */
 static OmfJsonStatus
 extract(struct json_object *object, const OmfJsonMember *members, int nmembers,
 		OmfRecord **record, char *reason)
 {
-	size_t size = sizeof(OmfRecord) + sizeof(char *) * (size_t) nmembers;
-	const char *value;
-	int length;
-	char *next;
+	size_t header = sizeof(OmfRecord) + sizeof(char *) * (size_t) nmembers;
+	Text text = {NULL, 0, 0, false};
+	OmfJsonStatus status = OMF_JSON_OK;
+	size_t offsets[OMF_JSON_MAX_MEMBERS];
 
-	for (int i = 0; i < nmembers; i++)
+	for (int i = 0; i < nmembers && status == OMF_JSON_OK; i++)
 	{
-		if (!string_member(object, members[i].name, &value, &length, reason))
-			return OMF_JSON_MISFIT;
-		if (value != NULL)
-			size += (size_t) length + 1;
-	}
+		struct json_object *value = NULL;
 
-	*record = malloc(size);
-	if (*record == NULL)
-	{
-		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
-		return OMF_JSON_NO_MEMORY;
-	}
-	(*record)->nvalues = nmembers;
-	next = (char *) &(*record)->values[nmembers];
-	for (int i = 0; i < nmembers; i++)
-	{
-		(void) string_member(object, members[i].name, &value, &length, reason);
-		(*record)->values[i] = NULL;
-		if (value != NULL)
+		offsets[i] = 0;
+		if (members[i].path == NULL)
+			continue;
+		if (!find(object, members[i].path, &value))
+			status = misfit(reason, members[i].path, "a member of an object", object);
+		else if (value != NULL && !is_none(value, members[i].type))
 		{
-			(*record)->values[i] = memcpy(next, value, (size_t) length + 1);
-			next += length + 1;
+			offsets[i] = text.length + 1;
+			status = append_member(&text, value, &members[i], reason);
 		}
 	}
-	return OMF_JSON_OK;
+	*record = status == OMF_JSON_OK && !text.failed ? malloc(header + text.length) : NULL;
+	if (*record != NULL)
+	{
+		char *values = (char *) *record + header;
+
+		(*record)->nvalues = nmembers;
+		if (text.length > 0)
+			memcpy(values, text.data, text.length);
+		for (int i = 0; i < nmembers; i++)
+			(*record)->values[i] = offsets[i] > 0 ? values + offsets[i] - 1 : NULL;
+	}
+	else if (status == OMF_JSON_OK)
+	{
+		status = OMF_JSON_NO_MEMORY;
+		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
+	}
+	free(text.data);
+	return status;
+}
+
+/* ----- records ----- */
+
+static OmfJsonStatus
+record_of(struct json_object *value, const char *path, const OmfJsonMember *members,
+		  int nmembers, OmfRecord **record, char *reason)
+{
+	*record = NULL;
+	reason[0] = '\0';
+	if (json_object_is_type(value, json_type_object))
+		return extract(value, members, nmembers, record, reason);
+	if (*path != '\0')
+		return misfit(reason, path, "an object", value);
+	snprintf(reason, OMF_JSON_REASON_SIZE,
+			 "The answer is a JSON %s, but an object was expected.",
+			 json_type_to_name(json_object_get_type(value)));
+	return OMF_JSON_MISFIT;
+}
+
+OmfJsonStatus
+omf_json_record(const OmfJson *document, const char *path, const OmfJsonMember *members,
+				int nmembers, OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
+{
+	struct json_object *value = NULL;
+
+	(void) find(object_of(document), path, &value);
+	return record_of(value, path, members, nmembers, record, reason);
+}
+
+int
+omf_json_length(const OmfJson *document, const char *path)
+{
+	struct json_object *value = NULL;
+
+	if (!find(object_of(document), path, &value) || !json_object_is_type(value, json_type_array))
+		return -1;
+	return (int) json_object_array_length(value);
+}
+
+OmfJsonStatus
+omf_json_element(const OmfJson *document, const char *path, int index,
+				 const OmfJsonMember *members, int nmembers, OmfRecord **record,
+				 char reason[OMF_JSON_REASON_SIZE])
+{
+	struct json_object *value = NULL;
+
+	(void) find(object_of(document), path, &value);
+	return record_of(json_object_array_get_idx(value, (size_t) index), path, members, nmembers,
+					 record, reason);
 }
 
 OmfJsonStatus
 omf_json_decode(const char *text, size_t length, const OmfJsonMember *members,
-				int nmembers, OmfRecord **record,
-				char reason[OMF_JSON_REASON_SIZE])
+				int nmembers, OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
 {
 	OmfJsonStatus status;
-	struct json_object *document;
+	OmfJson *document = omf_json_parse(text, length, &status, reason);
 
 	*record = NULL;
-	reason[0] = '\0';
-	document = parse(text, length, &status, reason);
-	if (status != OMF_JSON_OK)
-		return status;
-	if (json_object_is_type(document, json_type_object))
-		status = extract(document, members, nmembers, record, reason);
-	else
-	{
-		status = OMF_JSON_MISFIT;
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "The answer is a JSON %s, but an object was expected.",
-				 json_type_to_name(json_object_get_type(document)));
-	}
-	json_object_put(document);
+	if (document != NULL)
+		status = omf_json_record(document, "", members, nmembers, record, reason);
+	omf_json_free(document);
 	return status;
 }

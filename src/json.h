@@ -23,16 +23,29 @@
  */
 #define OMF_JSON_MAX_DEPTH 32
 
-/* One member of the object that is wanted; its value must be a string. */
+/* The most members that can be asked for at once. */
+#define OMF_JSON_MAX_MEMBERS 32
+
+typedef enum OmfJsonType
+{
+	OMF_JSON_STRING,
+	OMF_JSON_ID, /* a string that may be empty, which stands for none */
+	OMF_JSON_INTEGER,
+	OMF_JSON_STRINGS /* an array of strings */
+} OmfJsonType;
+
+/* One member of an object that is wanted. */
 typedef struct OmfJsonMember
 {
-	const char *name; /* as in the document; NULL: its value is to be NULL */
+	const char *path; /* "name", or "outer.name" in a nested object; NULL: no value */
+	OmfJsonType type; /* what it must be, where it is there and not null */
 } OmfJsonMember;
 
 /*
  * The values of the wanted members: one malloc'd block, released by free().
- * A value is NULL where the member is missing or null, else UTF-8 text
- * without NUL bytes that points into the block.
+ * A value is NULL where the member is missing or null.  Else it is text in
+ * UTF-8 without NUL bytes that points into the block: a string as it is, an
+ * integer in decimal, an array as SQL writes it: {"a","b"}.
  */
 typedef struct OmfRecord
 {
@@ -45,22 +58,52 @@ typedef enum OmfJsonStatus
 	OMF_JSON_OK,
 	OMF_JSON_MALFORMED, /* not JSON, or not in UTF-8 */
 	OMF_JSON_TOO_DEEP,  /* nested beyond OMF_JSON_MAX_DEPTH */
-	OMF_JSON_MISFIT,    /* not an object, or a member that is no string */
+	OMF_JSON_MISFIT,    /* something is not of the type that was expected */
 	OMF_JSON_NO_MEMORY
 } OmfJsonStatus;
 
-/* Room that a caller gives omf_json_decode to say what was wrong. */
+/*
+ * Room for the reason of a failure: a sentence fit for a DETAIL, without any
+ * of the document's values.
+ */
 #define OMF_JSON_REASON_SIZE 160
 
+/* A parsed document. */
+typedef struct OmfJson OmfJson;
+
 /*
- * Decode `length` bytes of `text`, one JSON object and nothing after it.
- * On success *record is set and the caller frees it.  Otherwise `reason`
- * says what was wrong, in words fit for a DETAIL and without any of the
- * document's values.
+ * Parse `length` bytes of `text`, one JSON value and nothing after it; NULL
+ * with *status and the reason set on failure.
  */
+extern OmfJson *omf_json_parse(const char *text, size_t length,
+							   OmfJsonStatus *status,
+							   char reason[OMF_JSON_REASON_SIZE]);
+
+/* Free the document, after wiping the strings in it: some are passwords. */
+extern void omf_json_free(OmfJson *document);
+
+/*
+ * The wanted members of the object at `path` ("" for the document itself);
+ * the caller free()s *record.
+ */
+extern OmfJsonStatus omf_json_record(const OmfJson *document, const char *path,
+									 const OmfJsonMember *members, int nmembers,
+									 OmfRecord **record,
+									 char reason[OMF_JSON_REASON_SIZE]);
+
+/* Parse a text, take the record of the whole of it, and free the document. */
 extern OmfJsonStatus omf_json_decode(const char *text, size_t length,
 									 const OmfJsonMember *members, int nmembers,
 									 OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
+
+/* The length of the array at `path`, or -1 if there is no array. */
+extern int omf_json_length(const OmfJson *document, const char *path);
+
+/* Like omf_json_record(), of element `index` of the array at `path`. */
+extern OmfJsonStatus omf_json_element(const OmfJson *document, const char *path,
+									  int index, const OmfJsonMember *members,
+									  int nmembers, OmfRecord **record,
+									  char reason[OMF_JSON_REASON_SIZE]);
 
 #endif /* OMF_JSON_H */

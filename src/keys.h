@@ -17,7 +17,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/pathnodes.h"
 
-#include "statement.h"
+#include "fetch.h"
 
 /* The column that holds the cluster's UUID. */
 typedef struct OmfKeyColumn

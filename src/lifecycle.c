@@ -329,7 +329,7 @@ start_migration(FunctionCallInfo fcinfo, Call *call, const OmfSource *source, ch
 	secrets[1] = source->password;
 	call->secrets.texts = secrets;
 	call->secrets.ntexts = lengthof(secrets);
-	omf_api_migration_path(path, PG_GETARG_UUID_P(0)->data);
+	omf_api_path(path, omf_api_resource("online_migrations"), PG_GETARG_UUID_P(0)->data);
 	if (!replace)
 		refuse_second_start(call, path);
 

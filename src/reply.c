@@ -43,9 +43,24 @@ omf_reply_reset(OmfReply *reply)
 	reply->words[0] = '\0';
 }
 
+const char *
+omf_reply_body(const OmfReply *reply)
+{
+	return reply->body != NULL ? reply->body : "";
+}
+
+void
+omf_reply_wipe(OmfReply *reply)
+{
+	if (reply->body != NULL)
+		explicit_bzero(reply->body, reply->body_room);
+	reply->body_length = 0;
+}
+
 void
 omf_reply_free(OmfReply *reply)
 {
+	omf_reply_wipe(reply);
 	free(reply->body);
 	reply->body = NULL;
 	reply->body_length = 0;
@@ -138,13 +153,19 @@ omf_reply_add_body(OmfReply *reply, const char *data, size_t length)
 	if (reply->body_length + length >= reply->body_room)
 	{
 		size_t room = (reply->body_length + length + 1) * 2;
-		char *body = realloc(reply->body, room);
+		char *body = malloc(room);
 
+		/* not realloc(), which leaves a copy behind */
 		if (body == NULL)
 		{
 			reply->outcome = OMF_NO_MEMORY;
 			return false;
 		}
+		if (reply->body != NULL)
+			memcpy(body, reply->body, reply->body_length);
+		if (reply->body != NULL)
+			explicit_bzero(reply->body, reply->body_length);
+		free(reply->body);
 		reply->body = body;
 		reply->body_room = room;
 	}

@@ -74,6 +74,12 @@ extern bool omf_reply_add_header(OmfReply *reply, const char *line, size_t lengt
 /* Take a piece of the body.  False with outcome set when over the cap. */
 extern bool omf_reply_add_body(OmfReply *reply, const char *data, size_t length);
 
+/* The body, never NULL. */
+extern const char *omf_reply_body(const OmfReply *reply);
+
+/* Overwrite the body: that of a listing holds passwords. */
+extern void omf_reply_wipe(OmfReply *reply);
+
 /* Free what the reply holds. */
 extern void omf_reply_free(OmfReply *reply);
 

@@ -185,7 +185,7 @@ omf_row_store(OmfRowReader *reader, const OmfAnswer *answer,
 		if (column->field < 0)
 			continue;
 		conversion.column = column;
-		if (reader->resource->fields[column->field].is_key)
+		if (column->field == reader->resource->key)
 		{
 			slot->tts_values[i] = key_value(column, answer->key);
 			slot->tts_isnull[i] = false;

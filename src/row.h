@@ -13,7 +13,7 @@
 #include "executor/tuptable.h"
 #include "utils/rel.h"
 
-#include "statement.h"
+#include "fetch.h"
 
 /*
  * The field of the resource that each column of the table shows, as an

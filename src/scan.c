@@ -75,8 +75,9 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->keys = omf_keys_init(&node->ss.ps, plan->fdw_exprs, &key);
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw keys",
 											   ALLOCSET_SMALL_SIZES);
-	state->fetch = omf_fetch_create(estate, resource, plan->fs_server,
-									OidIsValid(user) ? user : GetUserId());
+	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
+													OidIsValid(user) ? user : GetUserId()),
+									resource);
 	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
 	node->fdw_state = state;
 }

@@ -1,66 +1,83 @@
 /*-------------------------------------------------------------------------
  *
  * statement.h
- *	  What one SQL statement has asked the API, and what it was answered.
+ *	  What one SQL statement has under way with the API.
  *
- * Within one statement a cluster is asked about once, whichever plan node
- * asks and however often it is rescanned: a statement sees one status per
- * cluster.  A Fetch is one node's view of it: the keys that the node wants
- * now, and their answers in the order in which they arrive.
+ * A Channel is a statement's use of one session: its requests, where their
+ * answers arrive, and what they are answers to.  All of it lives in the
+ * query's memory context and goes with that, requests in flight included,
+ * however the statement ends.
  *
- * All of it lives in the query's memory context and goes with that, requests
- * in flight included, however the statement ends.
- *
- * May call: session.c, api.c, error.c.  Must never: know of plans or slots.
+ * May call: session.c, api.c.  Must never: know of plans, slots or rows.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef OMF_STATEMENT_H
 #define OMF_STATEMENT_H
 
+#include "lib/ilist.h"
 #include "nodes/execnodes.h"
 
 #include "api.h"
+#include "session.h"
 
-typedef struct OmfFetch OmfFetch;
+typedef struct OmfChannel OmfChannel;
 
-/* One cluster that is wanted. */
-typedef struct OmfKey
+/*
+ * What waits for an answer: the first member of whatever asked.  settle() is
+ * called when the request is over, and may palloc but has to keep its hands
+ * off the request afterwards; release() frees what is not palloc'd, and must
+ * not throw.
+ */
+typedef struct OmfAsker OmfAsker;
+
+struct OmfAsker
 {
-	unsigned char uuid[OMF_UUID_SIZE];
-	const char *text; /* as it was written, where the column is text; else NULL */
-} OmfKey;
+	void (*settle)(OmfAsker *asker, OmfRequest *request);
+};
 
-/* One answer: the key that was asked for, and what the API knows of it. */
-typedef struct OmfAnswer
+/* Called when the statement ends; must not throw. */
+typedef struct OmfCleanup
 {
-	const OmfKey *key;
-	const OmfRecord *record; /* lives as long as the statement */
-} OmfAnswer;
+	slist_node node; /* statement.c's */
+	void (*run)(void *arg);
+	void *arg;
+} OmfCleanup;
+
+struct OmfChannel
+{
+	slist_node node;       /* in the statement's channels */
+	MemoryContext context; /* the query's */
+	OmfSession *session;   /* held */
+	OmfEngine *engine;     /* the session's */
+	OmfInbox inbox;        /* where its requests arrive */
+	OmfSecrets secrets;    /* that no message may show: the token */
+	const char *token;     /* what secrets points to */
+	slist_head cleanups;   /* run when the statement ends */
+	slist_head topics;     /* lookup.c's: one for every resource */
+	slist_head listings;   /* listing.c's: one for every tag */
+};
 
 /*
- * A fetch of `resource` as that user from that server, in the statement that
- * `estate` executes.  Throws when the user has no token.
+ * The channel of that user to that server, in the statement that `estate`
+ * executes.  Throws when the user has no token.
  */
-extern OmfFetch *omf_fetch_create(EState *estate, const OmfResource *resource,
-								  Oid serverid, Oid userid);
+extern OmfChannel *omf_channel_get(EState *estate, Oid serverid, Oid userid);
+
+/* Have something run when the statement ends. */
+extern void omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup);
+
+/* Queue a GET for `asker`.  Throws when out of memory. */
+extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
+							OmfAsker *asker);
 
 /*
- * Want these keys now, and nothing of what was wanted before.  The keys must
- * be distinct, and stay where they are until the next call.
+ * Wait until something happens, and settle what is answered.  To be called in
+ * a loop.  Throws on cancel, statement_timeout and termination.
  */
-extern void omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys);
+extern void omf_channel_wait(OmfChannel *channel);
 
-/* Want the same keys again, from the first one on. */
-extern void omf_fetch_rewind(OmfFetch *fetch);
-
-/*
- * The next answer, waiting for it if need be.  Clusters that the API does not
- * know are passed over.  False at the end.  Throws when one has failed.
- */
-extern bool omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer);
-
-/* How many requests this fetch has caused so far. */
-extern int64 omf_fetch_requests(const OmfFetch *fetch);
+/* Do what can be done without waiting, and settle what is answered. */
+extern void omf_channel_drive(OmfChannel *channel);
 
 #endif /* OMF_STATEMENT_H */

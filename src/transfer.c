@@ -97,6 +97,12 @@ omf_request_reply(const OmfRequest *request)
 }
 
 void
+omf_request_wipe_reply(OmfRequest *request)
+{
+	omf_reply_wipe(&request->exchange.reply);
+}
+
+void
 omf_inbox_init(OmfInbox *inbox)
 {
 	TAILQ_INIT(&inbox->pending);
@@ -432,6 +438,12 @@ omf_engine_room(const OmfEngine *engine)
 	int room = engine->config.http.max_concurrency - engine->nflying - engine->nwaiting;
 
 	return room > 0 ? room : 0;
+}
+
+const char *
+omf_engine_base_url(const OmfEngine *engine)
+{
+	return engine->config.http.base_url;
 }
 
 const char *

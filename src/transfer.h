@@ -95,6 +95,9 @@ extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
 
+/* Its base URL, for comparison with what the API calls its own. */
+extern const char *omf_engine_base_url(const OmfEngine *engine);
+
 /* The engine's token, for masking. */
 extern const char *omf_engine_token(const OmfEngine *engine);
 
@@ -104,6 +107,9 @@ extern const char *omf_request_path(const OmfRequest *request);
 
 /* The reply of a finished request; it lives as long as the request. */
 extern const OmfReply *omf_request_reply(const OmfRequest *request);
+
+/* Overwrite the body of its reply. */
+extern void omf_request_wipe_reply(OmfRequest *request);
 
 /* Free a request in whatever state it is; one in flight is called off. */
 extern void omf_request_free(OmfRequest *request);

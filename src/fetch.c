@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * fetch.c
+ *	  What one plan node wants of the API now, in the order of arrival.
+ *
+ * See fetch.h for what this is for, and what it may and must not call.
+ *
+ * An Ask is a fetch's wish for one lookup.  Several asks, of several fetches,
+ * can wait for one lookup; its answer goes to all of them.  Wishes are taken
+ * up only as far as their requests would be sent at once, so a LIMIT that has
+ * seen enough leaves the rest unasked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "error.h"
+#include "fetch.h"
+
+typedef struct Ask
+{
+	OmfWaiter waiter;  /* must be first; its node also serves in ready lists */
+	OmfFetch *fetch;   /* whose wish it is */
+	OmfLookup *lookup; /* for which cluster */
+	const OmfKey *key; /* as it is wanted */
+} Ask;
+
+struct OmfFetch
+{
+	OmfListingWaiter waiter; /* must be first; in the listing's waiters */
+	OmfChannel *channel;     /* that it goes over */
+	OmfTopic *topic;         /* of the resource */
+	MemoryContext context;   /* of the asks; reset when the wishes change */
+	const OmfKey *keys;      /* wanted, unless all are */
+	int nkeys;               /* how many */
+	OmfListing *listing;     /* of what is wanted, where all are; else NULL */
+	bool listening;          /* is it among the listing's waiters? */
+	Ask **asks;              /* those taken up */
+	int nasks;               /* how many */
+	int room;                /* allocated */
+	int next;                /* of the keys or of the listing */
+	int nwaiting;            /* asks that wait for their lookup */
+	slist_head ready;        /* asks with an answer, newest first */
+	slist_head ready_first;  /* older ones in the order of arrival */
+	int64 requests;          /* that it has caused */
+};
+
+/* ----- wishes ----- */
+
+OmfFetch *
+omf_fetch_create(OmfChannel *channel, const OmfResource *resource)
+{
+	OmfFetch *fetch = MemoryContextAllocZero(channel->context, sizeof(OmfFetch));
+
+	fetch->channel = channel;
+	fetch->topic = omf_topic_get(channel, resource);
+	fetch->context = AllocSetContextCreate(channel->context, "online_migrations_fdw fetch",
+										   ALLOCSET_SMALL_SIZES);
+	return fetch;
+}
+
+/* Begin again: no lookup and no listing must wake what is forgotten. */
+static void
+forget(OmfFetch *fetch)
+{
+	for (int i = 0; i < fetch->nasks && fetch->nwaiting > 0; i++)
+	{
+		Ask *ask = fetch->asks[i];
+
+		if (ask->lookup->state == OMF_LOOKUP_ASKED)
+		{
+			slist_delete(&ask->lookup->waiters, &ask->waiter.node);
+			fetch->nwaiting--;
+		}
+	}
+	if (fetch->listening)
+		slist_delete(&fetch->listing->waiters, &fetch->waiter.node);
+	fetch->listening = false;
+	MemoryContextReset(fetch->context);
+	slist_init(&fetch->ready);
+	slist_init(&fetch->ready_first);
+	fetch->asks = NULL;
+	fetch->nasks = 0;
+	fetch->room = 0;
+	fetch->next = 0;
+}
+
+void
+omf_fetch_rewind(OmfFetch *fetch)
+{
+	forget(fetch);
+}
+
+void
+omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys)
+{
+	forget(fetch);
+	fetch->listing = NULL;
+	fetch->keys = keys;
+	fetch->nkeys = nkeys;
+}
+
+void
+omf_fetch_set_all(OmfFetch *fetch, const char *tag)
+{
+	OmfListing *listing;
+
+	forget(fetch);
+	listing = omf_listing_get(fetch->channel, tag);
+	fetch->listing = listing;
+}
+
+/* ----- asking ----- */
+
+static void
+wake_ask(OmfWaiter *waiter)
+{
+	Ask *ask = (Ask *) waiter;
+
+	ask->fetch->nwaiting--;
+	slist_push_head(&ask->fetch->ready, &ask->waiter.node);
+}
+
+static void
+wake_fetch(OmfListingWaiter *waiter)
+{
+	((OmfFetch *) waiter)->listening = false;
+}
+
+/* The next cluster that is wanted, or NULL if none is known at present. */
+static OmfLookup *
+peek_wish(OmfFetch *fetch)
+{
+	if (fetch->listing == NULL)
+		return fetch->next < fetch->nkeys ? omf_lookup_get(fetch->topic, fetch->keys[fetch->next].uuid) : NULL;
+	while (fetch->next < fetch->listing->nlisted)
+	{
+		const OmfListed *listed = &fetch->listing->listed[fetch->next];
+
+		if (listed->can_migrate || !fetch->topic->resource->engines_only)
+			return omf_lookup_get(fetch->topic, listed->cluster->uuid);
+		fetch->next++;
+	}
+	return NULL;
+}
+
+/* Take up the wish that peek_wish() has shown. */
+static void
+take_wish(OmfFetch *fetch, OmfLookup *lookup)
+{
+	Ask *ask = MemoryContextAlloc(fetch->context, sizeof(Ask));
+
+	if (fetch->nasks == fetch->room)
+	{
+		fetch->room = fetch->room == 0 ? 1 : fetch->room * 2;
+		fetch->asks = fetch->asks == NULL
+						  ? MemoryContextAlloc(fetch->context, sizeof(Ask *) * fetch->room)
+						  : repalloc_huge(fetch->asks, sizeof(Ask *) * fetch->room);
+	}
+	ask->waiter.wake = wake_ask;
+	ask->fetch = fetch;
+	ask->lookup = lookup;
+	if (fetch->listing == NULL)
+		ask->key = &fetch->keys[fetch->next];
+	else
+	{
+		OmfKey *key = MemoryContextAlloc(fetch->context, sizeof(OmfKey));
+
+		memcpy(key->uuid, lookup->uuid, OMF_UUID_SIZE);
+		key->text = NULL;
+		ask->key = key;
+	}
+	fetch->asks[fetch->nasks++] = ask;
+	fetch->next++;
+	if (lookup->state == OMF_LOOKUP_ASKED)
+	{
+		fetch->nwaiting++;
+		slist_push_head(&lookup->waiters, &ask->waiter.node);
+	}
+	else
+		slist_push_head(&fetch->ready, &ask->waiter.node);
+}
+
+/* Take up wishes as far as that sends at once, and get them on their way. */
+static void
+take_wishes(OmfFetch *fetch)
+{
+	int64 requests = fetch->requests;
+	OmfLookup *lookup;
+
+	while ((lookup = peek_wish(fetch)) != NULL)
+	{
+		if (lookup->state == OMF_LOOKUP_NEW && omf_engine_room(fetch->channel->engine) == 0)
+			break;
+		if (omf_lookup_ask(lookup))
+			fetch->requests++;
+		take_wish(fetch, lookup);
+	}
+	if (fetch->requests > requests)
+		omf_channel_drive(fetch->channel);
+	if (fetch->listing != NULL && !fetch->listening && !fetch->listing->complete &&
+		!fetch->listing->failed)
+	{
+		fetch->waiter.wake = wake_fetch;
+		slist_push_head(&fetch->listing->waiters, &fetch->waiter.node);
+		fetch->listening = true;
+	}
+}
+
+/* ----- answers ----- */
+
+/* The next ask that has an answer, or NULL if none has one yet. */
+static Ask *
+pop_ready(OmfFetch *fetch)
+{
+	if (slist_is_empty(&fetch->ready_first))
+		while (!slist_is_empty(&fetch->ready))
+			slist_push_head(&fetch->ready_first, slist_pop_head_node(&fetch->ready));
+	if (slist_is_empty(&fetch->ready_first))
+		return NULL;
+	return slist_container(Ask, waiter.node, slist_pop_head_node(&fetch->ready_first));
+}
+
+/* Is there nothing left to wait for? */
+static bool
+is_at_end(OmfFetch *fetch)
+{
+	return fetch->nwaiting == 0 && peek_wish(fetch) == NULL &&
+		   (fetch->listing == NULL || fetch->listing->complete);
+}
+
+OmfFetchStep
+omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
+{
+	for (;;)
+	{
+		Ask *ask;
+
+		take_wishes(fetch);
+		if (fetch->listing != NULL && fetch->listing->failed)
+			omf_raise(OMF_ACTION_LIST, fetch->listing->error);
+		ask = pop_ready(fetch);
+		if (ask == NULL)
+			return is_at_end(fetch) ? OMF_FETCH_END : OMF_FETCH_BLOCKED;
+		if (ask->lookup->state == OMF_LOOKUP_FAILED)
+			omf_raise(OMF_ACTION_READ, ask->lookup->error);
+		if (ask->lookup->state == OMF_LOOKUP_FOUND)
+		{
+			answer->key = ask->key;
+			answer->record = ask->lookup->record;
+			return OMF_FETCH_ANSWER;
+		}
+	}
+}
+
+bool
+omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
+{
+	OmfFetchStep step;
+
+	while ((step = omf_fetch_step(fetch, answer)) == OMF_FETCH_BLOCKED)
+		omf_channel_wait(fetch->channel);
+	return step == OMF_FETCH_ANSWER;
+}
+
+int64
+omf_fetch_requests(const OmfFetch *fetch)
+{
+	return fetch->requests + (fetch->listing != NULL ? fetch->listing->requests : 0);
+}
