@@ -26,7 +26,7 @@ static const struct
 	const char *hint;
 } kinds[] = {
 	{OMF_ERROR_UNAUTHORIZED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-	 "The API token is not valid, or not any more. Set another one with ALTER USER MAPPING ... OPTIONS (SET token '...')."},
+	 "The API token is not valid, or not any more. Set another one with ALTER USER MAPPING ... OPTIONS (SET token '...'), or write it into the mapping's token_file."},
 	{OMF_ERROR_FORBIDDEN, ERRCODE_INSUFFICIENT_PRIVILEGE,
 	 "The API token lacks the scope that this call needs: database:read for a status, database:update for a start, database:delete for a stop."},
 	{OMF_ERROR_NOT_FOUND, ERRCODE_UNDEFINED_OBJECT,

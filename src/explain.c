@@ -70,8 +70,16 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	List *context;
 	ListCell *cell;
 
-	ExplainPropertyText("Remote Request",
-						psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
+	if (plan->fdw_exprs == NIL)
+		ExplainPropertyText("Remote Listing",
+							psprintf("%s %s?per_page=%d%s%s", omf_method_name(OMF_GET),
+									 OMF_LISTING_TEMPLATE, OMF_PAGE_SIZE,
+									 omf_plan_tag(plan) != NULL ? "&tag_name=" : "",
+									 omf_plan_tag(plan) != NULL ? omf_plan_tag(plan) : ""),
+							es);
+	if (plan->fdw_exprs != NIL || !resource->in_listing)
+		ExplainPropertyText("Remote Request",
+							psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
 
 	(void) find_ancestors(node->ss.ps.state->es_plannedstmt->planTree, (Plan *) plan, &ancestors);
 	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);

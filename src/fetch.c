@@ -110,6 +110,8 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 	forget(fetch);
 	listing = omf_listing_get(fetch->channel, tag);
 	fetch->listing = listing;
+	if (listing->first == NULL)
+		listing->first = fetch;
 }
 
 /* ----- asking ----- */
@@ -268,5 +270,8 @@ omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
 int64
 omf_fetch_requests(const OmfFetch *fetch)
 {
-	return fetch->requests + (fetch->listing != NULL ? fetch->listing->requests : 0);
+	/* a listing that several share counts for the first one */
+	if (fetch->listing != NULL && fetch->listing->first == fetch)
+		return fetch->requests + fetch->listing->requests;
+	return fetch->requests;
 }

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/socket.h>
@@ -587,7 +588,7 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 	if (http == NULL)
 		return NULL;
 	http->config = config;
-	http->encrypted = strncmp(config->base_url, "https:", 6) == 0;
+	http->encrypted = strncasecmp(config->base_url, "https:", 6) == 0;
 	http->multiplexed = true;
 	http->timer = -1;
 	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));

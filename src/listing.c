@@ -191,6 +191,8 @@ go_on(OmfListing *listing, const OmfPage *page, int number, int added)
 	while (listing->asked < listing->pages)
 		ask_page(listing, listing->asked + 1);
 	listing->complete = listing->answered == listing->asked;
+	if (listing->complete && listing->tag == NULL)
+		omf_session_note_clusters(listing->channel->session, listing->nlisted);
 }
 
 static void

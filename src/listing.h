@@ -57,6 +57,7 @@ struct OmfListing
 	struct listed_hash *uuids; /* of the clusters listed */
 	OmfCleanup cleanup;        /* frees error */
 	int64 requests;            /* pages asked for */
+	const void *first;         /* the fetch that it was made for */
 };
 
 /* The channel's listing for that tag; the first page is asked for at once. */

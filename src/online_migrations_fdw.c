@@ -7,14 +7,15 @@
  *
  * Top to bottom, calls and includes going down only:
  *
- *	plan.c  scan.c  explain.c  import.c		the callbacks below
- *	lifecycle.c								the SQL functions
- *	keys.c  row.c  statement.c				clauses, rows, answers
- *	error.c  session.c  options.c			PostgreSQL's side of a call
- *	api.c									what calls and answers mean
- *	transfer.c  retry.c						queue, concurrency, retries
- *	http.c  reply.c  pollset.c				exchanges over libcurl
- *	json.c  endpoint.c						formats
+ *	plan.c  scan.c  explain.c  import.c  analyze.c	the callbacks below
+ *	lifecycle.c  source.c							the SQL functions
+ *	keys.c  row.c									clauses and rows
+ *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
+ *	error.c  session.c  options.c					PostgreSQL's side of a call
+ *	api.c  resource.c								what calls and answers mean
+ *	transfer.c  retry.c								queue, concurrency, retries
+ *	http.c  reply.c  pollset.c						exchanges over libcurl
+ *	json.c  endpoint.c								formats
  *
  * From api.c on down nothing knows of PostgreSQL.
  *
@@ -25,6 +26,7 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
+#include "analyze.h"
 #include "explain.h"
 #include "import.h"
 #include "plan.h"
@@ -63,6 +65,7 @@ online_migrations_fdw_handler(PG_FUNCTION_ARGS)
 
 	/* other commands */
 	routine->ExplainForeignScan = omf_explain_scan;
+	routine->AnalyzeForeignTable = omf_analyze_table;
 	routine->ImportForeignSchema = omf_import_schema;
 
 	PG_RETURN_POINTER(routine);

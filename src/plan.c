@@ -10,9 +10,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -21,6 +25,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -29,17 +34,17 @@
 #include "options.h"
 #include "plan.h"
 #include "row.h"
+#include "session.h"
 
 /*
- * Costs, on the planner's scale where a page read in sequence is 1.  A round
- * trip takes tens of milliseconds, as long as reading thousands of pages; and
- * each request takes one from a budget of 250 a minute.
+ * Costs, on the planner's scale where a page read in sequence is 1.  They
+ * compare the ways to ask, and leave out how slow asking is: true costs would
+ * have every query compiled by JIT.  A request takes one from a budget of 250
+ * a minute, and so weighs enough that of two plans the one with fewer
+ * requests wins, save for a handful.
  */
-#define ROUND_TRIP_COST 2000.0
-#define REQUEST_COST 50.0
-
-/* A scan without a key can't be executed: any other way is better. */
-#define NO_KEY_COST 1.0e10
+#define ROUND_TRIP_COST 50.0
+#define REQUEST_COST 5.0
 
 /* Clusters of an account of which nothing is known. */
 #define DEFAULT_CLUSTERS 50.0
@@ -50,6 +55,9 @@ typedef struct RelInfo
 	const OmfResource *resource; /* that the table is */
 	OmfKeyColumn key;            /* its key column */
 	List *fields;                /* see omf_row_fields() */
+	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
+	const char *tag;             /* that all clusters asked for have, or NULL */
+	double nclusters;            /* of the account */
 } RelInfo;
 
 /* ----- what the table is ----- */
@@ -86,6 +94,84 @@ find_key_column(RelInfo *info, Relation relation, Index varno)
 	}
 }
 
+/* The column of the clusters' tags, as an SQL array of text; 0 if none. */
+static AttrNumber
+find_tags_column(const RelInfo *info, Relation relation)
+{
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	foreach (cell, info->fields)
+	{
+		attno++;
+		if (info->resource->tags >= 0 && lfirst_int(cell) == info->resource->tags &&
+			TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid == TEXTARRAYOID)
+			return attno;
+	}
+	return 0;
+}
+
+/* The tag in a clause "tags @> ARRAY['x']", or NULL if it is another one. */
+static const char *
+tag_of_clause(Node *clause, const RelInfo *info, Index varno)
+{
+	OpExpr *operation = (OpExpr *) clause;
+	Var *var;
+	Const *array;
+	Datum *tags;
+	bool *nulls;
+	int ntags;
+	char *tag;
+
+	if (!IsA(clause, OpExpr) || operation->opno != OID_ARRAY_CONTAINS_OP)
+		return NULL;
+	var = linitial(operation->args);
+	array = lsecond(operation->args);
+	if (!IsA(var, Var) || var->varno != (int) varno || var->varattno != info->tags ||
+		!IsA(array, Const) || array->constisnull || array->consttype != TEXTARRAYOID)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(array->constvalue), TEXTOID, -1, false, TYPALIGN_INT,
+					  &tags, &nulls, &ntags);
+	if (ntags != 1 || nulls[0])
+		return NULL;
+	tag = TextDatumGetCString(tags[0]);
+	tag = pg_server_to_any(tag, (int) strlen(tag), PG_UTF8);
+	return tag[0] != '\0' && strlen(tag) <= OMF_TAG_MAX ? tag : NULL;
+}
+
+/* The tag that all rows must have, as far as one clause says so. */
+static const char *
+find_tag(RelOptInfo *rel, const RelInfo *info)
+{
+	ListCell *cell;
+
+	if (info->tags == 0)
+		return NULL;
+	foreach (cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		const char *tag = tag_of_clause((Node *) restriction->clause, info, rel->relid);
+
+		if (tag != NULL && restriction_is_securely_promotable(restriction, rel))
+			return tag;
+	}
+	return NULL;
+}
+
+/*
+ * How many clusters the account has: what a listing has shown in this
+ * backend, else what ANALYZE has seen.
+ */
+static double
+estimate_clusters(const RelOptInfo *rel)
+{
+	double nclusters = omf_session_clusters(rel->serverid);
+
+	if (nclusters < 0)
+		nclusters = rel->tuples > 0 ? rel->tuples : DEFAULT_CLUSTERS;
+	return nclusters;
+}
+
 /* Keep only the fields of columns that the query looks at. */
 static List *
 needed_fields(RelOptInfo *rel, List *fields)
@@ -119,6 +205,9 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	info->resource = omf_options_resource(relid);
 	info->fields = omf_row_fields(relation, info->resource);
 	find_key_column(info, relation, rel->relid);
+	info->tags = find_tags_column(info, relation);
+	info->tag = find_tag(rel, info);
+	info->nclusters = estimate_clusters(rel);
 	info->fields = needed_fields(rel, info->fields);
 	table_close(relation, NoLock);
 	return info;
@@ -176,42 +265,59 @@ rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER, NULL);
 }
 
+/* What it costs to list the clusters, and to ask about each where need be. */
+static void
+cost_listing(const RelInfo *info, Cost *startup, Cost *total)
+{
+	double pages = ceil(Max(info->nclusters, 1) / OMF_PAGE_SIZE);
+	double lookups = info->resource->in_listing ? 0 : info->nclusters;
+
+	*startup = lookups > 0 ? 2 * ROUND_TRIP_COST : ROUND_TRIP_COST;
+	*total = *startup + (pages + lookups) * REQUEST_COST;
+}
+
 /*
- * Add the path that asks for the keys of these clauses: the table's own ones,
- * and for a parameterised path those of a join.
+ * Add the path that asks for the keys of these clauses, or for all clusters
+ * if none of them is a key: the table's own clauses, and for a parameterised
+ * path those of a join.
  */
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions)
 {
+	RelInfo *info = rel->fdw_private;
 	double nkeys = count_keys(root, rel, restrictions);
 	double rows = rel->rows;
-	Cost startup = ROUND_TRIP_COST;
+	Cost startup;
 	Cost total;
 
 	if (nkeys < 0)
-	{
-		startup = NO_KEY_COST;
-		total = NO_KEY_COST;
-	}
+		cost_listing(info, &startup, &total);
 	else
 	{
 		if (!bms_is_empty(outer))
 			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
+		startup = ROUND_TRIP_COST;
 		total = startup + nkeys * REQUEST_COST;
 	}
-	total += rows * cpu_tuple_cost + rel->baserestrictcost.per_tuple * Max(nkeys, rows);
+	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
+			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
 	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
 }
 
 void
 omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
+	RelInfo *info = make_rel_info(rel, relid);
 	double nkeys;
 
-	rel->fdw_private = make_rel_info(rel, relid);
+	rel->fdw_private = info;
 	nkeys = count_keys(root, rel, rel->baserestrictinfo);
-	rel->tuples = nkeys >= 0 ? nkeys : DEFAULT_CLUSTERS;
-	rel->rows = clamp_row_est(rel->tuples * rest_selectivity(root, rel, rel->baserestrictinfo));
+	rel->tuples = info->nclusters;
+	if (nkeys >= 0)
+		rel->rows = clamp_row_est(nkeys * rest_selectivity(root, rel, rel->baserestrictinfo));
+	else
+		rel->rows = clamp_row_est(info->nclusters *
+								  clauselist_selectivity(root, rel->baserestrictinfo, 0, JOIN_INNER, NULL));
 	rel->reltarget->width = get_relation_data_width(relid, rel->attr_widths - rel->min_attr);
 }
 
@@ -299,10 +405,11 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		if (is_key_restriction(root, rel, restriction))
 			keys = lappend(keys, restriction->clause);
 	}
-	fdw_private = list_make4(makeString(pstrdup(info->resource->name)),
+	fdw_private = list_make5(makeString(pstrdup(info->resource->name)),
 							 makeInteger((int) info->key.attno),
 							 makeInteger((int) info->key.type),
-							 info->fields);
+							 info->fields,
+							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
 							rel->relid, keys, fdw_private, NIL, NIL, outer_plan);
 }
@@ -328,4 +435,12 @@ List *
 omf_plan_fields(const ForeignScan *plan)
 {
 	return list_nth(plan->fdw_private, OMF_PLAN_FIELDS);
+}
+
+const char *
+omf_plan_tag(const ForeignScan *plan)
+{
+	const char *tag = strVal(list_nth(plan->fdw_private, OMF_PLAN_TAG));
+
+	return tag[0] != '\0' ? tag : NULL;
 }

@@ -35,24 +35,6 @@ typedef struct OmfScanState
 	OmfRowReader *reader;      /* makes rows of them */
 } OmfScanState;
 
-static void
-report_no_key(ForeignScanState *node, const OmfKeyColumn *key)
-{
-	Relation relation = node->ss.ss_currentRelation;
-	const char *table = RelationGetRelationName(relation);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-			 errmsg("query does not say which database clusters it asks for"),
-			 errdetail("Foreign table \"%s\" can be read only by cluster.", table),
-			 key->attno == 0
-				 ? errhint("Add a column for the cluster's UUID to the table, and say in WHERE what it equals.")
-				 : errhint("Add a WHERE clause such as %s = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30', %s IN (...), or %s = ANY ($1), or join the column with one of another table.",
-						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname),
-						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname),
-						   NameStr(TupleDescAttr(RelationGetDescr(relation), key->attno - 1)->attname))));
-}
-
 void
 omf_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -66,8 +48,6 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	/* EXPLAIN alone needs no token, and no key either */
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	if (plan->fdw_exprs == NIL)
-		report_no_key(node, &key);
 
 	/* the token is that of a view's owner where the view reads the table */
 	user = omf_check_as_user(plan, estate);
@@ -82,21 +62,27 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	node->fdw_state = state;
 }
 
-/* Evaluate the key clauses and want what they say. */
+/* Evaluate the key clauses and want what they say; without any, want all. */
 static void
 evaluate_keys(ForeignScanState *node)
 {
 	OmfScanState *state = node->fdw_state;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	MemoryContext old;
 	OmfKey *keys;
 	int nkeys;
 
+	state->evaluated = true;
+	if (plan->fdw_exprs == NIL)
+	{
+		omf_fetch_set_all(state->fetch, omf_plan_tag(plan));
+		return;
+	}
 	MemoryContextReset(state->key_context);
 	old = MemoryContextSwitchTo(state->key_context);
 	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
 	MemoryContextSwitchTo(old);
 	omf_fetch_set_keys(state->fetch, keys, nkeys);
-	state->evaluated = true;
 }
 
 TupleTableSlot *

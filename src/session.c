@@ -50,6 +50,7 @@ struct OmfSession
 	uint32 mapping_hash;    /* of the mapping's syscache entry */
 	int holders;            /* acquired and not yet released */
 	bool outdated;          /* no new holders: free with the last one */
+	int nclusters;          /* that a listing has shown, or -1 */
 	char *token_file;       /* malloc'd, or NULL */
 	FileStamp stamp;        /* of the token file when it was read */
 	OmfEngine *engine;      /* ours */
@@ -281,6 +282,7 @@ create_session(Oid serverid, const OmfUserOptions *user)
 	PG_TRY();
 	{
 		session->serverid = serverid;
+		session->nclusters = -1;
 		session->mapping = user->mapping;
 		session->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
 		session->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->mapping));
@@ -345,6 +347,27 @@ omf_session_release(OmfSession *session)
 {
 	if (--session->holders == 0 && session->outdated)
 		destroy_session(session);
+}
+
+double
+omf_session_clusters(Oid serverid)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (session->serverid == serverid && session->nclusters >= 0)
+			return session->nclusters;
+	}
+	return -1;
+}
+
+void
+omf_session_note_clusters(OmfSession *session, int nclusters)
+{
+	session->nclusters = nclusters;
 }
 
 OmfEngine *

@@ -32,6 +32,15 @@ extern OmfSession *omf_session_acquire(Oid serverid, Oid userid);
 /* Let go of it; never throws, so it may be called from a reset callback. */
 extern void omf_session_release(OmfSession *session);
 
+/*
+ * The number of clusters that a listing over some session to that server has
+ * shown in this backend, or -1: what planning goes by.
+ */
+extern double omf_session_clusters(Oid serverid);
+
+/* Remember it. */
+extern void omf_session_note_clusters(OmfSession *session, int nclusters);
+
 extern OmfEngine *omf_session_engine(OmfSession *session);
 
 /*

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * analyze.h
+ *	  ANALYZE of a foreign table.
+ *
+ * May call: fetch.c, row.c, options.c.  Must never: know of plans.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_ANALYZE_H
+#define OMF_ANALYZE_H
+
+#include "foreign/fdwapi.h"
+
+extern bool omf_analyze_table(Relation relation, AcquireSampleRowsFunc *acquire,
+							  BlockNumber *pages);
+
+#endif /* OMF_ANALYZE_H */
