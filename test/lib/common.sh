@@ -50,7 +50,8 @@ have()
 copy_tree()
 {
 	tar -C "$TREE" --exclude=./.git --exclude='*.o' --exclude='*.so' \
-		--exclude='*.bc' --exclude='*.d' --exclude=test/simulator/simulator \
+		--exclude='*.bc' --exclude='*.d' --exclude=./test/simulator/simulator \
+		--exclude=./test/unit/bin \
 		--exclude=tmp_check --exclude=./results -cf - . |
 		tar -C "$1" --no-same-owner -xf -
 }
