@@ -201,6 +201,15 @@ sub requests_ok
 	return $result;
 }
 
+# How many requests the API has seen, by method.
+sub request_counts
+{
+	my ($self) = @_;
+	my %counts;
+	$counts{ $_->{method} }++ for @{ $self->simulator->log };
+	return \%counts;
+}
+
 # A psql session in the background, on the database; its errors do not end
 # it.  See PostgreSQL::Test::BackgroundPsql.
 sub session
