@@ -24,22 +24,24 @@
 
 /*
  * Does `text` begin with `secret`, each character of which may also stand as
- * %XX?  The number of characters that it takes, or 0.
+ * %XX?  The number of characters that it takes, or 0.  A percent sign may be
+ * one of the secret's own, or begin a %25 if `encoded`.
  */
 static size_t
-match_secret(const char *text, const char *secret)
+match_secret(const char *text, const char *secret, bool encoded)
 {
 	const char *start = text;
 
 	for (; *secret != '\0'; secret++)
 	{
-		char encoded[4];
+		char code[4];
+		bool matches;
 
-		snprintf(encoded, sizeof(encoded), "%%%02X", (unsigned char) *secret);
-		if (*text == *secret)
+		snprintf(code, sizeof(code), "%%%02X", (unsigned char) *secret);
+		matches = strncasecmp(text, code, 3) == 0;
+		if (*text == *secret && !(encoded && matches))
 			text++;
-		else if (text[0] == '%' && toupper((unsigned char) text[1]) == encoded[1] &&
-				 text[1] != '\0' && toupper((unsigned char) text[2]) == encoded[2])
+		else if (matches)
 			text += 3;
 		else
 			return 0;
@@ -47,27 +49,63 @@ match_secret(const char *text, const char *secret)
 	return (size_t) (text - start);
 }
 
-void
-omf_api_mask(char *text, const char *secret)
+/* Mark in `covered` what of `text` belongs to the secret. */
+static void
+cover_secret(const char *text, const char *secret, char *covered)
 {
 	if (secret == NULL || *secret == '\0')
 		return;
-	while (*text != '\0')
+	for (size_t i = 0; text[i] != '\0'; i++)
 	{
-		size_t length = match_secret(text, secret);
-
-		if (length > 0)
-		{
-			/* a fixed number of asterisks, where there is room for them */
-			size_t stars = length < 3 ? length : 3;
-
-			memset(text, '*', stars);
-			memmove(text + stars, text + length, strlen(text + length) + 1);
-			text += stars;
-		}
-		else
-			text++;
+		memset(covered + i, 1, match_secret(text + i, secret, false));
+		memset(covered + i, 1, match_secret(text + i, secret, true));
 	}
+}
+
+/* A fixed number of asterisks, where there is room, for what is covered. */
+static void
+blot_out(char *text, const char *covered)
+{
+	char *target = text;
+
+	for (size_t i = 0; text[i] != '\0';)
+	{
+		size_t run = 0;
+
+		while (covered[i + run])
+			run++;
+		for (size_t star = 0; star < run && star < 3; star++)
+			*target++ = '*';
+		if (run == 0)
+			*target++ = text[i++];
+		i += run;
+	}
+	*target = '\0';
+}
+
+/* Mask all secrets at once, so that none hides a part of another one. */
+static void
+mask_all(char *text, const OmfSecrets *secrets)
+{
+	char *covered = calloc(strlen(text) + 1, 1);
+
+	if (covered == NULL)
+	{
+		text[0] = '\0';
+		return;
+	}
+	for (int i = 0; i < secrets->ntexts; i++)
+		cover_secret(text, secrets->texts[i], covered);
+	blot_out(text, covered);
+	free(covered);
+}
+
+void
+omf_api_mask(char *text, const char *secret)
+{
+	const OmfSecrets one = {&secret, 1};
+
+	mask_all(text, &one);
 }
 
 /*
@@ -84,8 +122,7 @@ copy_text(char *target, size_t size, const char *text, const OmfSecrets *secrets
 	target[0] = '\0';
 	if (masked == NULL)
 		return;
-	for (int i = 0; i < secrets->ntexts; i++)
-		omf_api_mask(masked, secrets->texts[i]);
+	mask_all(masked, secrets);
 	length = strlen(masked);
 	if (length >= size)
 	{

@@ -40,6 +40,9 @@
 #define CURL_WRITEFUNC_ERROR 0xFFFFFFFF
 #endif
 
+/* CURLE_TOO_LARGE, which came with libcurl 8.6. */
+#define OMF_CURLE_TOO_LARGE 100
+
 #endif /* LIBCURL_VERSION_NUM */
 
 #ifdef PG_VERSION_NUM

@@ -17,19 +17,17 @@
  */
 #include "http.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <unistd.h>
-#include <sys/socket.h>
 
 #include <curl/curl.h>
 
 #include "compat.h"
 #include "pollset.h"
+#include "sockets.h"
 
 /*
  * Streams that share one HTTP/2 connection: what servers commonly allow, and
@@ -47,6 +45,9 @@
 /* Ready sockets handled in one call; what is left over stays ready. */
 #define EVENTS_MAX 64
 
+/* Two address families are tried at once for an exchange, and some are kept. */
+#define SOCKETS_PER_EXCHANGE 3
+
 struct OmfHttp
 {
 	const OmfHttpConfig *config;     /* the owner's */
@@ -59,25 +60,10 @@ struct OmfHttp
 	struct curl_slist *body_headers; /* of requests with one */
 	CURL **spare;                    /* handles for reuse */
 	int nspare;                      /* how many */
+	OmfSockets *sockets;             /* libcurl's */
+	bool unswept;                    /* some may have been closed behind our back */
 	int64_t timer;                   /* when libcurl wants a call, or -1 */
 };
-
-const char *
-omf_method_name(OmfMethod method)
-{
-	static const char *const names[] = {"GET", "PUT", "DELETE"};
-
-	return names[method];
-}
-
-int64_t
-omf_http_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ----- libcurl's callbacks: note things down, never throw ----- */
 
@@ -106,10 +92,7 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 {
 	OmfExchange *exchange = arg;
 
-	(void) remote_ip;
-	(void) local_ip;
-	(void) remote_port;
-	(void) local_port;
+	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
 
 	/*
 	 * libcurl sends a request again by itself in some cases.  Over a fresh
@@ -153,35 +136,18 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 	OmfHttp *http = arg;
 
 	(void) multi;
-	http->timer = timeout_ms < 0 ? -1 : omf_http_now() + timeout_ms;
+	http->timer = timeout_ms < 0 ? -1 : omf_pollset_now() + timeout_ms;
 	return 0;
 }
 
-/*
- * libcurl before 8.x makes sockets that a program started by COPY ... PROGRAM
- * would inherit, and PostgreSQL wants to know of descriptors that it did not
- * open itself.
- */
 static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	OmfHttp *http = arg;
-	curl_socket_t fd;
+	int fd = omf_sockets_open(http->sockets, address->family, address->socktype, address->protocol);
 
 	(void) purpose;
-	if (!http->config->acquire_fd())
-		return CURL_SOCKET_BAD;
-#ifdef SOCK_CLOEXEC
-	fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-				address->protocol);
-#else
-	fd = socket(address->family, address->socktype, address->protocol);
-	if (fd != CURL_SOCKET_BAD)
-		(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
-	if (fd == CURL_SOCKET_BAD)
-		http->config->release_fd();
-	return fd;
+	return fd >= 0 ? fd : CURL_SOCKET_BAD;
 }
 
 static int
@@ -190,8 +156,7 @@ on_close_socket(void *arg, curl_socket_t fd)
 	OmfHttp *http = arg;
 
 	omf_pollset_forget(http->pollset, fd);
-	http->config->release_fd();
-	return close(fd);
+	return omf_sockets_close(http->sockets, fd);
 }
 
 /* ----- libcurl's handles ----- */
@@ -315,6 +280,9 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 {
 	CURL *handle = get_handle(http);
 
+	if (http->unswept)
+		omf_sockets_sweep(http->sockets);
+	http->unswept = false;
 	omf_reply_reset(&exchange->reply);
 	exchange->sendings = 0;
 	exchange->stale = false;
@@ -338,8 +306,17 @@ omf_http_stop(OmfExchange *exchange)
 	if (exchange->handle == NULL)
 		return;
 	curl_multi_remove_handle(exchange->http->multi, exchange->handle);
+	exchange->http->unswept |= exchange->sendings == 0;
 	put_handle(exchange->http, exchange->handle);
 	exchange->handle = NULL;
+}
+
+/* libcurl caps a header line itself, and before 8.6 called that out of memory. */
+static bool
+is_oversized_header(const OmfExchange *exchange, CURLcode code)
+{
+	return (int) code == OMF_CURLE_TOO_LARGE ||
+		   (code == CURLE_OUT_OF_MEMORY && strstr(exchange->reply.words, "header") != NULL);
 }
 
 /* What libcurl's code for an exchange that ended means. */
@@ -349,8 +326,11 @@ classify(const OmfExchange *exchange, CURLcode code)
 	/* a callback has noted a reason of its own */
 	if (exchange->reply.outcome != OMF_ANSWERED)
 		return exchange->reply.outcome;
+	/* libcurl is content with headers that end with the connection */
 	if (code == CURLE_OK)
-		return OMF_ANSWERED;
+		return exchange->reply.headers_ended ? OMF_ANSWERED : OMF_LOST;
+	if (is_oversized_header(exchange, code))
+		return OMF_TOO_LARGE;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return OMF_NO_MEMORY;
 	if (exchange->sendings == 0)
@@ -364,18 +344,8 @@ classify(const OmfExchange *exchange, CURLcode code)
 static bool
 is_broken_connection(CURLcode code)
 {
-	switch (code)
-	{
-		case CURLE_HTTP2:
-		case CURLE_PARTIAL_FILE:
-		case CURLE_GOT_NOTHING:
-		case CURLE_SEND_ERROR:
-		case CURLE_RECV_ERROR:
-		case CURLE_HTTP2_STREAM:
-			return true;
-		default:
-			return false;
-	}
+	return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING ||
+		   code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
 /*
@@ -476,7 +446,7 @@ omf_http_run_timer(OmfHttp *http)
 {
 	int running;
 
-	if (http->timer < 0 || omf_http_now() < http->timer)
+	if (http->timer < 0 || omf_pollset_now() < http->timer)
 		return;
 	http->timer = -1;
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -511,10 +481,9 @@ add_header(struct curl_slist **list, const char *line)
 {
 	struct curl_slist *longer = curl_slist_append(*list, line);
 
-	if (longer == NULL)
-		return false;
-	*list = longer;
-	return true;
+	if (longer != NULL)
+		*list = longer;
+	return longer != NULL;
 }
 
 static bool
@@ -592,7 +561,9 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 	http->multiplexed = true;
 	http->timer = -1;
 	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));
-	if (http->spare == NULL || !make_headers(http))
+	http->sockets = omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
+									   config->acquire_fd, config->release_fd);
+	if (http->spare == NULL || http->sockets == NULL || !make_headers(http))
 	{
 		omf_http_destroy(http);
 		return NULL;
@@ -629,6 +600,7 @@ omf_http_destroy(OmfHttp *http)
 		http->config->release_fd();
 	free_headers(http->headers);
 	free_headers(http->body_headers);
+	omf_sockets_destroy(http->sockets);
 	free(http->spare);
 	free(http);
 }

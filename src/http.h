@@ -22,13 +22,6 @@
 
 #include "reply.h"
 
-typedef enum OmfMethod
-{
-	OMF_GET,
-	OMF_PUT,
-	OMF_DELETE
-} OmfMethod;
-
 typedef struct OmfHttp OmfHttp;
 typedef struct OmfExchange OmfExchange;
 
@@ -78,9 +71,6 @@ extern void omf_http_destroy(OmfHttp *http);
 /* The descriptor that is readable while there is something to do. */
 extern int omf_http_fd(const OmfHttp *http);
 
-/* The monotonic clock in milliseconds, which all times here are on. */
-extern int64_t omf_http_now(void);
-
 /* When omf_http_run() is to be called in any case, or -1 for never. */
 extern int64_t omf_http_timer(const OmfHttp *http);
 
@@ -101,8 +91,5 @@ extern void omf_http_run_timer(OmfHttp *http);
 
 /* The next exchange that ended, not in flight any more, or NULL. */
 extern OmfExchange *omf_http_next_finished(OmfHttp *http);
-
-/* The name of a method, as HTTP writes it. */
-extern const char *omf_method_name(OmfMethod method);
 
 #endif /* OMF_HTTP_H */

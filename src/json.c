@@ -41,7 +41,9 @@ judge(enum json_tokener_error error, size_t end, const char *text, size_t length
 	{
 		case json_tokener_success:
 			/* an older json-c stops quietly at what follows the document */
-			if (strspn(text + end, " \t\r\n") == length - end)
+			while (end < length && text[end] != '\0' && strchr(" \t\r\n", text[end]) != NULL)
+				end++;
+			if (end == length)
 				return OMF_JSON_OK;
 			snprintf(reason, OMF_JSON_REASON_SIZE,
 					 "There is text after the end of the JSON document, at byte %zu.", end);
@@ -62,11 +64,34 @@ judge(enum json_tokener_error error, size_t end, const char *text, size_t length
 	}
 }
 
+/* json-c lets overlong forms, surrogates and more than U+10FFFF pass. */
+static bool
+is_utf8(const char *text, size_t length)
+{
+	const unsigned char *next = (const unsigned char *) text;
+	const unsigned char *end = next + length;
+
+	while (next < end)
+	{
+		unsigned char lead = *next++;
+		int more = (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0);
+		unsigned char low = lead == 0xE0 ? 0xA0 : (lead == 0xF0 ? 0x90 : 0x80);
+		unsigned char high = lead == 0xED ? 0x9F : (lead == 0xF4 ? 0x8F : 0xBF);
+
+		if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || end - next < more)
+			return false;
+		for (; more > 0; more--, low = 0x80, high = 0xBF, next++)
+			if (*next < low || *next > high)
+				return false;
+	}
+	return true;
+}
+
 OmfJson *
 omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
 			   char reason[OMF_JSON_REASON_SIZE])
 {
-	struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new_ex(OMF_JSON_MAX_DEPTH) : NULL;
+	struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new_ex(OMF_JSON_MAX_DEPTH + 1) : NULL;
 	struct json_object *document;
 
 	reason[0] = '\0';
@@ -82,6 +107,11 @@ omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
 	*status = judge(json_tokener_get_error(tokener), json_tokener_get_parse_end(tokener),
 					text, length, reason);
 	json_tokener_free(tokener);
+	if (*status == OMF_JSON_OK && !is_utf8(text, length))
+	{
+		*status = OMF_JSON_MALFORMED;
+		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document is not in UTF-8.");
+	}
 	if (*status == OMF_JSON_OK && document == NULL)
 	{
 		*status = OMF_JSON_MISFIT;
@@ -187,7 +217,7 @@ append(Text *text, const char *data, size_t length)
 			text->room = room;
 		}
 	}
-	if (text->failed)
+	if (text->failed || length == 0)
 		return;
 	memcpy(text->data + text->length, data, length);
 	text->length += length;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__linux__)
@@ -35,6 +36,15 @@ struct OmfPollset
 	int timer_fd;     /* Linux: the timerfd inside it, else -1 */
 	bool timer_armed; /* is the timer running? */
 };
+
+int64_t
+omf_pollset_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 int
 omf_pollset_fd(const OmfPollset *set)

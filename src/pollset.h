@@ -37,6 +37,9 @@ typedef struct OmfPollEvent
 /* Descriptors that one pollset holds besides the sockets put into it. */
 #define OMF_POLLSET_OWN_FDS 2
 
+/* The monotonic clock in milliseconds, which all times here are on. */
+extern int64_t omf_pollset_now(void);
+
 /* NULL with errno set when the system has no more descriptors or memory. */
 extern OmfPollset *omf_pollset_create(void);
 

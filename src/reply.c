@@ -17,10 +17,19 @@
 /* Header lines longer than this are none of those that are of interest. */
 #define LINE_MAX_LENGTH 255
 
+const char *
+omf_method_name(OmfMethod method)
+{
+	static const char *const names[] = {"GET", "PUT", "DELETE"};
+
+	return names[method];
+}
+
 /* Forget the headers of an interim (1xx) answer or of an earlier try. */
 static void
 reset_headers(OmfReply *reply)
 {
+	reply->headers_ended = false;
 	reply->content_encoded = false;
 	reply->retry_after_text[0] = '\0';
 	reply->retry_after = -1;
@@ -128,6 +137,7 @@ omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 
 	while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
 		length--;
+	reply->headers_ended |= length == 0;
 	if (length > LINE_MAX_LENGTH || memchr(line, '\0', length) != NULL)
 		return true;
 	memcpy(copy, line, length);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * reply.h
- *	  What came back for a request: status, headers of interest, body.
+ *	  A request's method, and what came back for it.
  *
  * Filled from libcurl's callbacks, piece by piece.
  *
@@ -16,6 +16,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+typedef enum OmfMethod
+{
+	OMF_GET,
+	OMF_PUT,
+	OMF_DELETE
+} OmfMethod;
+
+/* The name of a method, as HTTP writes it. */
+extern const char *omf_method_name(OmfMethod method);
 
 /* How a request ended. */
 typedef enum OmfOutcome
@@ -49,6 +59,7 @@ typedef struct OmfReply
 	size_t body_room;                            /* bytes allocated */
 	size_t body_max;                             /* cap, in bytes */
 	size_t header_bytes;                         /* of all header lines */
+	bool headers_ended;                          /* the empty line after them was seen */
 	bool content_encoded;                        /* has a Content-Encoding, never asked for */
 	char retry_after_text[OMF_RETRY_AFTER_SIZE]; /* Retry-After as sent */
 	int64_t retry_after;                         /* the same in seconds from then */

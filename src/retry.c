@@ -59,6 +59,13 @@ is_worth_it(const OmfReply *reply)
 	}
 }
 
+/* A server may say anything: what fits no number is for ever. */
+static int64_t
+milliseconds(int64_t seconds)
+{
+	return seconds <= INT64_MAX / 1000 ? seconds * 1000 : INT64_MAX;
+}
+
 /*
  * The pause that the server asked for in milliseconds, or -1 if none.  An
  * exhausted hourly limit may come without Retry-After; ratelimit-reset then
@@ -70,9 +77,9 @@ asked_pause(const OmfReply *reply, int64_t now)
 	if (reply->outcome != OMF_ANSWERED)
 		return -1;
 	if (reply->retry_after >= 0)
-		return reply->retry_after * 1000;
+		return milliseconds(reply->retry_after);
 	if (reply->http_status == 429 && reply->ratelimit_reset >= 0)
-		return reply->ratelimit_reset > now ? (reply->ratelimit_reset - now) * 1000 : 0;
+		return reply->ratelimit_reset > now ? milliseconds(reply->ratelimit_reset - now) : 0;
 	return -1;
 }
 

@@ -16,7 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pollset.h"
 #include "retry.h"
+
+/*
+ * libcurl's clock runs on while we drive, ours only while we wait: a connect
+ * timeout that came after less than this share of it waited is no true one.
+ */
+#define IDLE_TIMEOUT_SHARE 0.9
 
 typedef enum RequestState
 {
@@ -234,7 +241,7 @@ finish_try(OmfRequest *request)
 		request->stale_retries++;
 	if (omf_retry_maybe_done(reply))
 		reply->earlier_unknown = true;
-	request->not_before = omf_http_now() + answer.delay_ms;
+	request->not_before = omf_pollset_now() + answer.delay_ms;
 	if (answer.hold_all && request->not_before > engine->hold_until)
 		engine->hold_until = request->not_before;
 	enter_state(request, REQUEST_DELAYED);
@@ -280,7 +287,7 @@ is_idle_timeout(const OmfRequest *request)
 
 	return request->exchange.timed_out &&
 		   request->exchange.reply.outcome == OMF_UNREACHABLE &&
-		   engine->waited - request->started < engine->config.http.connect_timeout_ms;
+		   engine->waited - request->started < engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
 }
 
 /*
@@ -342,7 +349,7 @@ expire_requests(OmfEngine *engine)
 static bool
 start_requests(OmfEngine *engine)
 {
-	int64_t now = omf_http_now();
+	int64_t now = omf_pollset_now();
 	bool started = false;
 	OmfRequest *request = TAILQ_FIRST(&engine->delayed);
 
@@ -379,7 +386,7 @@ omf_engine_drive(OmfEngine *engine)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 
 	if (engine->wait_started >= 0)
-		engine->waited += omf_http_now() - engine->wait_started;
+		engine->waited += omf_pollset_now() - engine->wait_started;
 	engine->wait_started = -1;
 
 	omf_http_collect(engine->http);
@@ -396,7 +403,7 @@ omf_engine_drive(OmfEngine *engine)
 int64_t
 omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 {
-	int64_t now = omf_http_now();
+	int64_t now = omf_pollset_now();
 	int64_t timer = omf_http_timer(engine->http);
 	int64_t wake = timer >= 0 ? timer : INT64_MAX;
 	int64_t timeout;
@@ -530,7 +537,7 @@ OmfEngine *
 omf_engine_create(const OmfEngineConfig *config, const char **reason)
 {
 	OmfEngine *engine = calloc(1, sizeof(OmfEngine));
-	int64_t seed = omf_http_now();
+	int64_t seed = omf_pollset_now();
 
 	*reason = "Out of memory.";
 	if (engine == NULL)

@@ -141,11 +141,11 @@ take_finished(void)
 static bool
 take_turns(int want_finished, int want_seen, int ms)
 {
-	int64_t end = omf_http_now() + ms;
+	int64_t end = omf_pollset_now() + ms;
 
 	for (;;)
 	{
-		int64_t left = end - omf_http_now();
+		int64_t left = end - omf_pollset_now();
 
 		take_finished();
 		if (want_finished >= 0 && nfinished >= want_finished)

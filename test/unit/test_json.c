@@ -154,9 +154,7 @@ test_depth(void)
 
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH - 1, "1"), OMF_JSON_OK, "31 levels");
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH, ""), OMF_JSON_OK, "32 levels, empty");
-	todo("json-c counts the innermost value as a level");
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH, "1"), OMF_JSON_OK, "32 levels");
-	todo(NULL);
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 1, "1"), OMF_JSON_TOO_DEEP, "33 levels");
 	is_text(reason, "The JSON document is nested more than 32 levels deep.", "the reason");
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 2, ""), OMF_JSON_TOO_DEEP, "34 levels, empty");
@@ -212,10 +210,8 @@ test_around(void)
 	is_number(decode_bytes(nul, sizeof(nul) - 1), OMF_JSON_MALFORMED, "a NUL and more");
 	is_number(decode_bytes(nul, 3), OMF_JSON_MALFORMED, "a NUL at the end");
 	ok(decode_bytes(inside, sizeof(inside) - 1) != OMF_JSON_OK, "a NUL in a string");
-	todo("strspn() reads beyond the given length");
 	is_number(omf_json_decode("{} ", 2, members, 0, &record, reason), OMF_JSON_OK,
 			  "what lies behind the given length is not looked at");
-	todo(NULL);
 }
 
 static void
@@ -234,11 +230,9 @@ test_utf8(void)
 	for (int i = 0; i < countof(bad); i++)
 	{
 		if (i == 7)
-			todo("json-c lets overlong forms, surrogates and more than U+10FFFF pass");
 		snprintf(text, sizeof(text), "{\"id\":\"%s\"}", bad[i]);
 		is_number(decode(text), OMF_JSON_MALFORMED, "not UTF-8: %s", bad[i]);
 	}
-	todo(NULL);
 	is_number(decode("{\"\xFF\":\"x\"}"), OMF_JSON_MALFORMED, "nor may a name be anything");
 	for (int i = 0; i < countof(good); i++)
 	{
