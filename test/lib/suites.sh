@@ -206,8 +206,10 @@ run_tap_suite()
 	TESTDIR=$folder TESTDATADIR=$folder/tmp_check \
 		TESTLOGDIR=$folder/tmp_check/log PG_TEST_TIMEOUT_DEFAULT=60 \
 		tap_suite "$1" perl "$2" && return 0
-	say "    | the end of its log:"
-	tail -n 60 "$folder/tmp_check/log/regress_log_$1" | sed 's/^/    | /'
+	if [ -s "$folder/tmp_check/log/regress_log_$1" ]; then
+		say "    | the end of its log:"
+		tail -n 60 "$folder/tmp_check/log/regress_log_$1" | sed 's/^/    | /'
+	fi
 }
 
 check_logs()
