@@ -311,12 +311,12 @@ omf_http_stop(OmfExchange *exchange)
 	exchange->handle = NULL;
 }
 
-/* libcurl caps a header line itself, and before 8.6 called that out of memory. */
+/* libcurl caps a header line itself, and before 8.6 calls that out of memory. */
 static bool
 is_oversized_header(const OmfExchange *exchange, CURLcode code)
 {
 	return (int) code == OMF_CURLE_TOO_LARGE ||
-		   (code == CURLE_OUT_OF_MEMORY && strstr(exchange->reply.words, "header") != NULL);
+		   (code == CURLE_OUT_OF_MEMORY && exchange->sendings > 0 && !exchange->reply.headers_ended);
 }
 
 /* What libcurl's code for an exchange that ended means. */
