@@ -45,6 +45,9 @@ struct OmfFetch
 	slist_head ready;        /* asks with an answer, newest first */
 	slist_head ready_first;  /* older ones in the order of arrival */
 	int64 requests;          /* that it has caused */
+	OmfRoomWaiter thirst;    /* in the channel's list while it waits for room */
+	void (*wake)(void *arg); /* called when it may get on, or NULL */
+	void *wake_arg;          /* for that */
 };
 
 /* ----- wishes ----- */
@@ -117,18 +120,35 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 /* ----- asking ----- */
 
 static void
+wake(OmfFetch *fetch)
+{
+	if (fetch->wake != NULL)
+		fetch->wake(fetch->wake_arg);
+}
+
+static void
+wake_thirsty(OmfRoomWaiter *waiter)
+{
+	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, thirst)));
+}
+
+static void
 wake_ask(OmfWaiter *waiter)
 {
 	Ask *ask = (Ask *) waiter;
 
 	ask->fetch->nwaiting--;
 	slist_push_head(&ask->fetch->ready, &ask->waiter.node);
+	wake(ask->fetch);
 }
 
 static void
 wake_fetch(OmfListingWaiter *waiter)
 {
-	((OmfFetch *) waiter)->listening = false;
+	OmfFetch *fetch = (OmfFetch *) waiter;
+
+	fetch->listening = false;
+	wake(fetch);
 }
 
 /* The next cluster that is wanted, or NULL if none is known at present. */
@@ -195,7 +215,11 @@ take_wishes(OmfFetch *fetch)
 	while ((lookup = peek_wish(fetch)) != NULL)
 	{
 		if (lookup->state == OMF_LOOKUP_NEW && omf_engine_room(fetch->channel->engine) == 0)
+		{
+			fetch->thirst.wake = wake_thirsty;
+			omf_channel_await_room(fetch->channel, &fetch->thirst);
 			break;
+		}
 		if (omf_lookup_ask(lookup))
 			fetch->requests++;
 		take_wish(fetch, lookup);
@@ -265,6 +289,33 @@ omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
 	while ((step = omf_fetch_step(fetch, answer)) == OMF_FETCH_BLOCKED)
 		omf_channel_wait(fetch->channel);
 	return step == OMF_FETCH_ANSWER;
+}
+
+void
+omf_fetch_set_wake(OmfFetch *fetch, void (*call)(void *arg), void *arg)
+{
+	fetch->wake = call;
+	fetch->wake_arg = arg;
+}
+
+void *
+omf_fetch_wake_arg(const OmfFetch *fetch)
+{
+	return fetch->wake_arg;
+}
+
+bool
+omf_fetch_is_ready(OmfFetch *fetch)
+{
+	return !slist_is_empty(&fetch->ready) || !slist_is_empty(&fetch->ready_first) ||
+		   (fetch->listing != NULL && fetch->listing->failed) || is_at_end(fetch) ||
+		   (peek_wish(fetch) != NULL && omf_engine_room(fetch->channel->engine) > 0);
+}
+
+OmfChannel *
+omf_fetch_channel(const OmfFetch *fetch)
+{
+	return fetch->channel;
 }
 
 int64

@@ -61,6 +61,20 @@ typedef enum OmfFetchStep
 /* The same without waiting. */
 extern OmfFetchStep omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer);
 
+/*
+ * Have wake(arg) called when an answer may have come, or a request may be
+ * sent, that omf_fetch_step() was blocked on.  It must not throw.
+ */
+extern void omf_fetch_set_wake(OmfFetch *fetch, void (*wake)(void *arg), void *arg);
+
+/* What was set, or NULL. */
+extern void *omf_fetch_wake_arg(const OmfFetch *fetch);
+
+/* Would omf_fetch_step() get on without anything being driven before? */
+extern bool omf_fetch_is_ready(OmfFetch *fetch);
+
+extern OmfChannel *omf_fetch_channel(const OmfFetch *fetch);
+
 /* How many requests this fetch has caused so far, pages of listings too. */
 extern int64 omf_fetch_requests(const OmfFetch *fetch);
 

@@ -7,7 +7,8 @@
  *
  * Top to bottom, calls and includes going down only:
  *
- *	plan.c  scan.c  explain.c  import.c  analyze.c	the callbacks below
+ *	plan.c  scan.c  async.c  explain.c
+ *	import.c  analyze.c								the callbacks below
  *	lifecycle.c  source.c							the SQL functions
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
@@ -27,6 +28,7 @@
 #include "foreign/fdwapi.h"
 
 #include "analyze.h"
+#include "async.h"
 #include "explain.h"
 #include "import.h"
 #include "plan.h"
@@ -62,6 +64,12 @@ online_migrations_fdw_handler(PG_FUNCTION_ARGS)
 	routine->IterateForeignScan = omf_iterate_scan;
 	routine->ReScanForeignScan = omf_rescan;
 	routine->EndForeignScan = omf_end_scan;
+
+	/* asynchronous execution */
+	routine->IsForeignPathAsyncCapable = omf_is_async_capable;
+	routine->ForeignAsyncRequest = omf_async_request;
+	routine->ForeignAsyncConfigureWait = omf_async_configure_wait;
+	routine->ForeignAsyncNotify = omf_async_notify;
 
 	/* other commands */
 	routine->ExplainForeignScan = omf_explain_scan;

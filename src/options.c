@@ -420,6 +420,20 @@ omf_options_of_user(Oid userid, Oid serverid)
 	return result;
 }
 
+bool
+omf_options_async_capable(Oid serverid, Oid relid)
+{
+	const char *value = option_value(GetForeignTable(relid)->options, "async_capable",
+									 ForeignTableRelationId);
+	bool capable = true;
+
+	if (value == NULL)
+		value = option_value(GetForeignServer(serverid)->options, "async_capable",
+							 ForeignServerRelationId);
+	(void) parse_bool(value, &capable);
+	return capable;
+}
+
 const OmfResource *
 omf_options_resource(Oid relid)
 {

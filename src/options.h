@@ -41,6 +41,9 @@ extern OmfServerOptions omf_options_of_server(Oid serverid);
 /* The mapping of that user for that server, else the one of PUBLIC. */
 extern OmfUserOptions omf_options_of_user(Oid userid, Oid serverid);
 
+/* May scans of the table run asynchronously?  The table's word goes first. */
+extern bool omf_options_async_capable(Oid serverid, Oid relid);
+
 /* The API resource that a foreign table is. */
 extern const OmfResource *omf_options_resource(Oid relid);
 

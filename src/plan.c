@@ -52,6 +52,7 @@
 /* RelOptInfo.fdw_private: what planning has found out about the table. */
 typedef struct RelInfo
 {
+	Oid relid;                   /* of the foreign table */
 	const OmfResource *resource; /* that the table is */
 	OmfKeyColumn key;            /* its key column */
 	List *fields;                /* see omf_row_fields() */
@@ -202,6 +203,7 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	RelInfo *info = palloc0(sizeof(RelInfo));
 	Relation relation = table_open(relid, NoLock);
 
+	info->relid = relid;
 	info->resource = omf_options_resource(relid);
 	info->fields = omf_row_fields(relation, info->resource);
 	find_key_column(info, relation, rel->relid);
@@ -412,6 +414,12 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
 							rel->relid, keys, fdw_private, NIL, NIL, outer_plan);
+}
+
+Oid
+omf_plan_relid(const RelOptInfo *rel)
+{
+	return ((const RelInfo *) rel->fdw_private)->relid;
 }
 
 const OmfResource *

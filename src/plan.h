@@ -35,6 +35,9 @@ extern ForeignScan *omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 								 ForeignPath *path, List *tlist,
 								 List *scan_clauses, Plan *outer_plan);
 
+/* The foreign table that a base relation is; only while planning it. */
+extern Oid omf_plan_relid(const RelOptInfo *rel);
+
 /* What a plan says; varno is the scan's own. */
 extern const OmfResource *omf_plan_resource(const ForeignScan *plan);
 extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);

@@ -31,6 +31,7 @@ typedef struct OmfScanState
 	OmfKeySource *keys;        /* the key clauses */
 	MemoryContext key_context; /* of their values */
 	bool evaluated;            /* does the fetch have the present keys? */
+	bool blocked;              /* was there nothing yet, when last asked? */
 	OmfFetch *fetch;           /* the answers */
 	OmfRowReader *reader;      /* makes rows of them */
 } OmfScanState;
@@ -91,10 +92,17 @@ omf_iterate_scan(ForeignScanState *node)
 	OmfScanState *state = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 	OmfAnswer answer;
+	OmfFetchStep step;
 
 	if (!state->evaluated)
 		evaluate_keys(node);
-	if (omf_fetch_next(state->fetch, &answer))
+
+	/* below an Append that waits for several scans, don't wait here */
+	step = omf_fetch_step(state->fetch, &answer);
+	if (step == OMF_FETCH_BLOCKED && !node->ss.ps.async_capable)
+		step = omf_fetch_next(state->fetch, &answer) ? OMF_FETCH_ANSWER : OMF_FETCH_END;
+	state->blocked = (step == OMF_FETCH_BLOCKED);
+	if (step == OMF_FETCH_ANSWER)
 		omf_row_store(state->reader, &answer, slot);
 	else
 		ExecClearTuple(slot);
@@ -118,6 +126,18 @@ void
 omf_end_scan(ForeignScanState *node)
 {
 	(void) node;
+}
+
+bool
+omf_scan_is_blocked(ForeignScanState *node)
+{
+	return ((OmfScanState *) node->fdw_state)->blocked;
+}
+
+OmfFetch *
+omf_scan_fetch(ForeignScanState *node)
+{
+	return ((OmfScanState *) node->fdw_state)->fetch;
 }
 
 int64

@@ -151,6 +151,22 @@ settle(OmfChannel *channel)
 
 	while ((request = omf_inbox_take(&channel->inbox)) != NULL)
 		settle_request(request);
+	while (omf_engine_room(channel->engine) > 0 && !slist_is_empty(&channel->room_waiters))
+	{
+		OmfRoomWaiter *waiter = slist_container(OmfRoomWaiter, node,
+												slist_pop_head_node(&channel->room_waiters));
+
+		waiter->waiting = false;
+		waiter->wake(waiter);
+	}
+}
+
+void
+omf_channel_await_room(OmfChannel *channel, OmfRoomWaiter *waiter)
+{
+	if (!waiter->waiting)
+		slist_push_head(&channel->room_waiters, &waiter->node);
+	waiter->waiting = true;
 }
 
 void

@@ -44,18 +44,27 @@ typedef struct OmfCleanup
 	void *arg;
 } OmfCleanup;
 
+/* Who wants to be told when a request may be sent again. */
+typedef struct OmfRoomWaiter
+{
+	slist_node node; /* in the channel's list */
+	bool waiting;    /* is it in there? */
+	void (*wake)(struct OmfRoomWaiter *waiter);
+} OmfRoomWaiter;
+
 struct OmfChannel
 {
-	slist_node node;       /* in the statement's channels */
-	MemoryContext context; /* the query's */
-	OmfSession *session;   /* held */
-	OmfEngine *engine;     /* the session's */
-	OmfInbox inbox;        /* where its requests arrive */
-	OmfSecrets secrets;    /* that no message may show: the token */
-	const char *token;     /* what secrets points to */
-	slist_head cleanups;   /* run when the statement ends */
-	slist_head topics;     /* lookup.c's: one for every resource */
-	slist_head listings;   /* listing.c's: one for every tag */
+	slist_node node;         /* in the statement's channels */
+	MemoryContext context;   /* the query's */
+	OmfSession *session;     /* held */
+	OmfEngine *engine;       /* the session's */
+	OmfInbox inbox;          /* where its requests arrive */
+	OmfSecrets secrets;      /* that no message may show: the token */
+	const char *token;       /* what secrets points to */
+	slist_head cleanups;     /* run when the statement ends */
+	slist_head room_waiters; /* of OmfRoomWaiter */
+	slist_head topics;       /* lookup.c's: one for every resource */
+	slist_head listings;     /* listing.c's: one for every tag */
 };
 
 /*
@@ -76,6 +85,9 @@ extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_m
  * a loop.  Throws on cancel, statement_timeout and termination.
  */
 extern void omf_channel_wait(OmfChannel *channel);
+
+/* Have wake() called, once, when the engine has room for a request. */
+extern void omf_channel_await_room(OmfChannel *channel, OmfRoomWaiter *waiter);
 
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);
