@@ -1,11 +1,20 @@
 -- What a user types first.  The other files go on from here: the endpoint is
--- an API simulator, which each of them may reset.
+-- an API simulator, which each of them resets and fills with what it needs.
 \! simctl reset >/dev/null
 \getenv endpoint OMF_HTTP
 CREATE SCHEMA databases;
 CREATE EXTENSION online_migrations_fdw SCHEMA databases;
+-- A test must not wait for retries: those have tests of their own.
 CREATE SERVER digitalocean FOREIGN DATA WRAPPER online_migrations_fdw
-    OPTIONS (endpoint :'endpoint');
+    OPTIONS (endpoint :'endpoint', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean
     OPTIONS (token 'dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef');
 IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO databases;
+
+-- The three-part name, as it stands in the README: nothing is known yet of
+-- this cluster.
+SELECT current_database();
+SELECT id, created_at, status
+FROM digitalocean.databases.online_migrations
+WHERE database_cluster_uuid = '00000000-0000-4000-8000-0000000000ff';
+\! simctl log --clear

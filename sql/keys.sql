@@ -1,0 +1,282 @@
+-- Which WHERE and JOIN clauses choose the clusters that are asked for.  After
+-- each query stands what the API saw: GET, once for each cluster, no more.
+\! simctl reset >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000a engine=pg >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000b engine=mysql >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000c engine=valkey >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000b done id-b 2020-10-28T15:21:36Z >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000c error id-c 2020-10-28T15:21:37Z >/dev/null
+\set a 00000000-0000-4000-8000-00000000000a
+\set b 00000000-0000-4000-8000-00000000000b
+\set c 00000000-0000-4000-8000-00000000000c
+-- no such cluster
+\set x 00000000-0000-4000-8000-0000000000ff
+SET timezone = 'UTC';
+CREATE SCHEMA keys;
+SET search_path = keys, databases;
+CREATE TABLE wanted (n int PRIMARY KEY, cluster uuid, cluster_text text);
+INSERT INTO wanted VALUES (1, :'a', :'a'), (2, :'b', :'b'), (3, :'a', :'a'), (4, NULL, NULL), (5, :'x', :'x');
+ANALYZE wanted;
+\! simctl log --clear
+
+-- One cluster, either way round.
+SELECT id, status FROM online_migrations WHERE database_cluster_uuid = :'a';
+\! simctl log --sort --clear
+SELECT id, status FROM online_migrations WHERE :'a'::uuid = database_cluster_uuid;
+\! simctl log --sort --clear
+-- One that does not exist, or never had a migration, is no row.
+SELECT id, status FROM online_migrations WHERE database_cluster_uuid = :'x';
+\! simctl log --sort --clear
+
+-- Several.
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'x') ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY[:'a', :'b']::uuid[]) ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY ('{00000000-0000-4000-8000-00000000000a,00000000-0000-4000-8000-00000000000B}') ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT cluster FROM wanted)) ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (SELECT cluster FROM wanted WHERE n = 1) ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = (SELECT cluster FROM wanted WHERE n = 2);
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' OR database_cluster_uuid = :'c' ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' OR database_cluster_uuid IN (:'b', :'c') ORDER BY id;
+\! simctl log --sort --clear
+-- ORs with ANDs: the rest is looked at here.
+SELECT id FROM online_migrations
+WHERE (database_cluster_uuid = :'a' AND status = 'done') OR (database_cluster_uuid = :'b' AND status = 'done') ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations
+WHERE (status = 'done' AND (database_cluster_uuid = :'a' OR :'b'::uuid = database_cluster_uuid)) OR (id = 'id-c' AND database_cluster_uuid = :'c') ORDER BY id;
+\! simctl log --sort --clear
+
+-- Duplicates ask once, and come out once.
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'a', '00000000-0000-4000-8000-00000000000A');
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' OR database_cluster_uuid = :'a' OR database_cluster_uuid IN (:'a', :'b') ORDER BY id;
+\! simctl log --sort --clear
+
+-- NULLs ask nothing.
+SELECT id FROM online_migrations WHERE database_cluster_uuid = NULL;
+SELECT id FROM online_migrations WHERE database_cluster_uuid = NULL::uuid;
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (NULL, NULL);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (NULL::uuid[]);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY ('{}'::uuid[]);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = (SELECT cluster FROM wanted WHERE n = 4);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = (SELECT cluster FROM wanted WHERE n = 99);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT cluster FROM wanted WHERE n > 99));
+\! simctl log --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (NULL, :'b');
+\! simctl log --clear
+
+-- Several clauses: a cluster has to pass all of them.
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b') AND database_cluster_uuid IN (:'b', :'c');
+\! simctl log --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT cluster FROM wanted)) AND (database_cluster_uuid = :'c' OR database_cluster_uuid = :'b');
+\! simctl log --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' AND database_cluster_uuid = :'b';
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' AND database_cluster_uuid IN (:'b', :'c');
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' AND false;
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' AND NULL;
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' LIMIT 0;
+\! simctl log --clear
+
+-- Other clauses are looked at here, and ask no more.
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b') AND status = 'done';
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b') AND database_cluster_uuid <> :'a';
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY[:'a', :'b']::uuid[]) AND NOT database_cluster_uuid = :'b';
+\! simctl log --sort --clear
+
+-- Functions: stable ones choose, and are called once; volatile ones do not.
+CREATE FUNCTION stable_key() RETURNS uuid LANGUAGE plpgsql STABLE AS
+$$ BEGIN RAISE NOTICE 'stable_key()'; RETURN '00000000-0000-4000-8000-00000000000a'; END $$;
+CREATE FUNCTION stable_keys() RETURNS uuid[] LANGUAGE sql STABLE AS
+$$ SELECT '{00000000-0000-4000-8000-00000000000a,00000000-0000-4000-8000-00000000000c}'::uuid[] $$;
+CREATE FUNCTION volatile_key() RETURNS uuid LANGUAGE sql VOLATILE AS
+$$ SELECT '00000000-0000-4000-8000-00000000000a'::uuid $$;
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (stable_keys()) ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (stable_keys()[1], NULL, :'b') ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = current_setting('keys.cluster', true)::uuid;
+\! simctl log --sort --clear
+SELECT set_config('keys.cluster', :'c', false);
+SELECT id FROM online_migrations WHERE database_cluster_uuid = current_setting('keys.cluster', true)::uuid;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = volatile_key() AND database_cluster_uuid IN (:'a', :'b');
+\! simctl log --sort --clear
+
+-- Parameters: in custom and in generic plans.
+PREPARE one(uuid) AS SELECT id FROM online_migrations WHERE database_cluster_uuid = $1;
+PREPARE many(uuid[]) AS SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY ($1) ORDER BY id;
+PREPARE cast_many(text[]) AS SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY ($1::uuid[]) ORDER BY id;
+PREPARE cast_one(text) AS SELECT id FROM online_migrations WHERE database_cluster_uuid = $1::uuid;
+PREPARE list(uuid, uuid) AS SELECT id FROM online_migrations WHERE database_cluster_uuid IN ($1, $2) ORDER BY id;
+PREPARE untyped AS SELECT id FROM online_migrations WHERE database_cluster_uuid = $1;
+SET plan_cache_mode = force_custom_plan;
+EXECUTE one(:'a');
+EXECUTE one(NULL);
+EXECUTE many(ARRAY[:'a', NULL, :'b', :'a']::uuid[]);
+EXECUTE many(NULL);
+EXECUTE cast_many(ARRAY[:'c']);
+EXECUTE cast_one(:'b');
+EXECUTE list(:'c', NULL);
+EXECUTE untyped(:'b');
+\! simctl log --sort --clear
+SET plan_cache_mode = force_generic_plan;
+EXECUTE one(:'a');
+EXECUTE one(NULL);
+EXECUTE many(ARRAY[:'a', NULL, :'b', :'a']::uuid[]);
+EXECUTE many(NULL);
+EXECUTE cast_many(ARRAY[:'c']);
+EXECUTE cast_one(:'b');
+EXECUTE list(:'c', NULL);
+EXECUTE untyped(:'b');
+\! simctl log --sort --clear
+RESET plan_cache_mode;
+
+-- The uuid column as its text: what tools write that know of no type uuid.
+SELECT id FROM online_migrations WHERE database_cluster_uuid::text = :'a';
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid::varchar = :'a';
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE CAST(database_cluster_uuid AS varchar(36)) = :'a';
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE :'b' = database_cluster_uuid::text;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid::text IN (:'a', :'b', NULL, 'no uuid') ORDER BY id;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid::text = ANY (ARRAY(SELECT cluster_text FROM wanted)) ORDER BY id;
+\! simctl log --sort --clear
+-- That is what no uuid's text is: nothing to ask for, and no error.
+SELECT id FROM online_migrations WHERE database_cluster_uuid::text = upper(:'a');
+SELECT id FROM online_migrations WHERE database_cluster_uuid::text = 'no uuid';
+\! simctl log --sort --clear
+
+-- A key column of type text or varchar echoes the string that was asked.
+CREATE FOREIGN TABLE by_text (database_cluster_uuid text, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE by_varchar (database_cluster_uuid varchar, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
+SELECT * FROM by_text WHERE database_cluster_uuid = :'a';
+SELECT * FROM by_text WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000A';
+SELECT * FROM by_text WHERE database_cluster_uuid = '{0000000000004000800000000000000A}';
+SELECT * FROM by_varchar WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000A';
+\! simctl log --sort --clear
+-- Two ways to write one cluster are two rows and one request.
+SELECT * FROM by_text WHERE database_cluster_uuid IN ('00000000-0000-4000-8000-00000000000A', :'a') ORDER BY 1;
+\! simctl log --sort --clear
+SELECT * FROM by_varchar WHERE database_cluster_uuid = ANY (ARRAY[:'a', :'b']) ORDER BY 1;
+\! simctl log --sort --clear
+PREPARE driver(varchar) AS SELECT * FROM by_varchar WHERE database_cluster_uuid = $1;
+EXECUTE driver(:'c');
+\! simctl log --sort --clear
+SELECT w.n, t.status FROM wanted w JOIN by_text t ON t.database_cluster_uuid = w.cluster_text ORDER BY n;
+\! simctl log --sort --clear
+-- A malformed one is an error before any request.
+SELECT * FROM by_text WHERE database_cluster_uuid = 'no uuid';
+\echo :SQLSTATE
+SELECT * FROM by_text WHERE database_cluster_uuid IN (:'a', '00000000-0000-4000-8000-00000000000', :'b');
+\echo :SQLSTATE
+SELECT * FROM by_varchar WHERE database_cluster_uuid = '';
+\echo :SQLSTATE
+SELECT * FROM by_varchar WHERE database_cluster_uuid = '../00000000-0000-4000-8000-00000000000a';
+\echo :SQLSTATE
+\! simctl log --sort --clear
+
+-- Joins, through the other table's values.
+SELECT w.n, m.status FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster ORDER BY n;
+\! simctl log --sort --clear
+SELECT w.n, m.status FROM wanted w LEFT JOIN online_migrations m ON m.database_cluster_uuid = w.cluster ORDER BY n;
+\! simctl log --sort --clear
+SELECT w.n, m.status FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster AND m.status = 'done' WHERE w.n < 3 ORDER BY n;
+\! simctl log --sort --clear
+SELECT w.n, m.status FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster_text::uuid ORDER BY n;
+\! simctl log --sort --clear
+SELECT n FROM wanted w WHERE EXISTS (SELECT FROM online_migrations m WHERE m.database_cluster_uuid = w.cluster) ORDER BY n;
+\! simctl log --sort --clear
+SELECT n FROM wanted w WHERE cluster IS NOT NULL AND NOT EXISTS (SELECT FROM online_migrations m WHERE m.database_cluster_uuid = w.cluster) ORDER BY n;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid IN (SELECT cluster FROM wanted) ORDER BY id;
+\! simctl log --sort --clear
+SELECT w.n, l.status FROM wanted w, LATERAL (SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = w.cluster LIMIT 1) l ORDER BY n;
+\! simctl log --sort --clear
+SELECT n, (SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = w.cluster) FROM wanted w ORDER BY n;
+\! simctl log --sort --clear
+SELECT v.n, m.id FROM (VALUES (1, :'b'::uuid), (2, :'c')) v(n, cluster) JOIN online_migrations m ON m.database_cluster_uuid = v.cluster ORDER BY n;
+\! simctl log --sort --clear
+-- A constant reaches both sides.
+SELECT w.n, m.status FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster WHERE w.cluster = :'b' ORDER BY n;
+\! simctl log --sort --clear
+-- The outer side takes part in an expression, or in a list of several.
+SELECT w.n, m.id FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid IN (w.cluster, :'c') WHERE w.n < 3 ORDER BY n, id;
+\! simctl log --sort --clear
+SELECT w.n, m.id FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster OR m.database_cluster_uuid = :'c' WHERE w.n < 3 ORDER BY n, id;
+\! simctl log --sort --clear
+
+-- One statement sees one status for each cluster: it asks once.
+SELECT x.status, y.status FROM online_migrations x JOIN online_migrations y USING (database_cluster_uuid) WHERE database_cluster_uuid = :'a';
+\! simctl log --sort --clear
+SELECT x.id, y.id FROM online_migrations x, online_migrations y WHERE x.database_cluster_uuid IN (:'a', :'b') AND y.database_cluster_uuid IN (:'a', :'b') ORDER BY 1, 2;
+\! simctl log --sort --clear
+SELECT n, (SELECT status FROM online_migrations WHERE database_cluster_uuid = :'c' AND w.n > 0) FROM wanted w ORDER BY n;
+\! simctl log --sort --clear
+SELECT id FROM online_migrations WHERE database_cluster_uuid = :'a' UNION ALL SELECT status FROM online_migrations WHERE database_cluster_uuid = :'a' ORDER BY 1;
+\! simctl log --sort --clear
+-- The next statement asks again.
+SELECT status FROM online_migrations WHERE database_cluster_uuid = :'c';
+\! simctl migration 00000000-0000-4000-8000-00000000000c done id-c2 2020-10-28T15:21:38Z >/dev/null
+SELECT status FROM online_migrations WHERE database_cluster_uuid = :'c';
+\! simctl log --sort --clear
+
+-- Rescans and cursors.
+SET enable_material = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SELECT w.n, m.id FROM wanted w LEFT JOIN online_migrations m ON m.database_cluster_uuid IN (:'a', :'b') AND w.n < length(m.id) AND w.n < 3 ORDER BY n, id;
+\! simctl log --sort --clear
+RESET enable_material;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT status FROM online_migrations WHERE database_cluster_uuid = :'a';
+FETCH ALL FROM c;
+FETCH BACKWARD ALL FROM c;
+FETCH ALL FROM c;
+COMMIT;
+\! simctl log --sort --clear
+BEGIN;
+DECLARE held CURSOR WITH HOLD FOR SELECT status FROM online_migrations WHERE database_cluster_uuid = :'b';
+COMMIT;
+FETCH ALL FROM held;
+CLOSE held;
+\! simctl log --sort --clear
+
+-- LIMIT stops asking: one request at a time leaves the others unasked.
+ALTER SERVER digitalocean OPTIONS (ADD max_concurrency '1');
+SELECT count(*) FROM (SELECT FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c') LIMIT 1) one;
+\! simctl log --clear | wc -l | tr -d ' '
+SELECT EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c'));
+\! simctl log --clear | wc -l | tr -d ' '
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c', :'x');
+\! simctl log --clear | wc -l | tr -d ' '
+ALTER SERVER digitalocean OPTIONS (DROP max_concurrency);
+
+-- In functions and in DO blocks.
+CREATE FUNCTION status_of(cluster uuid) RETURNS text LANGUAGE plpgsql STABLE AS
+$$ BEGIN RETURN (SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = cluster); END $$;
+SELECT n, status_of(cluster) FROM wanted ORDER BY n;
+\! simctl log --sort --clear
+
+-- Inheritance and UNION ALL views pass keys on.
+CREATE VIEW everywhere AS
+    SELECT 'one' AS account, * FROM online_migrations UNION ALL SELECT 'two', * FROM online_migrations;
+SELECT account, id FROM everywhere WHERE database_cluster_uuid = :'a' ORDER BY 1;
+\! simctl log --sort --clear
+
+SET client_min_messages = warning;
+DROP SCHEMA keys CASCADE;
