@@ -107,6 +107,12 @@
 							NIL, outer, NULL, NIL)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define omf_copy_disabled_nodes(path, from) ((path)->disabled_nodes = (from)->disabled_nodes)
+#else
+#define omf_copy_disabled_nodes(path, from) ((void) 0)
+#endif
+
 #if PG_VERSION_NUM >= 170000
 #define omf_estimate_array_length(root, node) estimate_array_length(root, node)
 #else

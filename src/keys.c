@@ -277,34 +277,72 @@ uuid_of_datum(Datum value)
 	return (const pg_uuid_t *) DatumGetPointer(value);
 }
 
-OmfKeySource *
-omf_keys_init(PlanState *state, List *clauses, const OmfKeyColumn *column)
+/* What the integers of a shape list say: the clause, and these two. */
+#define SHAPE_ARRAY 1
+#define SHAPE_TEXT 2
+#define SHAPE_CLAUSE 4 /* times the number of the clause */
+
+void
+omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values, List **shape)
 {
-	OmfKeySource *source = palloc0(sizeof(OmfKeySource));
+	int number = 0;
 	ListCell *clause_cell;
 
-	source->is_text = column->type != UUIDOID;
-	source->clauses = palloc0(sizeof(Clause) * list_length(clauses));
+	*values = NIL;
+	*shape = NIL;
 	foreach (clause_cell, clauses)
 	{
-		Clause *clause = &source->clauses[source->nclauses++];
 		List *comparisons = NIL;
 		ListCell *cell;
 
 		if (!collect_comparisons(lfirst(clause_cell), column, &comparisons))
 			elog(ERROR, "not a key clause: node type %d", (int) nodeTag(lfirst(clause_cell)));
-		clause->terms = palloc0(sizeof(Term) * list_length(comparisons));
 		foreach (cell, comparisons)
 		{
 			Comparison *comparison = lfirst(cell);
-			Term *term = &clause->terms[clause->nterms++];
 
-			term->value = ExecInitExpr(comparison->value, state);
-			term->is_array = comparison->is_array;
-			term->as_text = comparison->as_text;
+			*values = lappend(*values, comparison->value);
+			*shape = lappend_int(*shape, number * SHAPE_CLAUSE +
+											 (comparison->is_array ? SHAPE_ARRAY : 0) +
+											 (comparison->as_text ? SHAPE_TEXT : 0));
 		}
+		number++;
+	}
+}
+
+OmfKeySource *
+omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type)
+{
+	OmfKeySource *source = palloc0(sizeof(OmfKeySource));
+	ListCell *value_cell;
+	ListCell *shape_cell;
+
+	source->is_text = key_type != UUIDOID;
+	source->clauses = palloc0(sizeof(Clause) * list_length(values));
+	forboth(value_cell, values, shape_cell, shape)
+	{
+		Clause *clause = &source->clauses[lfirst_int(shape_cell) / SHAPE_CLAUSE];
+		Term *term;
+
+		source->nclauses = lfirst_int(shape_cell) / SHAPE_CLAUSE + 1;
+		if (clause->terms == NULL)
+			clause->terms = palloc0(sizeof(Term) * list_length(values));
+		term = &clause->terms[clause->nterms++];
+		term->value = ExecInitExpr(lfirst(value_cell), state);
+		term->is_array = (lfirst_int(shape_cell) & SHAPE_ARRAY) != 0;
+		term->as_text = (lfirst_int(shape_cell) & SHAPE_TEXT) != 0;
 	}
 	return source;
+}
+
+OmfKeySource *
+omf_keys_init(PlanState *state, List *clauses, const OmfKeyColumn *column)
+{
+	List *values;
+	List *shape;
+
+	omf_keys_split(clauses, column, &values, &shape);
+	return omf_keys_init_split(state, values, shape, column->type);
 }
 
 /* Is that what uuid_out() could have written? */

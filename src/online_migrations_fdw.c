@@ -8,7 +8,7 @@
  * Top to bottom, calls and includes going down only:
  *
  *	plan.c  scan.c  async.c  explain.c
- *	import.c  analyze.c								the callbacks below
+ *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
  *	lifecycle.c  source.c							the SQL functions
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
@@ -29,6 +29,7 @@
 
 #include "analyze.h"
 #include "async.h"
+#include "batch_join.h"
 #include "explain.h"
 #include "import.h"
 #include "plan.h"
@@ -45,6 +46,7 @@ void
 _PG_init(void)
 {
 	omf_session_init();
+	omf_batch_join_init();
 }
 
 Datum

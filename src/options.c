@@ -65,7 +65,7 @@ static const Option options[] = {
 	{"ca_file", ForeignServerRelationId, OPTION_FILE, NULL, 0, 0},
 	{"connect_timeout", ForeignServerRelationId, OPTION_DURATION, "10s", 1, HOUR_MS},
 	{"request_timeout", ForeignServerRelationId, OPTION_DURATION, "30s", 1, HOUR_MS},
-	{"max_concurrency", ForeignServerRelationId, OPTION_INTEGER, "100", 1, MAX_CONCURRENCY_MOST},
+	{"max_concurrency", ForeignServerRelationId, OPTION_INTEGER, CppAsString2(OMF_DEFAULT_CONCURRENCY), 1, MAX_CONCURRENCY_MOST},
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, "4", 0, MAX_RETRIES_MOST},
 	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "60s", 0, HOUR_MS},
 	{"async_capable", ForeignServerRelationId, OPTION_BOOLEAN, "true", 0, 0},

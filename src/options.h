@@ -13,6 +13,9 @@
 
 #include "api.h"
 
+/* Requests in flight at once, unless the option max_concurrency says else. */
+#define OMF_DEFAULT_CONCURRENCY 100
+
 /* Options of a server, with defaults filled in; palloc'd strings. */
 typedef struct OmfServerOptions
 {

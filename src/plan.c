@@ -36,16 +36,6 @@
 #include "row.h"
 #include "session.h"
 
-/*
- * Costs, on the planner's scale where a page read in sequence is 1.  They
- * compare the ways to ask, and leave out how slow asking is: true costs would
- * have every query compiled by JIT.  A request takes one from a budget of 250
- * a minute, and so weighs enough that of two plans the one with fewer
- * requests wins, save for a handful.
- */
-#define ROUND_TRIP_COST 50.0
-#define REQUEST_COST 5.0
-
 /* Clusters of an account of which nothing is known. */
 #define DEFAULT_CLUSTERS 50.0
 
@@ -274,8 +264,8 @@ cost_listing(const RelInfo *info, Cost *startup, Cost *total)
 	double pages = ceil(Max(info->nclusters, 1) / OMF_PAGE_SIZE);
 	double lookups = info->resource->in_listing ? 0 : info->nclusters;
 
-	*startup = lookups > 0 ? 2 * ROUND_TRIP_COST : ROUND_TRIP_COST;
-	*total = *startup + (pages + lookups) * REQUEST_COST;
+	*startup = lookups > 0 ? 2 * OMF_ROUND_TRIP_COST : OMF_ROUND_TRIP_COST;
+	*total = *startup + (pages + lookups) * OMF_REQUEST_COST;
 }
 
 /*
@@ -298,8 +288,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictio
 	{
 		if (!bms_is_empty(outer))
 			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
-		startup = ROUND_TRIP_COST;
-		total = startup + nkeys * REQUEST_COST;
+		startup = OMF_ROUND_TRIP_COST;
+		total = startup + nkeys * OMF_REQUEST_COST;
 	}
 	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
 			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
@@ -394,19 +384,12 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	RelInfo *info = rel->fdw_private;
-	List *keys = NIL;
+	OmfKeyColumn key;
+	List *keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
 	List *fdw_private;
-	ListCell *cell;
 
 	(void) relid;
 	(void) path;
-	foreach (cell, scan_clauses)
-	{
-		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
-
-		if (is_key_restriction(root, rel, restriction))
-			keys = lappend(keys, restriction->clause);
-	}
 	fdw_private = list_make5(makeString(pstrdup(info->resource->name)),
 							 makeInteger((int) info->key.attno),
 							 makeInteger((int) info->key.type),
@@ -414,6 +397,30 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
 	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
 							rel->relid, keys, fdw_private, NIL, NIL, outer_plan);
+}
+
+List *
+omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+					 OmfKeyColumn *column)
+{
+	List *keys = NIL;
+	ListCell *cell;
+
+	*column = ((RelInfo *) rel->fdw_private)->key;
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (is_key_restriction(root, rel, restriction))
+			keys = lappend(keys, restriction->clause);
+	}
+	return keys;
+}
+
+const OmfResource *
+omf_plan_rel_resource(const RelOptInfo *rel)
+{
+	return ((const RelInfo *) rel->fdw_private)->resource;
 }
 
 Oid

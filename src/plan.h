@@ -38,6 +38,26 @@ extern ForeignScan *omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 /* The foreign table that a base relation is; only while planning it. */
 extern Oid omf_plan_relid(const RelOptInfo *rel);
 
+/*
+ * Those of the restrictions on a foreign table of ours that are keys, without
+ * their RestrictInfos, and the key column that they speak of.
+ */
+extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+								  OmfKeyColumn *column);
+
+/* The resource that a base relation is; only while planning it. */
+extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);
+
+/*
+ * Costs, on the planner's scale where a page read in sequence is 1.  They
+ * compare the ways to ask, and leave out how slow asking is: true costs would
+ * have every query compiled by JIT.  A request takes one from a budget of 250
+ * a minute, and so weighs enough that of two plans the one with fewer
+ * requests wins, save for a handful.
+ */
+#define OMF_ROUND_TRIP_COST 50.0
+#define OMF_REQUEST_COST 5.0
+
 /* What a plan says; varno is the scan's own. */
 extern const OmfResource *omf_plan_resource(const ForeignScan *plan);
 extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);

@@ -440,6 +440,12 @@ omf_engine_fd(const OmfEngine *engine)
 }
 
 int
+omf_engine_concurrency(const OmfEngine *engine)
+{
+	return engine->config.http.max_concurrency;
+}
+
+int
 omf_engine_room(const OmfEngine *engine)
 {
 	int room = engine->config.http.max_concurrency - engine->nflying - engine->nwaiting;

@@ -78,6 +78,9 @@ extern OmfRequest *omf_engine_submit(OmfEngine *engine, OmfInbox *inbox,
 									 const char *body, size_t body_max,
 									 void *owner);
 
+/* The most requests in flight at once. */
+extern int omf_engine_concurrency(const OmfEngine *engine);
+
 /* How many requests can be submitted that would be sent at once; 0 or more. */
 extern int omf_engine_room(const OmfEngine *engine);
 
