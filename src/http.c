@@ -563,27 +563,24 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));
 	http->sockets = omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
 									   config->acquire_fd, config->release_fd);
-	if (http->spare == NULL || http->sockets == NULL || !make_headers(http))
-	{
-		omf_http_destroy(http);
-		return NULL;
-	}
-	if (!make_pollset(http))
+	if (http->spare != NULL && http->sockets != NULL && make_headers(http))
 	{
 		*reason = "Out of file descriptors.";
-		omf_http_destroy(http);
-		return NULL;
+		if (make_pollset(http))
+		{
+			*reason = "libcurl lacks a feature that is needed here, such as TLS.";
+			http->multi = curl_multi_init();
+			if (http->multi != NULL && set_multi(http))
+				http->spare[0] = get_handle(http);
+			if (http->spare[0] != NULL)
+			{
+				http->nspare = 1;
+				return http;
+			}
+		}
 	}
-	http->multi = curl_multi_init();
-	if (http->multi == NULL || !set_multi(http) ||
-		(http->spare[0] = get_handle(http)) == NULL)
-	{
-		*reason = "libcurl lacks a feature that is needed here, such as TLS.";
-		omf_http_destroy(http);
-		return NULL;
-	}
-	http->nspare = 1;
-	return http;
+	omf_http_destroy(http);
+	return NULL;
 }
 
 void
