@@ -1,0 +1,82 @@
+-- What becomes of the API's failures: SQLSTATE, message, DETAIL, HINT.  After
+-- each of them the next query works, and the API was asked once: there are no
+-- retries on this server.
+\! simctl reset >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000a engine=pg >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null
+SET timezone = 'UTC';
+CREATE SCHEMA errors;
+SET search_path = errors, databases;
+
+-- Runs a query that fails, and shows the error without what differs from run
+-- to run: identifiers, times, and libcurl's and json-c's words.
+CREATE FUNCTION failure(query text, OUT state text, OUT message text, OUT detail text, OUT hint text, OUT backend text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        EXECUTE query;
+        message := 'no error';
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+            detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    END;
+    detail := regexp_replace(detail, 'Request ID: [^ .]+\.', 'Request ID: (id).');
+    detail := regexp_replace(detail, ' Sent at [-0-9:. ]+\+00\.$', ' Sent at (time).');
+    detail := regexp_replace(detail, 'no answer: .*?( Sent at .*)?$', 'no answer: (words)\1');
+    detail := regexp_replace(detail, 'at byte [0-9]+: .*? Request', 'at byte (n): (words). Request');
+    hint := regexp_replace(hint, 'in [0-9]+ s, at [-0-9:. ]+\+00\.', 'in (n) s, at (time).');
+    SELECT 'lives, sees ' || status INTO backend FROM databases.online_migrations
+    WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000a';
+END $$;
+CREATE FUNCTION look(cluster text) RETURNS text LANGUAGE sql AS
+$$ SELECT format('SELECT * FROM databases.online_migrations WHERE database_cluster_uuid = %L', cluster) $$;
+CREATE FUNCTION start(cluster text) RETURNS text LANGUAGE sql AS
+$$ SELECT format('SELECT * FROM databases.databases_update_online_migration(%L, ''{"host": "h", "port": 1, "password": "s3cr3t-errors"}'', replace => true)', cluster) $$;
+CREATE FUNCTION stop(cluster text) RETURNS text LANGUAGE sql AS
+$$ SELECT format('SELECT databases.databases_delete_online_migration(%L, ''id-a'')', cluster) $$;
+-- The cluster whose requests are all answered with that status.
+CREATE FUNCTION cluster_of(status int) RETURNS text LANGUAGE sql AS
+$$ SELECT '0badc0de-0000-4000-8000-000000000' || status $$;
+\x on
+
+-- By HTTP status, for each of the calls.
+SELECT s AS http, f.* FROM unnest('{400,401,403,409,412,422,429,405,418,451,301,302,307,308,500,501,502,503,504}'::int[]) WITH ORDINALITY AS t(s, n),
+    LATERAL failure(look(cluster_of(s))) f ORDER BY n;
+SELECT s AS http, f.* FROM unnest('{404}'::int[]) s, LATERAL failure(look(cluster_of(s))) f;
+SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,429,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
+    LATERAL failure(start(cluster_of(s))) f ORDER BY n;
+SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,429,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
+    LATERAL failure(stop(cluster_of(s))) f ORDER BY n;
+\x off
+-- Each was asked once; the others are the query afterwards.
+\! simctl log --sort --clear | grep -v ' /v2/databases/00000000-' | uniq -c | sed 's/^ *//'
+\x on
+
+-- Where the API repeats a secret in its words, it is masked.
+\! simctl fault echo times=1 >/dev/null
+SELECT f.* FROM failure(start('00000000-0000-4000-8000-00000000000b')) f;
+\! simctl fault echo times=1 >/dev/null
+SELECT f.* FROM failure(look('00000000-0000-4000-8000-00000000000b')) f;
+\x off
+\! simctl log --clear >/dev/null
+
+-- No token for this user; a server that nobody listens on.
+CREATE SERVER errors_nobody FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint 'http://127.0.0.1:1', max_retries '0');
+CREATE FOREIGN TABLE nobody (database_cluster_uuid uuid, status text) SERVER errors_nobody;
+\x on
+SELECT f.* FROM failure($$ SELECT * FROM nobody WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000a' $$) f;
+CREATE USER MAPPING FOR CURRENT_USER SERVER errors_nobody OPTIONS (token 'dop_v1_errors00');
+SELECT f.* FROM failure($$ SELECT * FROM nobody WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000a' $$) f;
+SELECT f.* FROM failure($$ SELECT databases.databases_delete_online_migration('00000000-0000-4000-8000-00000000000a', 'id-a', server => 'errors_nobody') $$) f;
+SELECT f.* FROM failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8000-00000000000a', '{"host": "h", "port": 1}', replace => true, server => 'errors_nobody') $$) f;
+\x off
+\! simctl log --clear >/dev/null
+
+-- One of many fails: the statement does, and the answers that came are not
+-- kept for the next one.
+SELECT state, message, backend FROM failure($$ SELECT count(*) FROM databases.online_migrations WHERE database_cluster_uuid IN
+    ('00000000-0000-4000-8000-00000000000a', '0badc0de-0000-4000-8000-000000000422') $$);
+
+SET client_min_messages = warning;
+DROP SERVER errors_nobody CASCADE;
+DROP SCHEMA errors CASCADE;
