@@ -1,0 +1,66 @@
+# What the suites wait for, and on whom statements can wait for ever.
+package OnlineMigrations::Waiting;
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use OnlineMigrations::TestNode;
+use Socket;
+use Time::HiRes qw(sleep time);
+
+# Longer than anything takes.
+my $PATIENCE = 30;
+
+# Waits until the code returns a true value, and returns that; false when it
+# never did.
+sub until_true
+{
+	my ($code) = @_;
+	my $end = time + $PATIENCE;
+	while (time < $end)
+	{
+		my $value = $code->();
+		return $value if $value;
+		sleep(0.005);
+	}
+	return;
+}
+
+# That many requests are in flight, as the API sees it.
+sub in_flight
+{
+	my ($simulator, $wanted) = @_;
+	return until_true(sub { $simulator->counters->{in_flight} == $wanted });
+}
+
+# The backend waits, and for nothing that PostgreSQL itself knows.
+sub is_waiting
+{
+	my ($node, $pid) = @_;
+	my $sql = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid";
+	return until_true(
+		sub { $node->safe_psql('postgres', $sql) eq 'Extension' });
+}
+
+# A listener whose queue is full: who connects to it never gets an answer,
+# not even that of TCP.  Returns a hash with its url; it works until that goes.
+sub deaf_listener
+{
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+		Listen => 1, Proto => 'tcp') or die "cannot listen: $!\n";
+	listen($listener, 0) or die "cannot listen: $!\n";
+	my $address = pack_sockaddr_in($listener->sockport, inet_aton('127.0.0.1'));
+	my @clients;
+	for (1 .. 4)
+	{
+		socket(my $client, PF_INET, SOCK_STREAM, 0) or die "no socket: $!\n";
+		IO::Handle::blocking($client, 0);
+		connect($client, $address);
+		push @clients, $client;
+	}
+	return { url => 'http://127.0.0.1:' . $listener->sockport,
+		held => [ $listener, @clients ] };
+}
+
+1;

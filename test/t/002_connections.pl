@@ -1,0 +1,350 @@
+# Connections are kept and shared, replaced without an error when the server
+# has closed them, dropped when the catalog changes, and nobody inherits them.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use POSIX qw(mkfifo);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $TOKEN = $OnlineMigrations::TestNode::TOKEN;
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('connections', simulator => $simulator);
+my @clusters = map { sprintf '00000000-0000-4000-8000-%012d', $_ } 1 .. 100;
+make_running($_) for @clusters;
+my $many = join ',', map { "'$_'" } @clusters;
+
+sub make_running
+{
+	my ($cluster) = @_;
+	$simulator->cluster($cluster, engine => 'pg');
+	$simulator->migration($cluster, 'running', "id-$cluster");
+	return;
+}
+
+sub status_of
+{
+	my ($key) = @_;
+	$key //= "= '$clusters[0]'";
+	return "SELECT status FROM databases.online_migrations
+		WHERE database_cluster_uuid $key";
+}
+
+# Points the server at the plain or the TLS port.
+sub point_to
+{
+	my ($over, %more) = @_;
+	my %options = ($node->server_options($over), %more);
+	my %old = map { /^(\w+)=/ ? ($1 => 1) : () } split /\n/,
+	  $node->safe_psql('digitalocean', q{SELECT unnest(srvoptions)
+		FROM pg_foreign_server WHERE srvname = 'digitalocean'});
+	my @changes = map { ($old{$_} ? 'SET' : 'ADD') . " $_ '$options{$_}'" } sort keys %options;
+	push @changes, map { "DROP $_" } grep { !exists $options{$_} } sort keys %old;
+	$node->safe_psql('digitalocean',
+		'ALTER SERVER digitalocean OPTIONS (' . join(', ', @changes) . ')');
+	return;
+}
+
+sub rows_ok
+{
+	my ($session, $expected, $name, $sql) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $session->run($sql // status_of());
+	is($result->{out} . $result->{err}, $expected, $name);
+	return;
+}
+
+sub count_ok
+{
+	my ($counter, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($simulator->counters->{$counter}, $expected, $name);
+	return;
+}
+
+sub closed_ok
+{
+	my ($expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok(OnlineMigrations::Waiting::until_true(
+			sub { $simulator->counters->{connections_open} == $expected }), $name)
+	  or diag($simulator->counters->{connections_open} . ' are open');
+	return;
+}
+
+# ----- kept connections -----
+
+sub try_keep_alive
+{
+	my ($over) = @_;
+	point_to($over);
+	my $session = OnlineMigrations::Session->open($node);
+	$simulator->reset_counters;
+	rows_ok($session, 'running', "first statement over $over");
+	$session->run(status_of()) for 1 .. 20;
+	count_ok('get_status', 21, "each statement asks anew over $over");
+	count_ok('connections', 1, "all of them over one connection, $over");
+
+	# A failed statement leaves the connection as it is.
+	$session->run(status_of("= '0badc0de-0000-4000-8000-000000000403'"));
+	$session->run('BEGIN');
+	$session->run(status_of());
+	$session->run('ROLLBACK');
+	count_ok('connections', 1, "errors and transactions do not end it, $over");
+	$session->close;
+	closed_ok(0, "it ends with the session, $over");
+	return;
+}
+
+sub try_many_keys
+{
+	point_to('https');
+	my $session = OnlineMigrations::Session->open($node);
+	$simulator->config(latency_ms => 100);
+	$simulator->reset_counters;
+	rows_ok($session, '100', '100 keys', 'SELECT count(status) FROM ('
+		. status_of("IN ($many)") . ') AS s');
+	$simulator->config(latency_ms => 0);
+	count_ok('connections', 1, '100 keys over TLS take one connection');
+	count_ok('max_in_flight', 100, 'all of them are in flight together');
+	$session->close;
+	return;
+}
+
+sub try_max_concurrency
+{
+	my ($over, $limit) = @_;
+	point_to($over, max_concurrency => $limit);
+	my $session = OnlineMigrations::Session->open($node);
+	$simulator->config(latency_ms => 20);
+	$simulator->reset_counters;
+	rows_ok($session, '100', "100 keys, $limit at once over $over",
+		'SELECT count(status) FROM (' . status_of("IN ($many)") . ') AS s');
+	$simulator->config(latency_ms => 0);
+	count_ok('max_in_flight', $limit, "max_concurrency $limit over $over");
+	count_ok('get_status', 100, 'none is asked twice');
+	$session->close;
+	return;
+}
+
+try_keep_alive($_) for qw(http https);
+try_many_keys();
+try_max_concurrency(@$_) for [ 'http', 7 ], [ 'https', 7 ], [ 'http', 1 ];
+
+# ----- closed by the server -----
+
+sub try_idle_close
+{
+	my ($over, %how) = @_;
+	my $name = join ' ', $over, map { "with $_" } keys %how;
+	point_to($over);
+	my $session = OnlineMigrations::Session->open($node);
+	rows_ok($session, 'running', "before idle connections are closed, $name");
+	for my $round (1 .. 5)
+	{
+		$simulator->close_idle(%how);
+		rows_ok($session, 'running', "after idle connections were closed, $name, $round");
+	}
+	$simulator->close_idle(%how);
+	rows_ok($session, '100', "100 keys after that, $name",
+		'SELECT count(status) FROM (' . status_of("IN ($many)") . ') AS s');
+	$session->close;
+	return;
+}
+
+# The server has read the request when it closes: nobody knows, and a GET may
+# be asked again.
+sub try_close_on_reuse
+{
+	my ($over) = @_;
+	point_to($over);
+	my $session = OnlineMigrations::Session->open($node);
+	rows_ok($session, 'running', "before a kept connection breaks, $over");
+	for my $fault (qw(close_before reset_before))
+	{
+		$simulator->fault($fault, reused_only => 1, times => 1);
+		rows_ok($session, 'running', "$fault on a kept connection over $over");
+	}
+	$simulator->clear_faults;
+	$session->close;
+	return;
+}
+
+try_idle_close(@$_) for ['http'], ['https'], [ 'https', goaway => 1 ];
+try_close_on_reuse($_) for qw(http https);
+
+# ----- changes of the catalog, seen by a session that is open already -----
+
+sub last_token { return $simulator->log->[-1]{token}; }
+
+sub change_ok
+{
+	my ($session, $sql, $name, $row) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$session->run(status_of());
+	$simulator->reset_counters;
+	$node->safe_psql('digitalocean', $sql);
+	rows_ok($session, $row // 'running', $name);
+	count_ok('connections', 1, "$name: a new connection");
+	closed_ok(1, "$name: the old one is closed");
+	return;
+}
+
+sub try_changes
+{
+	point_to('http');
+	my $session = OnlineMigrations::Session->open($node);
+	change_ok($session, q{ALTER SERVER digitalocean OPTIONS (ADD request_timeout '20s')},
+		'ALTER SERVER');
+	is(last_token(), substr($TOKEN, -4), 'the token at first');
+	change_ok($session, q{ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean
+		OPTIONS (SET token 'dop_v1_second')}, 'ALTER USER MAPPING');
+	is(last_token(), 'cond', 'the token that was set');
+	change_ok($session, qq{DROP USER MAPPING FOR CURRENT_USER SERVER digitalocean;
+		CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (token '$TOKEN')},
+		'DROP and CREATE USER MAPPING');
+	is(last_token(), substr($TOKEN, -4), 'the token of the new mapping');
+	change_ok($session, q{ALTER SERVER digitalocean RENAME TO elsewhere;
+		ALTER SERVER elsewhere RENAME TO digitalocean}, 'renamed');
+	point_to('https');
+	rows_ok($session, 'running', 'the endpoint has moved');
+	is($simulator->log->[-1]{http}, '2', 'the request went there');
+	point_to('http');
+
+	$session->run(status_of());
+	$node->safe_psql('digitalocean', q{DROP USER MAPPING FOR CURRENT_USER SERVER digitalocean});
+	is($session->run(status_of())->{sqlstate}, '28000', 'the mapping is gone');
+	closed_ok(0, 'and with it the connection');
+	my $endpoint = $simulator->http;
+	$node->safe_psql('digitalocean', qq{
+		DROP SERVER digitalocean CASCADE;
+		CREATE SERVER digitalocean FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint '$endpoint');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (token '$TOKEN');
+		IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO databases;});
+	rows_ok($session, 'running', 'the server was dropped and made again');
+	$session->close;
+	return;
+}
+
+# A change does not disturb what is under way.
+sub try_change_under_cursor
+{
+	point_to('http', max_concurrency => 1);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run('BEGIN; DECLARE c CURSOR FOR ' . status_of("IN ($many)"));
+	rows_ok($session, 'running', 'a cursor before the change', 'FETCH FROM c');
+	point_to('http', max_concurrency => 2);
+	rows_ok($session, 'running', 'another statement after it');
+	rows_ok($session, '', 'the cursor after it', 'MOVE 98 FROM c');
+	rows_ok($session, 'running', 'the last row', 'FETCH FROM c');
+	rows_ok($session, '', 'the end', 'FETCH FROM c');
+	$session->run('COMMIT');
+	rows_ok($session, 'running', 'the next statement');
+	closed_ok(1, 'only the new connection is left');
+	$session->close;
+	return;
+}
+
+try_changes();
+try_change_under_cursor();
+
+# ----- token files -----
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+
+sub write_file
+{
+	my ($name, $text) = @_;
+	open my $file, '>', "$folder/$name" or die "cannot write $name: $!\n";
+	print $file $text;
+	close $file or die "cannot write $name: $!\n";
+	return "$folder/$name";
+}
+
+sub use_token_file
+{
+	my ($path) = @_;
+	$node->safe_psql('digitalocean', qq{
+		DROP USER MAPPING FOR CURRENT_USER SERVER digitalocean;
+		CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean
+			OPTIONS (token_file '$path')});
+	return;
+}
+
+sub try_token_file
+{
+	use_token_file(write_file('token', 'dop_v1_second'));
+	my $session = OnlineMigrations::Session->open($node);
+	rows_ok($session, 'running', 'a token from a file');
+	is(last_token(), 'cond', 'it is the one that was sent');
+	write_file('token', "$TOKEN\n");
+	rows_ok($session, 'running', 'the file has changed');
+	is(last_token(), substr($TOKEN, -4), 'the new token is sent, without the newline');
+	write_file('new', 'dop_v1_second');
+	rename "$folder/new", "$folder/token" or die "cannot rename: $!\n";
+	rows_ok($session, 'running', 'the file was replaced');
+	is(last_token(), 'cond', 'the token of the new file is sent');
+	unlink "$folder/token";
+	is($session->run(status_of())->{sqlstate}, '28000', 'the file is gone');
+	write_file('token', $TOKEN);
+	rows_ok($session, 'running', 'the file is back');
+	$session->close;
+	return;
+}
+
+sub try_bad_token_file
+{
+	my ($path, $detail, $name) = @_;
+	use_token_file($path);
+	my $session = OnlineMigrations::Session->open($node);
+	my $before = $session->descriptors;
+	my $result = $session->run(status_of());
+	is($result->{sqlstate}, '28000', $name);
+	like($result->{detail} // '', $detail, "$name: the detail says so");
+	cmp_ok($result->{seconds}, '<', 10, "$name: at once");
+	$session->run(status_of());
+	cmp_ok($session->descriptors, '<=', $before, "$name: nothing is left open");
+	$session->close;
+	return;
+}
+
+try_token_file();
+mkfifo("$folder/fifo", 0600) or die "cannot make a FIFO: $!\n";
+try_bad_token_file(@$_)
+  for [ "$folder/fifo", qr/not a regular file/, 'a FIFO' ],
+  [ $folder, qr/not a regular file/, 'a directory' ],
+  [ '/dev/zero', qr/not a regular file/, 'a device' ],
+  [ "$folder/missing", qr/No such file/, 'a missing file' ],
+  [ write_file('large', 'a' x 4097), qr/too long/, 'a file over 4 KiB' ],
+  [ write_file('empty', ''), qr/empty/, 'an empty file' ],
+  [ write_file('newline', "\n"), qr/empty/, 'only a newline' ],
+  [ write_file('lines', "$TOKEN\n$TOKEN\n"), qr/white space/, 'two lines' ],
+  [ write_file('nul', "abc\0def"), qr/NUL/, 'a NUL byte' ];
+use_token_file(write_file('good', $TOKEN));
+$simulator->reset_counters;
+$node->psql_ok(status_of(), 'running', 'a file that is right');
+
+# ----- who else has the sockets -----
+
+sub try_inheritance
+{
+	my ($over) = @_;
+	point_to($over);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run(status_of());
+	my $result = $session->run(
+		qq{COPY (SELECT 1) TO PROGRAM 'ls -l /proc/self/fd > $folder/inherited'});
+	is($result->{err}, '', "COPY TO PROGRAM over $over");
+	unlike(slurp_file("$folder/inherited"), qr/socket:|eventpoll|timerfd/,
+		"a program that the backend starts has none of its sockets, $over");
+	$session->close;
+	return;
+}
+
+try_inheritance($_) for qw(http https);
+
+done_testing();

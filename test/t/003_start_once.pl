@@ -1,0 +1,274 @@
+# A start is sent once: the API must never be asked for a second migration
+# because of what happened to the first request, to a connection, or to the
+# shape of a query.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('start', simulator => $simulator);
+
+# The same simulator over TLS, and a port where nobody listens.
+add_server('h2', $node->server_options('https'), request_timeout => '1s');
+add_server('nobody', endpoint => $simulator->url('refused'),
+	max_retries => 2, max_retry_wait => '20ms');
+add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
+
+my $next = 0;
+
+sub add_server
+{
+	my ($name, %options) = @_;
+	my $list = join ', ', map { "$_ '$options{$_}'" } sort keys %options;
+	$node->safe_psql('digitalocean', qq{
+		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
+			OPTIONS ($list);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
+			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');});
+	return;
+}
+
+# A cluster that nothing has happened to yet.
+sub new_cluster
+{
+	my $cluster = sprintf '00000000-0000-4000-8000-%012d', ++$next;
+	$simulator->cluster($cluster, engine => 'pg');
+	return $cluster;
+}
+
+sub call
+{
+	my ($cluster, $server, $more) = @_;
+	$more //= '';
+	$server //= 'hasty';
+	return "databases.databases_update_online_migration('$cluster',
+		'{\"host\": \"src.example.com\", \"port\": 25060}', server => '$server'$more)";
+}
+
+sub start
+{
+	my ($cluster, $server, $more) = @_;
+	return 'SELECT id IS NOT NULL, status FROM ' . call($cluster, $server, $more);
+}
+
+# The requests that the code makes the API see.
+sub seen_ok
+{
+	my ($expected, $code, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return $node->requests_ok($expected, $code, "$name: the requests");
+}
+
+# ----- what happens to the request -----
+
+# Fault, its options, the server, SQLSTATE or row, what the error says, PUTs.
+my $unknown = qr/Look at the cluster's status .* before trying again/s;
+my @accidents = (
+	[ 'close_before', {}, 'hasty', 'HV010', $unknown, 1 ],
+	[ 'close_before', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'reset_before', {}, 'hasty', 'HV010', $unknown, 1 ],
+	[ 'reset_before', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'close_in_body', {}, 'hasty', 'HV010', $unknown, 1 ],
+	[ 'close_in_body', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'hang', {}, 'hasty', 'HV010', $unknown, 1 ],
+	[ 'hang', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'goaway', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'status', { status => 500 }, 'hasty', 'HV00L', $unknown, 1 ],
+	[ 'status', { status => 502 }, 'hasty', 'HV00L', $unknown, 1 ],
+	[ 'status', { status => 503 }, 'hasty', 'HV00L', $unknown, 1 ],
+	[ 'status', { status => 504 }, 'h2', 'HV00L', $unknown, 1 ],
+	[ 'status', { status => 400 }, 'hasty', '22023', undef, 1 ],
+	[ 'status', { status => 401 }, 'hasty', '28000', undef, 1 ],
+	[ 'status', { status => 403 }, 'hasty', '42501', undef, 1 ],
+	[ 'status', { status => 404 }, 'hasty', '42704', undef, 1 ],
+	[ 'status', { status => 409 }, 'hasty', '55000', undef, 1 ],
+	[ 'status', { status => 412 }, 'hasty', '55000', undef, 1 ],
+	[ 'status', { status => 422 }, 'hasty', '22023', undef, 1 ],
+	[ 'status', { status => 429, retry_after => 3600 }, 'hasty', '53400', undef, 1 ],
+	[ 'redirect', {}, 'hasty', 'HV000', undef, 1 ],
+	[ 'not_json', {}, 'hasty', 'HV00M', $unknown, 1 ],
+	[ 'status', { status => 429, retry_after => 1 }, 'hasty', undef, undef, 2 ],
+	[ 'rst_stream', { code => 7 }, 'h2', undef, undef, 2 ],
+);
+
+sub try_accident
+{
+	my ($fault, $options, $server, $sqlstate, $says, $puts) = @_;
+	my $name = join ' ', $fault, (map { "$_ $options->{$_}" } sort keys %$options), $server;
+	my $cluster = new_cluster();
+	my $session = OnlineMigrations::Session->open($node);
+
+	# so that there is a connection that could be used again
+	$session->run(start('0badc0de-0000-4000-8000-000000000400', $server));
+	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, %$options);
+	my $result = seen_ok({ PUT => $puts }, sub {
+			$session->run(start($cluster, $server, ', replace => true')) }, $name);
+	$simulator->clear_faults;
+	is($result->{sqlstate}, $sqlstate // '', "$name: " . ($sqlstate // 'succeeds'))
+	  or diag($result->{err});
+	like($result->{hint} // '', $says, "$name: the hint") if $says;
+	like($result->{detail} // '', qr/Sent at \d{4}-/, "$name: when it was sent") if $says;
+	is($result->{out}, 't|running', "$name: the row") unless $sqlstate;
+	is($session->run('SELECT 1')->{out}, '1', "$name: the backend works on");
+	$session->close;
+	return;
+}
+
+try_accident(@$_) for @accidents;
+
+# Only connections that are used again are closed: a start has one of its own.
+for my $fault (qw(close_before reset_before))
+{
+	for my $server (qw(hasty h2))
+	{
+		my $cluster = new_cluster();
+		my $session = OnlineMigrations::Session->open($node);
+		$session->run(start($cluster, $server));
+		$simulator->fault($fault, reused_only => 1, method => 'PUT');
+		my $result = seen_ok({ PUT => 1 }, sub {
+				$session->run(start($cluster, $server, ', replace => true')) },
+			"$fault of used connections, $server");
+		is($result->{out} . $result->{err}, 't|running',
+			"$fault of used connections, $server: does not matter");
+		$simulator->clear_faults;
+		$session->close;
+	}
+}
+
+# Nobody there: tried again, and surely not sent.
+my $result = $node->psql_fails(start(new_cluster(), 'nobody', ', replace => true'),
+	'HV00N', qr/Tried 3 times/, 'nobody listens: max_retries 2');
+unlike($result->{err}, $unknown, 'nobody listens: nothing was started');
+
+# A stop may be sent again: the first answer was lost, the second is 404.
+{
+	my $cluster = new_cluster();
+	my $id = $node->safe_psql('digitalocean', 'SELECT id FROM ' . call($cluster));
+	$simulator->fault('close_before', method => 'DELETE', times => 1);
+	seen_ok({ DELETE => 2 }, sub {
+			$node->psql_ok("SELECT databases.databases_delete_online_migration(
+				'$cluster', '$id', server => 'hasty')", 't', 'a stop whose answer was lost') },
+		'a stop is tried again');
+	$simulator->clear_faults;
+}
+
+# ----- the shape of the query -----
+
+sub shape_ok
+{
+	my ($puts, $name, $sql, $expected) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $requests = $puts ? { PUT => $puts } : {};
+	seen_ok($requests, sub { $node->psql_ok($sql, $expected, $name) }, $name);
+	return;
+}
+
+sub replacing { return call(new_cluster(), 'hasty', ', replace => true'); }
+
+shape_ok(1, '(f()).*', 'SELECT (' . replacing() . ').*', qr/^[^|]+\|[^|]+\|running$/);
+shape_ok(1, 'in the target list', 'SELECT (' . replacing() . ').status', 'running');
+shape_ok(1, 'in FROM', 'SELECT * FROM ' . replacing(), qr/running$/);
+shape_ok(1, 'in FROM, nothing of it is used', 'SELECT 1 FROM ' . replacing(), '1');
+shape_ok(1, 'LIMIT 1', 'SELECT status FROM ' . replacing() . ' LIMIT 1', 'running');
+shape_ok(1, 'a CTE that is used twice', 'WITH s AS MATERIALIZED (SELECT * FROM '
+	. replacing() . ') SELECT a.id = b.id FROM s a, s b', 't');
+shape_ok(1, 'an outer join', 'SELECT g, status FROM generate_series(1, 2) g
+	LEFT JOIN ' . replacing() . ' ON true ORDER BY 1', "1|running\n2|running");
+shape_ok(1, 'CREATE TABLE AS', 'CREATE TEMP TABLE started AS SELECT * FROM ' . replacing(), '');
+shape_ok(2, 'one for each row of a lateral join', 'SELECT count(status)
+	FROM (VALUES (1), (2)) AS v (n), LATERAL ' . call(new_cluster(), 'hasty',
+		', replace => n > 0'), '2');
+shape_ok(0, 'EXPLAIN', 'EXPLAIN (COSTS off) SELECT * FROM ' . replacing(), qr/Function Scan/);
+shape_ok(0, 'a row that is never reached', 'SELECT * FROM ' . replacing() . ' LIMIT 0', '');
+shape_ok(0, 'a condition that is false', 'SELECT * FROM ' . replacing() . ' WHERE false', '');
+shape_ok(1, 'ROLLBACK', 'BEGIN; SELECT status FROM ' . replacing() . '; ROLLBACK', 'running');
+shape_ok(1, 'plpgsql', 'DO $$ BEGIN PERFORM * FROM ' . replacing() . '; END $$', '');
+shape_ok(1, 'a prepared statement', 'PREPARE s AS SELECT status FROM ' . replacing()
+	. '; EXECUTE s', 'running');
+
+# ----- the guard -----
+
+sub guard_ok
+{
+	my ($cluster, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $outcome = seen_ok($expected, sub { $node->run_sql(start($cluster)) }, $name);
+	return $outcome->{sqlstate} || $outcome->{out};
+}
+
+{
+	my $cluster = new_cluster();
+	is(guard_ok($cluster, { GET => 1, PUT => 1 }, 'never migrated'), 't|running', 'the first start');
+	is(guard_ok($cluster, { GET => 1 }, 'running'), '55000', 'a second start is refused');
+	for my $status (qw(syncing running))
+	{
+		$simulator->migration($cluster, $status, 'some-id');
+		is(guard_ok($cluster, { GET => 1 }, $status), '55000', "refused while $status");
+	}
+	for my $status (qw(done error canceled something_new))
+	{
+		$simulator->migration($cluster, $status, 'some-id');
+		is(guard_ok($cluster, { GET => 1, PUT => 1 }, $status), 't|running', "not after $status");
+	}
+
+	# Its own answer is lost, but it was a start: trying again finds that out.
+	$cluster = new_cluster();
+	$simulator->fault('close_after', uuid => $cluster, method => 'PUT', times => 1);
+	is(guard_ok($cluster, { GET => 1, PUT => 1 }, 'answer lost'), 'HV010', 'outcome unknown');
+	is(guard_ok($cluster, { GET => 1 }, 'tried again'), '55000', 'a retry does not start another');
+	$simulator->clear_faults;
+
+	# What does not answer the first question is not started.
+	$simulator->fault('status', uuid => $cluster, method => 'GET', status => 403);
+	is(guard_ok($cluster, { GET => 1 }, 'status not readable'), '42501', 'no guard, no start');
+	$simulator->clear_faults;
+}
+
+# What a cron job that comes back before its predecessor's migration has ended
+# does, or psql's \watch.
+{
+	my $cluster = new_cluster();
+	my $session = OnlineMigrations::Session->open($node);
+	my @outcomes;
+	seen_ok({ GET => 5, PUT => 1 }, sub {
+			for (1 .. 5)
+			{
+				my $round = $session->run(start($cluster));
+				push @outcomes, $round->{sqlstate} || $round->{out};
+			} }, 'again and again');
+	is("@outcomes", 't|running 55000 55000 55000 55000', 'again and again: one start');
+	$session->close;
+}
+
+# ROLLBACK does not undo it: another session sees the migration.
+{
+	my $cluster = new_cluster();
+	$node->psql_ok('BEGIN; ' . start($cluster) . '; ROLLBACK', 't|running', 'start and ROLLBACK');
+	is(guard_ok($cluster, { GET => 1 }, 'after ROLLBACK'), '55000', 'it is under way all the same');
+}
+
+# While one session waits for the answer to its start, another one's is
+# refused if the API knows of the first one already.
+{
+	my $cluster = new_cluster();
+	my $slow = OnlineMigrations::Session->open($node);
+	$simulator->fault('slow_first_byte', uuid => $cluster, method => 'PUT', times => 1,
+		delay_ms => 600);
+	$slow->post(start($cluster));
+	OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{in_flight} == 1
+			&& $simulator->log->[-1]{method} eq 'PUT' });
+	my $second = $node->run_sql(start($cluster));
+	my $first = $slow->result;
+	$simulator->clear_faults;
+	is($first->{sqlstate} || $first->{out}, 't|running', 'two sessions: the first one starts it');
+	is($second->{sqlstate}, '55000', 'two sessions: the second one is refused')
+	  or diag($second->{out} . $second->{err});
+	$slow->close;
+}
+
+done_testing();

@@ -1,0 +1,180 @@
+# Endpoints that cannot be reached or not be trusted, answers that do not come
+# in time, and where a token must never be sent.
+use strict;
+use warnings;
+
+use IO::Select;
+use IO::Socket::INET;
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+
+my $cluster = '00000000-0000-4000-8000-000000000001';
+my $simulator = OnlineMigrations::Simulator->start;
+$simulator->cluster($cluster, engine => 'pg');
+$simulator->migration($cluster, 'running', 'some-id');
+my $deaf = OnlineMigrations::Waiting::deaf_listener();
+
+# The server process finds this proxy in its environment.
+my $proxy = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5)
+  or die "cannot listen: $!\n";
+my $proxy_url = 'http://127.0.0.1:' . $proxy->sockport;
+local @ENV{qw(http_proxy HTTP_PROXY all_proxy ALL_PROXY)} = ($proxy_url) x 4;
+my $node = OnlineMigrations::TestNode->start('errors', simulator => $simulator,
+	server_options => { max_retries => 0 });
+delete @ENV{qw(http_proxy HTTP_PROXY all_proxy ALL_PROXY)};
+
+# ----- no proxy -----
+
+sub nobody_came_ok
+{
+	my ($listener, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	ok(!IO::Select->new($listener)->can_read(0), $name);
+	return;
+}
+
+my $status = "SELECT status FROM databases.online_migrations
+	WHERE database_cluster_uuid = '$cluster'";
+$node->psql_ok($status, 'running', 'http goes straight to the host');
+nobody_came_ok($proxy, 'the proxy of the environment saw nothing');
+$node->psql_ok("SELECT databases.databases_delete_online_migration('$cluster', 'nothing',
+	missing_ok => true)", 'f', 'a stop, too');
+nobody_came_ok($proxy, 'the proxy saw nothing of the stop');
+
+# The rest is about TLS, which would go through the proxy.
+$node->restart;
+
+# ----- endpoints that fail -----
+
+sub add_server
+{
+	my ($name, %options) = @_;
+	my %all = (max_retries => 0, %options);
+	my $list = join ', ', map { "$_ '$all{$_}'" } sort keys %all;
+	$node->safe_psql('digitalocean', qq{
+		CREATE SCHEMA $name;
+		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
+			OPTIONS ($list);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
+			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');
+		IMPORT FOREIGN SCHEMA databases FROM SERVER $name INTO $name;});
+	return;
+}
+
+sub status_at
+{
+	my ($schema) = @_;
+	return "SELECT status FROM $schema.online_migrations
+		WHERE database_cluster_uuid = '$cluster'";
+}
+
+my @ca = (ca_file => $simulator->ca_file);
+my $https = $simulator->https;
+
+# Name, options, SQLSTATE, pattern of the message, and seconds at least and
+# at most.
+my @failures = (
+	[ 'expired', { endpoint => $simulator->url('https_expired'), @ca }, 'HV00N', qr/certificate/i ],
+	[ 'selfsigned', { endpoint => $simulator->url('https_selfsigned'), @ca }, 'HV00N', qr/certificate/i ],
+	[ 'wronghost', { endpoint => $simulator->url('https_wronghost'), @ca }, 'HV00N', qr/certificate|host ?name/i ],
+	[ 'tls11', { endpoint => $simulator->url('https_tls11'), @ca }, 'HV00N', qr/SSL|TLS|protocol/i ],
+	[ 'unknown_ca', { endpoint => $https }, 'HV00N', qr/certificate/i ],
+	[ 'no_ca_file', { endpoint => $https, ca_file => '/nowhere/ca.pem' }, 'HV00N', qr/ca_file/ ],
+	[ 'https_to_http', { endpoint => https_of($simulator->http), @ca }, 'HV00N', qr/SSL|TLS/i ],
+	[ 'refused', { endpoint => $simulator->url('refused') }, 'HV00N', qr/refused|connect/i ],
+	[ 'no_name', { endpoint => 'https://api.invalid' }, 'HV00N', qr/resolve/i ],
+	[ 'deaf', { endpoint => $deaf->{url}, connect_timeout => '500ms' }, 'HV00N', qr/time/i, 0.4, 10 ],
+	[ 'handshake', { endpoint => $simulator->url('blackhole'), connect_timeout => '500ms', @ca },
+		'HV00N', qr/time/i, 0.4, 10 ],
+	[ 'http_to_https', { endpoint => http_of($https) }, 'HV00L', undef ],
+);
+
+sub https_of { my ($url) = @_; $url =~ s/^http:/https:/; return $url; }
+sub http_of { my ($url) = @_; $url =~ s/^https:/http:/; return $url; }
+
+for my $failure (@failures)
+{
+	my ($name, $options, $sqlstate, $pattern, $least, $most) = @$failure;
+	add_server($name, %$options);
+	my $session = OnlineMigrations::Session->open($node);
+	my $before = $simulator->counters->{requests};
+	my $result = $session->run(status_at($name));
+	is($result->{sqlstate}, $sqlstate, "$name: $sqlstate") or diag($result->{err});
+	like($result->{err}, $pattern, "$name: says why") if $pattern;
+	like($result->{hint} // '', qr/endpoint|Try again/, "$name: has a hint");
+	cmp_ok($result->{seconds}, '>=', $least, "$name: not before the timeout") if $least;
+	cmp_ok($result->{seconds}, '<', $most // 30, "$name: in time");
+	is($simulator->counters->{requests}, $before, "$name: no request got through");
+	is($session->run($status)->{out}, 'running', "$name: the next query works");
+	$session->close;
+}
+
+# HTTP/1.1 over TLS works.
+add_server('only_h1', endpoint => $simulator->url('https_h1'), @ca);
+$node->psql_ok(status_at('only_h1'), 'running', 'a server that has no HTTP/2');
+is($simulator->log->[-1]{http}, '1.1', 'the request came over HTTP/1.1');
+
+# ----- answers that do not come in time -----
+
+add_server('slow', endpoint => $simulator->http, request_timeout => '500ms');
+add_server('slow_h2', endpoint => $https, request_timeout => '500ms', @ca);
+
+for my $fault ([ 'hang' ], [ 'drip', drip_ms => 100 ])
+{
+	for my $schema (qw(slow slow_h2))
+	{
+		my ($name, @options) = @$fault;
+		$simulator->fault($name, uuid => $cluster, @options);
+		my $session = OnlineMigrations::Session->open($node);
+		my $result = $session->run(status_at($schema));
+		is($result->{sqlstate}, 'HV00L', "$name at $schema: HV00L") or diag($result->{err});
+		like($result->{detail} // '', qr/within 500 ms/, "$name at $schema: says how long");
+		like($result->{hint} // '', qr/request_timeout/, "$name at $schema: names the option");
+		cmp_ok($result->{seconds}, '>=', 0.45, "$name at $schema: not before the timeout");
+		cmp_ok($result->{seconds}, '<', 10, "$name at $schema: soon after it");
+		$simulator->clear_faults;
+		is($session->run(status_at($schema))->{out}, 'running', "$name at $schema: the next query works");
+		$session->close;
+	}
+}
+
+# It counts for each try, and a GET is tried again.
+add_server('patient', endpoint => $simulator->http, request_timeout => '400ms',
+	max_retries => 2, max_retry_wait => '10ms');
+$simulator->fault('hang', uuid => $cluster, times => 2);
+$node->requests_ok({ GET => 3 }, sub {
+		$node->psql_ok(status_at('patient'), 'running', 'the third try is answered') },
+	'three tries');
+$simulator->fault('hang', uuid => $cluster);
+$node->requests_ok({ GET => 3 }, sub {
+		$node->psql_fails(status_at('patient'), 'HV00L', qr/Tried 3 times/, 'no try is') },
+	'max_retries 2 are three tries');
+$simulator->clear_faults;
+
+# ----- redirects -----
+
+my $elsewhere = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5)
+  or die "cannot listen: $!\n";
+for my $code (301, 302, 303, 307, 308)
+{
+	$simulator->fault('redirect', uuid => $cluster, status => $code, times => 1,
+		location => 'http://127.0.0.1:' . $elsewhere->sockport . '/');
+	$node->requests_ok({ GET => 1 }, sub {
+			$node->psql_fails($status, 'HV000', qr/HTTP status $code/, "$code is an error") },
+		"$code: asked once");
+	nobody_came_ok($elsewhere, "$code: not followed");
+}
+$simulator->clear_faults;
+
+# ----- a token in clear text -----
+
+for my $host ('example.com', '192.0.2.1', '127.0.0.1.example.com', 'localhost.example.com', '[::2]')
+{
+	$node->psql_fails("CREATE SERVER clear FOREIGN DATA WRAPPER online_migrations_fdw
+		OPTIONS (endpoint 'http://$host')", '22023', undef, "http to $host is refused");
+}
+
+done_testing();
