@@ -87,12 +87,60 @@ is_utf8(const char *text, size_t length)
 	return true;
 }
 
+/*
+ * The length of a piece of a document: all before the next byte beyond ASCII;
+ * or, where it begins with such a byte, what is in the same string for sure.
+ */
+static size_t
+piece_length(const char *text, size_t length, bool beyond_ascii)
+{
+	size_t piece = 0;
+
+	for (; piece < length; piece++)
+	{
+		unsigned char byte = (unsigned char) text[piece];
+
+		if (beyond_ascii ? byte < ' ' || byte == '"' || byte == '\\' : byte >= 0x80)
+			break;
+	}
+	return piece;
+}
+
+/*
+ * A strict json-c 0.18 takes bytes beyond ASCII for control characters, so it
+ * is not strict with pieces that begin with one.  Valid documents have these
+ * within strings only, where being strict makes no other difference.
+ */
+static struct json_object *
+parse_pieces(struct json_tokener *tokener, const char *text, size_t length, size_t *end)
+{
+	const char *next = text;
+	size_t left = length;
+
+	for (;;)
+	{
+		bool beyond_ascii = left > 0 && (unsigned char) *next >= 0x80;
+		size_t piece = piece_length(next, left, beyond_ascii);
+		struct json_object *document;
+
+		json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8 |
+											(beyond_ascii ? 0 : JSON_TOKENER_STRICT));
+		document = json_tokener_parse_ex(tokener, next, (int) piece);
+		*end = length - left + json_tokener_get_parse_end(tokener);
+		left -= piece;
+		if (left == 0 || json_tokener_get_error(tokener) != json_tokener_continue)
+			return document;
+		next += piece;
+	}
+}
+
 OmfJson *
 omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
 			   char reason[OMF_JSON_REASON_SIZE])
 {
 	struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new_ex(OMF_JSON_MAX_DEPTH + 1) : NULL;
 	struct json_object *document;
+	size_t end;
 
 	reason[0] = '\0';
 	if (tokener == NULL)
@@ -101,11 +149,8 @@ omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
 		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
 		return NULL;
 	}
-	json_tokener_set_flags(tokener,
-						   JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	document = json_tokener_parse_ex(tokener, text, (int) length);
-	*status = judge(json_tokener_get_error(tokener), json_tokener_get_parse_end(tokener),
-					text, length, reason);
+	document = parse_pieces(tokener, text, length, &end);
+	*status = judge(json_tokener_get_error(tokener), end, text, length, reason);
 	json_tokener_free(tokener);
 	if (*status == OMF_JSON_OK && !is_utf8(text, length))
 	{

@@ -43,34 +43,41 @@ decode(const char *text)
 	return decode_bytes(text, strlen(text));
 }
 
+/* A value of the record, if there is one. */
+static const char *
+value(int index)
+{
+	return record != NULL ? record->values[index] : "(no record)";
+}
+
 static void
 test_members(void)
 {
 	is_number(decode("{\"status\":\"running\",\"x\":[1,{\"id\":\"no\"}],\"id\":\"a-1\"}"),
 			  OMF_JSON_OK, "an object with an unknown member decodes");
 	is_number(record->nvalues, countof(members), "as many values as members");
-	is_text(record->values[0], "a-1", "id, whatever the order in the document");
-	is_text(record->values[1], "running", "status");
-	is_text(record->values[2], NULL, "no name, no value");
-	is_text(record->values[3], NULL, "a missing member is NULL");
+	is_text(value(0), "a-1", "id, whatever the order in the document");
+	is_text(value(1), "running", "status");
+	is_text(value(2), NULL, "no name, no value");
+	is_text(value(3), NULL, "a missing member is NULL");
 	is_text(reason, "", "and no reason is given");
 
 	is_number(decode("{\"id\":null,\"status\":\"\"}"), OMF_JSON_OK, "null and empty");
-	is_text(record->values[0], NULL, "null is NULL");
-	is_text(record->values[1], "", "an empty string is not");
+	is_text(value(0), NULL, "null is NULL");
+	is_text(value(1), "", "an empty string is not");
 
 	is_number(decode("{}"), OMF_JSON_OK, "an empty object");
-	is_text(record->values[0], NULL, "has no values");
+	is_text(value(0), NULL, "has no values");
 
 	is_number(decode("{\"id\":\"first\",\"id\":\"last\"}"), OMF_JSON_OK, "a duplicate key");
-	is_text(record->values[0], "last", "counts as what it says last");
+	is_text(value(0), "last", "counts as what it says last");
 	is_number(decode("{\"ID\":\"x\",\"id \":\"y\"}"), OMF_JSON_OK, "like names");
-	is_text(record->values[0], NULL, "are other names");
+	is_text(value(0), NULL, "are other names");
 
 	is_number(decode("{\"id\":\"\\u00e9\\ud83d\\ude00\\n\\\"\\/\",\"status\":\"\xC3\xA9\"}"),
 			  OMF_JSON_OK, "escapes");
-	is_text(record->values[0], "\xC3\xA9\xF0\x9F\x98\x80\n\"/", "are undone");
-	is_text(record->values[1], "\xC3\xA9", "UTF-8 stays");
+	is_text(value(0), "\xC3\xA9\xF0\x9F\x98\x80\n\"/", "are undone");
+	is_text(value(1), "\xC3\xA9", "UTF-8 stays");
 }
 
 /* Documents that are no object, or hold no string where one is wanted. */
@@ -94,9 +101,14 @@ test_types(void)
 	decode("[]");
 	is_text(reason, "The answer is a JSON array, but an object was expected.",
 			"the reason names the document's type");
-	is_number(decode("{\"n\":123456789012345678901234567890,\"m\":1e999,\"id\":\"x\"}"),
-			  OMF_JSON_OK, "numbers beyond all bounds in members that nobody wants");
-	is_text(record->values[0], "x", "do no harm");
+	is_number(decode("{\"n\":18446744073709551615,\"m\":1e999,\"id\":\"x\"}"),
+			  OMF_JSON_OK, "huge numbers in members that nobody wants");
+	is_text(value(0), "x", "do no harm");
+	/* json-c before 0.18 cuts them down, later ones don't take them */
+	if (decode("{\"n\":123456789012345678901234567890,\"id\":\"x\"}") == OMF_JSON_OK)
+		is_text(value(0), "x", "nor do integers of more than 64 bits");
+	else
+		ok(strstr(reason, "number") != NULL, "integers of more than 64 bits: %s", reason);
 }
 
 /* Members of other types, and within other members. */
@@ -115,15 +127,15 @@ test_other_types(void)
 	free(record);
 	is_number(omf_json_decode(text, strlen(text), wanted, countof(wanted), &record, reason),
 			  OMF_JSON_OK, "other types");
-	is_text(record->values[0], "-5", "an integer");
-	is_text(record->values[1], "{\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\"}", "an array of strings");
-	is_text(record->values[2], NULL, "an id that is empty is none");
-	is_text(record->values[3], "deep", "a nested member");
+	is_text(value(0), "-5", "an integer");
+	is_text(value(1), "{\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\"}", "an array of strings");
+	is_text(value(2), NULL, "an id that is empty is none");
+	is_text(value(3), "deep", "a nested member");
 	free(record);
 	is_number(omf_json_decode("{\"names\":[],\"a\":null}", 21, wanted, countof(wanted), &record, reason),
 			  OMF_JSON_OK, "an empty array, and null on the way");
-	is_text(record->values[1], "{}", "the array");
-	is_text(record->values[3], NULL, "the nested member");
+	is_text(value(1), "{}", "the array");
+	is_text(value(3), NULL, "the nested member");
 	for (int i = 0; i < countof(bad); i++)
 	{
 		free(record);
@@ -225,11 +237,14 @@ test_utf8(void)
 	static const char *const good[] = {
 		"\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
 		"\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"};
+	static const char *const around[] = {
+		"{\"\xC3\xA9\":1,}", "{\"\xC3\xA9\":'x'}", "{\"\xC3\xA9\":1}/**/", "{\"\xC3\xA9\":True}",
+		"{\"id\":\"\xC3\xA9\\x\"}", "{\"id\":\"\xC3\xA9\"", "{\"id\":\"\xC3\xA9", "{\"id\":\"\\\xC3\xA9\"}",
+		"{\xC3\xA9:1}", "{}\xC3\xA9", "\xC3\xA9{}", "{\"n\":1\xC3\xA9}", "{\"n\":tru\xC3\xA9}"};
 	char text[64];
 
 	for (int i = 0; i < countof(bad); i++)
 	{
-		if (i == 7)
 		snprintf(text, sizeof(text), "{\"id\":\"%s\"}", bad[i]);
 		is_number(decode(text), OMF_JSON_MALFORMED, "not UTF-8: %s", bad[i]);
 	}
@@ -238,14 +253,21 @@ test_utf8(void)
 	{
 		snprintf(text, sizeof(text), "{\"id\":\"%s\"}", good[i]);
 		if (is_number(decode(text), OMF_JSON_OK, "UTF-8: %s", good[i]))
-			is_text(record->values[0], good[i], "  stays as it is");
+			is_text(value(0), good[i], "  stays as it is");
 	}
+
+	/* in names, side by side with escapes, and with everything after it as strict as ever */
+	is_number(decode("{\"\xC3\xA9 \\u00e9\":1,\"id\":\"\\n\xC3\xA9\\\"\xF0\x9F\x98\x80 x\"} \n"), OMF_JSON_OK,
+			  "UTF-8 in a name, and between escapes");
+	is_text(value(0), "\n\xC3\xA9\"\xF0\x9F\x98\x80 x", "  stays as it is");
+	for (int i = 0; i < countof(around); i++)
+		is_number(decode(around[i]), OMF_JSON_MALFORMED, "malformed: %s", around[i]);
 
 	/* half a surrogate pair has no UTF-8 form: whatever comes must be valid */
 	if (decode("{\"id\":\"\\ud800\",\"status\":\"\\udc00x\"}") == OMF_JSON_OK)
 	{
-		is_text(record->values[0], "\xEF\xBF\xBD", "a lone high surrogate is replaced");
-		is_text(record->values[1], "\xEF\xBF\xBDx", "a lone low surrogate is, too");
+		is_text(value(0), "\xEF\xBF\xBD", "a lone high surrogate is replaced");
+		is_text(value(1), "\xEF\xBF\xBDx", "a lone low surrogate is, too");
 	}
 }
 
@@ -259,7 +281,7 @@ test_huge(void)
 	memset(text + start, 'a', length);
 	strcpy(text + start + length, "\"}");
 	is_number(decode(text), OMF_JSON_OK, "a huge string");
-	is_number((long long) strlen(record->values[0]), (long long) length, "is whole");
+	is_number((long long) strlen(value(0)), (long long) length, "is whole");
 	text[start + length] = '\0';
 	is_number(decode(text), OMF_JSON_MALFORMED, "a huge string without an end");
 
