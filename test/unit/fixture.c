@@ -6,6 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "fixture.h"
+#include "pollset.h"
 #include "tap.h"
 
 #include <fcntl.h>
