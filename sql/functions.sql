@@ -57,13 +57,15 @@ SELECT id, created_at, status FROM online_migrations WHERE database_cluster_uuid
 -- A stop.
 SELECT databases_delete_online_migration(database_cluster_uuid => :'b', migration_id => 'id-b');
 \! simctl log --clear
-SELECT databases_delete_online_migration(:'b', 'id-zzz');
-\echo :SQLSTATE
+\x on
+SELECT * FROM public.failure($$ SELECT databases.databases_delete_online_migration('00000000-0000-4000-8000-00000000000b', 'id-zzz') $$);
+\x off
 SELECT databases_delete_online_migration(:'b', 'id-zzz', missing_ok => true);
 SELECT databases_delete_online_migration(:'x', 'id-zzz', true);
 \! simctl log --clear
-SELECT * FROM databases_update_online_migration(:'x', :'least', replace => true);
-\echo :SQLSTATE
+\x on
+SELECT * FROM public.failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8000-0000000000ff', '{"host": "h", "port": 1}', replace => true) $$);
+\x off
 \! simctl log --clear
 
 -- Nothing of what follows is sent.

@@ -85,14 +85,12 @@ SELECT reltuples FROM pg_class WHERE oid = 'online_migrations'::regclass;
 
 -- A token that may not list: the hint shows the other way.
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_noscope');
-\pset format unaligned
-SELECT id FROM online_migrations;
-\echo :SQLSTATE
-SELECT count(*) FROM clusters;
-\echo :SQLSTATE
+\x on
+SELECT * FROM public.failure('SELECT id FROM databases.online_migrations');
+SELECT * FROM public.failure('SELECT count(*) FROM databases.clusters');
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_unknown0');
-SELECT id FROM online_migrations;
-\echo :SQLSTATE
+SELECT * FROM public.failure('SELECT id FROM databases.online_migrations');
+\x off
 -- Another account has other clusters.
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_second');
 SELECT count(*) FROM clusters WHERE name IN ('alpha', 'beta');

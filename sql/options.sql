@@ -145,8 +145,7 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER options_none OPTIONS (ADD token 'dop 
 \echo :SQLSTATE
 ALTER USER MAPPING FOR CURRENT_USER SERVER options_none OPTIONS (ADD token 'döp_v1_options5');
 \echo :SQLSTATE
-SELECT format('ALTER USER MAPPING FOR CURRENT_USER SERVER options_none OPTIONS (ADD token %L)', repeat('x', 4097))
-\gexec
+DO $$ BEGIN EXECUTE format('ALTER USER MAPPING FOR CURRENT_USER SERVER options_none OPTIONS (ADD token %L)', repeat('x', 4097)); END $$;
 \echo :SQLSTATE
 
 -- Of token and token_file there is one.

@@ -78,8 +78,8 @@ GRANT EXECUTE ON FUNCTION databases_update_online_migration, databases_delete_on
 GRANT USAGE ON FOREIGN SERVER digitalocean TO omf_reader;
 -- Now the API refuses what the token may not, and does what it may.
 SET ROLE omf_reader;
-SELECT failed.* FROM (VALUES (1)) v(n), LATERAL (SELECT databases_delete_online_migration(:'a', 'id-a')) failed;
-\echo :SQLSTATE
+SELECT state, message FROM public.failure($$ SELECT databases.databases_delete_online_migration('00000000-0000-4000-8000-00000000000a', 'id-a') $$);
+SELECT state, message FROM public.failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8000-00000000000a', '{"host": "h", "port": 1}', replace => true) $$);
 SET ROLE omf_operator;
 SELECT databases_delete_online_migration(:'a', 'id-a');
 RESET ROLE;
@@ -90,8 +90,7 @@ RESET ROLE;
 CREATE USER MAPPING FOR PUBLIC SERVER digitalocean OPTIONS (token 'dop_v1_noscope');
 GRANT SELECT ON online_migrations TO omf_stranger;
 SET ROLE omf_stranger;
-SELECT status FROM online_migrations WHERE database_cluster_uuid = :'a';
-\echo :SQLSTATE
+SELECT state, message FROM public.failure($$ SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000a' $$);
 SET ROLE omf_reader;
 SELECT status FROM online_migrations WHERE database_cluster_uuid = :'a';
 RESET ROLE;

@@ -18,3 +18,20 @@ SELECT id, created_at, status
 FROM digitalocean.databases.online_migrations
 WHERE database_cluster_uuid = '00000000-0000-4000-8000-0000000000ff';
 \! simctl log --clear
+
+-- For the other files: runs a query that fails, and shows its error without
+-- what differs from run to run and from version to version of the libraries.
+CREATE FUNCTION failure(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE query;
+    message := 'no error';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
+        detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    detail := regexp_replace(detail, 'Request ID: [^ .]+\.', 'Request ID: (id).');
+    detail := regexp_replace(detail, ' Sent at [-0-9:. ]+\+00\.$', ' Sent at (time).');
+    detail := regexp_replace(detail, 'no answer: .*?( Sent at .*)?$', 'no answer: (words)\1');
+    detail := regexp_replace(detail, 'at byte [0-9]+: .*?( Request|$)', 'at byte (n): (words).\1');
+    hint := regexp_replace(hint, 'in [0-9]+ s, at [-0-9:. ]+\+00\.', 'in (n) s, at (time).');
+END $$;
