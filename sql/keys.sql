@@ -252,14 +252,22 @@ FETCH ALL FROM held;
 CLOSE held;
 \! simctl log --sort --clear
 
--- LIMIT stops asking: one request at a time leaves the others unasked.
+-- LIMIT stops asking: while it looks at the first answer, one more is on its
+-- way, and the others stay unasked.
 ALTER SERVER digitalocean OPTIONS (ADD max_concurrency '1');
-SELECT count(*) FROM (SELECT FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c') LIMIT 1) one;
-\! simctl log --clear | wc -l | tr -d ' '
-SELECT EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c'));
-\! simctl log --clear | wc -l | tr -d ' '
-SELECT count(*) FROM online_migrations WHERE database_cluster_uuid IN (:'a', :'b', :'c', :'x');
-\! simctl log --clear | wc -l | tr -d ' '
+CREATE FUNCTION twenty() RETURNS uuid[] LANGUAGE sql STABLE AS
+$$ SELECT array_agg(format('00000000-0000-4000-8000-%s', lpad(to_hex(9 + n), 12, '0'))::uuid ORDER BY n) FROM generate_series(1, 20) n $$;
+SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (twenty()) LIMIT 1;
+\! sleep 0.2; test $(simctl log --clear | wc -l) -le 2 && echo two at most
+SELECT EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid = ANY (twenty()));
+\! sleep 0.2; test $(simctl log --clear | wc -l) -le 2 && echo two at most
+BEGIN;
+DECLARE few CURSOR FOR SELECT id FROM online_migrations WHERE database_cluster_uuid = ANY (twenty());
+FETCH 2 FROM few;
+ROLLBACK;
+\! sleep 0.2; test $(simctl log --clear | wc -l) -le 3 && echo three at most
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY (twenty());
+\! sleep 0.2; simctl log --clear | wc -l | tr -d ' '
 ALTER SERVER digitalocean OPTIONS (DROP max_concurrency);
 
 -- In functions and in DO blocks.
