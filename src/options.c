@@ -282,7 +282,7 @@ parse_duration(const Option *option, const char *value)
 	static const char *const units =
 		"Write it with a unit, such as \"500ms\", \"10s\" or \"1min\".";
 	const char *unit = value + strspn(value, " +-.0123456789");
-	int result;
+	int result = 0;
 
 	if (*unit == '\0' || !parse_int(value, &result, GUC_UNIT_MS, NULL))
 		report_bad_value(option, "It must be a duration with a unit.", units);

@@ -62,7 +62,7 @@ print_clean(const char *text)
 	}
 }
 
-static bool
+static bool __attribute__((format(printf, 2, 0)))
 assertion(bool held, const char *name, va_list arguments)
 {
 	char line[512];
