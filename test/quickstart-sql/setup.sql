@@ -6,5 +6,5 @@ CREATE EXTENSION online_migrations_fdw SCHEMA databases;
 CREATE SERVER digitalocean FOREIGN DATA WRAPPER online_migrations_fdw
     OPTIONS (endpoint :'endpoint', ca_file :'ca_file');
 CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean
-    OPTIONS (token 'dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef');
+    OPTIONS (token 'dop_v1_simulator');
 IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO databases;
