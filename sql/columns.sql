@@ -62,16 +62,16 @@ SELECT created_at FROM typed WHERE database_cluster_uuid = :'b';
 \set SHOW_CONTEXT errors
 
 -- NULL where the API sends null or nothing: 200 with an empty body.
-\! simctl fault empty uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
+\! simctl fault empty_200 uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
 SELECT * FROM databases.online_migrations WHERE database_cluster_uuid = :'a';
-\! simctl fault empty uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
+\! simctl fault empty_200 uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
 SELECT id IS NULL AS id, created_at IS NULL AS created_at, status IS NULL AS status
 FROM typed WHERE database_cluster_uuid = :'a';
 -- A domain may refuse it.
 CREATE DOMAIN some_status AS text NOT NULL;
 CREATE FOREIGN TABLE must_have (database_cluster_uuid uuid, status some_status) SERVER digitalocean;
 SELECT status FROM must_have WHERE database_cluster_uuid = :'a';
-\! simctl fault empty uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
+\! simctl fault empty_200 uuid=00000000-0000-4000-8000-00000000000a times=1 >/dev/null
 SELECT status FROM must_have WHERE database_cluster_uuid = :'a';
 \echo :SQLSTATE
 

@@ -19,9 +19,9 @@ END $$;
 CREATE FUNCTION look(cluster text) RETURNS text LANGUAGE sql AS
 $$ SELECT format('SELECT * FROM databases.online_migrations WHERE database_cluster_uuid = %L', cluster) $$;
 CREATE FUNCTION start(cluster text) RETURNS text LANGUAGE sql AS
-$$ SELECT format('SELECT * FROM databases.databases_update_online_migration(%L, ''{"host": "h", "port": 1, "password": "s3cr3t-errors"}'', replace => true)', cluster) $$;
+$$ SELECT format('SELECT * FROM databases.databases_update_online_migration(%L, ''{"host": "h", "port": 1, "password": "s3cr3t-errors"}'', replace => true, server => ''digitalocean'')', cluster) $$;
 CREATE FUNCTION stop(cluster text) RETURNS text LANGUAGE sql AS
-$$ SELECT format('SELECT databases.databases_delete_online_migration(%L, ''id-a'')', cluster) $$;
+$$ SELECT format('SELECT databases.databases_delete_online_migration(%L, ''id-a'', server => ''digitalocean'')', cluster) $$;
 -- The cluster whose requests are all answered with that status.
 CREATE FUNCTION cluster_of(status int) RETURNS text LANGUAGE sql AS
 $$ SELECT '0badc0de-0000-4000-8000-000000000' || status $$;
@@ -41,9 +41,9 @@ SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,429,405,307,500,
 \x on
 
 -- Where the API repeats a secret in its words, it is masked.
-\! simctl fault echo times=1 >/dev/null
+\! simctl fault echo_secrets times=1 >/dev/null
 SELECT f.* FROM failure(start('00000000-0000-4000-8000-00000000000b')) f;
-\! simctl fault echo times=1 >/dev/null
+\! simctl fault echo_secrets times=1 >/dev/null
 SELECT f.* FROM failure(look('00000000-0000-4000-8000-00000000000b')) f;
 \x off
 \! simctl log --clear >/dev/null
@@ -59,6 +59,42 @@ SELECT f.* FROM failure($$ SELECT databases.databases_delete_online_migration('0
 SELECT f.* FROM failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8000-00000000000a', '{"host": "h", "port": 1}', replace => true, server => 'errors_nobody') $$) f;
 \x off
 \! simctl log --clear >/dev/null
+
+-- Answers that make no sense, and connections that break: each cluster's
+-- number picks one.
+CREATE FUNCTION cluster_of_fault(number int) RETURNS text LANGUAGE sql AS
+$$ SELECT '0badc0de-0001-4000-8000-0000000000' || lpad(number::text, 2, '0') $$;
+CREATE TABLE faults (n int, name text);
+INSERT INTO faults VALUES
+    (2, 'redirect'), (4, 'no content'), (8, 'reset before the answer'), (9, 'closed before the answer'),
+    (10, 'reset within the headers'), (12, 'reset within the body'), (13, 'closed within the body'),
+    (16, 'a content-length of more than the body'), (20, 'a huge body'), (21, 'huge headers'),
+    (22, 'interim answers'), (23, 'deep JSON'), (24, 'status is a number'), (25, 'a status of another word'),
+    (26, 'gzip, not asked for'), (28, 'no JSON'), (29, 'HTML'), (30, 'JSON that ends early'),
+    (31, 'no UTF-8'), (32, 'a NUL in a string'), (33, 'an array'), (34, 'a string'), (35, 'null'),
+    (36, 'a key twice'), (37, 'text behind the JSON'), (38, 'a huge number for an id'),
+    (39, 'all fields null'), (40, 'an empty object'), (41, 'created_at is no time'), (42, 'an empty body');
+\x on
+SELECT name, f.* FROM faults, LATERAL failure(look(cluster_of_fault(n))) f ORDER BY n;
+SELECT name, f.* FROM faults, LATERAL failure(start(cluster_of_fault(n))) f ORDER BY n;
+\x off
+-- A start is sent once, whatever becomes of it.
+\! simctl log --clear | grep -c PUT
+SELECT count(*) FROM faults;
+\x on
+SELECT name, f.* FROM faults, LATERAL failure(stop(cluster_of_fault(n))) f WHERE n < 22 ORDER BY n;
+\x off
+\! simctl log --clear >/dev/null
+
+-- No answer in time.
+ALTER SERVER digitalocean OPTIONS (ADD request_timeout '200ms');
+\x on
+SELECT f.* FROM failure(look(cluster_of_fault(7))) f;
+SELECT f.* FROM failure(start(cluster_of_fault(7))) f;
+SELECT f.* FROM failure(stop(cluster_of_fault(7))) f;
+\x off
+ALTER SERVER digitalocean OPTIONS (DROP request_timeout);
+\! simctl log --clear | grep PUT
 
 -- One of many fails: the statement does, and the answers that came are not
 -- kept for the next one.

@@ -1,11 +1,13 @@
--- Without a key: all clusters of the account, from its listing.
+-- Without a key: all clusters of the account, from its listing.  The account
+-- is one of this test's own.
 \! simctl reset >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000a engine=pg name=alpha >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000b engine=mysql name=beta tags=x,y >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000c engine=mongodb name=gamma tags=x >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000d engine=valkey name=delta >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000e engine=kafka name=epsilon >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000f engine=opensearch name=zeta >/dev/null
+\! simctl token dop_v1_listing1 >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000a token=dop_v1_listing1 engine=pg name=alpha >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000b token=dop_v1_listing1 engine=mysql name=beta tags=x,y >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000c token=dop_v1_listing1 engine=mongodb name=gamma tags=x >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000d token=dop_v1_listing1 engine=valkey name=delta >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000e token=dop_v1_listing1 engine=kafka name=epsilon >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-00000000000f token=dop_v1_listing1 engine=opensearch name=zeta >/dev/null
 \! simctl migration 00000000-0000-4000-8000-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null
 \! simctl migration 00000000-0000-4000-8000-00000000000b done id-b 2020-10-28T15:21:36Z >/dev/null
 \! simctl log --clear >/dev/null
@@ -14,6 +16,7 @@
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SET search_path = databases;
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_listing1');
 
 SELECT * FROM online_migrations ORDER BY 1;
 \! simctl log --sort --clear
@@ -72,7 +75,7 @@ SELECT name FROM clusters WHERE tags = '{}' ORDER BY 1;
 \! simctl log --sort --clear
 
 -- A statement sees the clusters as they are; the next one, as they are then.
-\! simctl cluster 00000000-0000-4000-8000-000000000010 engine=pg name=eta >/dev/null
+\! simctl cluster 00000000-0000-4000-8000-000000000010 token=dop_v1_listing1 engine=pg name=eta >/dev/null
 SELECT count(*) FROM clusters;
 \! simctl log --clear >/dev/null
 
@@ -94,7 +97,7 @@ SELECT * FROM public.failure('SELECT id FROM databases.online_migrations');
 -- Another account has other clusters.
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_second');
 SELECT count(*) FROM clusters WHERE name IN ('alpha', 'beta');
-ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_listing1');
 
 -- Passwords of clusters are in the listing, and nowhere else.
 SELECT count(*) FILTER (WHERE c::text ~* 'canary|password|doadmin') AS leaked, count(*) AS clusters FROM clusters c;
@@ -106,4 +109,4 @@ SELECT * FROM wishful2;
 \echo :SQLSTATE
 DROP FOREIGN TABLE wishful, wishful2;
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean
-    OPTIONS (SET token 'dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef');
+    OPTIONS (SET token 'dop_v1_simulator');

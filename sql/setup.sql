@@ -8,7 +8,7 @@ CREATE EXTENSION online_migrations_fdw SCHEMA databases;
 CREATE SERVER digitalocean FOREIGN DATA WRAPPER online_migrations_fdw
     OPTIONS (endpoint :'endpoint', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean
-    OPTIONS (token 'dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef');
+    OPTIONS (token 'dop_v1_simulator');
 IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO databases;
 
 -- The three-part name, as it stands in the README: nothing is known yet of
@@ -33,5 +33,7 @@ EXCEPTION WHEN OTHERS THEN
     detail := regexp_replace(detail, ' Sent at [-0-9:. ]+\+00\.$', ' Sent at (time).');
     detail := regexp_replace(detail, 'no answer: .*?( Sent at .*)?$', 'no answer: (words)\1');
     detail := regexp_replace(detail, 'at byte [0-9]+: .*?( Request|$)', 'at byte (n): (words).\1');
+    detail := regexp_replace(detail, 'HTTP status ([0-9]+): (?!The |Member |Not |Cluster )[^.]*\.', 'HTTP status \1: (words).');
+    detail := regexp_replace(detail, ' Tried [0-9]+ times\.', '');
     hint := regexp_replace(hint, 'in [0-9]+ s, at [-0-9:. ]+\+00\.', 'in (n) s, at (time).');
 END $$;
