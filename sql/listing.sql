@@ -74,6 +74,29 @@ SELECT name FROM clusters WHERE 'y' = ANY (tags);
 SELECT name FROM clusters WHERE tags = '{}' ORDER BY 1;
 \! simctl log --sort --clear
 
+-- Pages: as many as the API says, or until one brings nothing new.  The list
+-- may shift while it is read: a cluster that is on two pages counts once.
+\! simctl config list_max_page=2 >/dev/null
+SELECT count(*) FROM clusters;
+\! simctl log --sort --clear
+\! simctl config list_shift=true >/dev/null
+SELECT count(*), count(DISTINCT id) FROM clusters;
+SELECT count(*) FROM online_migrations;
+\! simctl log --sort --clear | grep -v page= | sort | uniq -c | tr -s ' '
+\! simctl config list_links=false list_total=false >/dev/null
+SELECT count(*), count(DISTINCT id) FROM clusters;
+\! simctl config list_shift=false >/dev/null
+SELECT count(*) FROM clusters;
+\! simctl log --clear >/dev/null
+-- Links that lead in a circle or to another host are errors, and nothing is
+-- sent there.
+\! simctl config list_links=true list_loop=1 >/dev/null
+SELECT state, message FROM public.failure('SELECT count(*) FROM databases.clusters');
+\! simctl config list_loop=0 list_other_host=true >/dev/null
+SELECT state, message FROM public.failure('SELECT count(*) FROM databases.clusters');
+\! simctl log --sort --clear | grep -v '/v2/databases?page=.&per_page=200 200'
+\! simctl config list_other_host=false list_total=true list_max_page=200 >/dev/null
+
 -- A statement sees the clusters as they are; the next one, as they are then.
 \! simctl cluster 00000000-0000-4000-8000-000000000010 token=dop_v1_listing1 engine=pg name=eta >/dev/null
 SELECT count(*) FROM clusters;
