@@ -1,4 +1,5 @@
 -- IMPORT FOREIGN SCHEMA.
+\! simctl reset >/dev/null
 \set SHOW_CONTEXT never
 
 -- What setup has imported: every resource, declared as the README says.
