@@ -22,7 +22,8 @@ my $source = q('{"host": "src.example.com", "port": 25060}');
 my $many = join ',', map { sprintf "'00000000-0000-4000-8000-%012d'", $_ } 1 .. 100;
 
 my $simulator = OnlineMigrations::Simulator->start;
-$simulator->populate(1);
+$simulator->cluster($cluster, engine => 'pg');
+$simulator->migration($cluster, 'running', 'some-id');
 my $node = OnlineMigrations::TestNode->start('cancel', simulator => $simulator);
 my $deaf = OnlineMigrations::Waiting::deaf_listener();
 
@@ -104,7 +105,7 @@ my @phases = (
 
 sub drip
 {
-	$simulator->fault('drip', uuid => $cluster, drip_ms => 10_000);
+	$simulator->fault('drip', uuid => $cluster, ms => 10_000);
 	return;
 }
 
@@ -139,7 +140,7 @@ sub get_into
 # Like the simulator was in the beginning, and nothing is in flight.
 sub calm
 {
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	$simulator->config(latency_ms => 0);
 	return;
 }
@@ -162,16 +163,27 @@ sub nothing_left_ok
 	my ($phase, $how) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok(OnlineMigrations::Waiting::in_flight($simulator, 0), "nothing in flight after $how: $phase->{name}");
+	return;
+}
+
+# libcurl keeps back the end of a stream until it next sends something on the
+# connection, so what is in flight is looked at after that.
+sub recovers_ok
+{
+	my ($session, $phase, $how) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	calm();
+	works_ok($session, "after $how: $phase->{name}");
+	nothing_left_ok($phase, $how);
 	return;
 }
 
 sub works_ok
 {
-	my ($session, $phase) = @_;
+	my ($session, $when) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my @both = map { $session->run(status_of($_))->{err} } qw(h1 h2);
-	is("@both", ' ', "the backend works on: $phase->{name}");
+	my @both = map { my $got = $session->run(status_of($_)); $got->{out} . $got->{err} } qw(h1 h2);
+	is("@both", 'running running', "the backend works $when");
 	return;
 }
 
@@ -182,8 +194,8 @@ sub try_timeout
 	$phase->{before}->() if $phase->{before};
 	my $result = $session->run($phase->{sql});
 	ended_ok($result, $result->{seconds} - $TIMEOUT, '57014', $phase, 'statement_timeout');
-	nothing_left_ok($phase, 'statement_timeout');
 	$session->run('RESET statement_timeout');
+	recovers_ok($session, $phase, 'statement_timeout');
 	return;
 }
 
@@ -204,7 +216,7 @@ sub try_cancel
 {
 	my ($session, $phase) = @_;
 	ended_ok(cancel($session, $phase), '57014', $phase, 'pg_cancel_backend');
-	nothing_left_ok($phase, 'pg_cancel_backend');
+	recovers_ok($session, $phase, 'pg_cancel_backend');
 	return;
 }
 
@@ -218,6 +230,7 @@ sub try_terminate
 	my $result = $session->result;
 	ended_ok($result, $result->{done} - $terminated, '57P01', $phase, 'pg_terminate_backend');
 	nothing_left_ok($phase, 'pg_terminate_backend');
+	calm();
 	return;
 }
 
@@ -225,12 +238,10 @@ sub try_phase
 {
 	my ($phase) = @_;
 	my $session = OnlineMigrations::Session->open($node);
-	works_ok($session, { %$phase, name => "before $phase->{name}" });
+	works_ok($session, "before: $phase->{name}");
 	try_timeout($session, $phase);
-	works_ok($session, $phase);
 	my $before = $session->descriptors;
 	try_cancel($session, $phase) for 1 .. 2;
-	works_ok($session, $phase);
 	cmp_ok($session->descriptors, '<=', $before,
 		"no descriptor is left open: $phase->{name}");
 	$session->close;
@@ -258,8 +269,7 @@ for my $schema (qw(h1 h2))
 	$session->run('BEGIN');
 	my ($result) = cancel($session, $block);
 	is($result->{out}, 'caught 57014', "plpgsql catches the cancel over $schema");
-	nothing_left_ok($block, "cancel in a plpgsql block over $schema");
-	works_ok($session, { name => "same transaction, over $schema" });
+	recovers_ok($session, $block, "cancel over $schema, in the same transaction");
 	$session->run('COMMIT');
 
 	my $cursor = { before => \&hang, reached => in_flight(3), name => 'cursor',
@@ -268,19 +278,17 @@ for my $schema (qw(h1 h2))
 		"IN (SELECT unnest('{$cluster,0badc0de-0000-4000-8000-000000000404,"
 		. "00000000-0000-4000-8000-000000000002}'::uuid[]))"));
 	ended_ok(cancel($session, $cursor), '57014', $cursor, "cancel over $schema");
-	nothing_left_ok($cursor, "cancel over $schema");
 	is($session->run(status_of($schema))->{sqlstate}, '25P02',
 		'the transaction is aborted');
 	$session->run('ROLLBACK');
-	works_ok($session, { name => "after a cursor over $schema" });
+	recovers_ok($session, $cursor, "cancel over $schema");
 
 	my $savepoint = { before => \&hang, reached => in_flight(1),
 		name => 'subtransaction', sql => status_of($schema) };
 	$session->run('BEGIN; SAVEPOINT s');
 	ended_ok(cancel($session, $savepoint), '57014', $savepoint, "cancel over $schema");
-	calm();
 	$session->run('ROLLBACK TO s');
-	works_ok($session, { name => "after a savepoint over $schema" });
+	recovers_ok($session, $savepoint, "cancel over $schema");
 	$session->run('COMMIT');
 }
 $session->close;

@@ -13,6 +13,7 @@ use Test::More;
 
 my $TOKEN = $OnlineMigrations::TestNode::TOKEN;
 my $simulator = OnlineMigrations::Simulator->start;
+$simulator->token('dop_v1_other', account => $TOKEN);
 my $node = OnlineMigrations::TestNode->start('connections', simulator => $simulator);
 my @clusters = map { sprintf '00000000-0000-4000-8000-%012d', $_ } 1 .. 100;
 make_running($_) for @clusters;
@@ -166,20 +167,20 @@ sub try_close_on_reuse
 	rows_ok($session, 'running', "before a kept connection breaks, $over");
 	for my $fault (qw(close_before reset_before))
 	{
-		$simulator->fault($fault, reused_only => 1, times => 1);
+		$simulator->fault($fault, reused_only => 'true', times => 1);
 		rows_ok($session, 'running', "$fault on a kept connection over $over");
 	}
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	$session->close;
 	return;
 }
 
-try_idle_close(@$_) for ['http'], ['https'], [ 'https', goaway => 1 ];
+try_idle_close(@$_) for ['http'], ['https'], [ 'https', goaway => 'true' ];
 try_close_on_reuse($_) for qw(http https);
 
 # ----- changes of the catalog, seen by a session that is open already -----
 
-sub last_token { return $simulator->log->[-1]{token}; }
+sub last_token { return ($simulator->log)[-1]{token}; }
 
 sub change_ok
 {
@@ -202,8 +203,8 @@ sub try_changes
 		'ALTER SERVER');
 	is(last_token(), substr($TOKEN, -4), 'the token at first');
 	change_ok($session, q{ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean
-		OPTIONS (SET token 'dop_v1_second')}, 'ALTER USER MAPPING');
-	is(last_token(), 'cond', 'the token that was set');
+		OPTIONS (SET token 'dop_v1_other')}, 'ALTER USER MAPPING');
+	is(last_token(), 'ther', 'the token that was set');
 	change_ok($session, qq{DROP USER MAPPING FOR CURRENT_USER SERVER digitalocean;
 		CREATE USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (token '$TOKEN')},
 		'DROP and CREATE USER MAPPING');
@@ -212,7 +213,7 @@ sub try_changes
 		ALTER SERVER elsewhere RENAME TO digitalocean}, 'renamed');
 	point_to('https');
 	rows_ok($session, 'running', 'the endpoint has moved');
-	is($simulator->log->[-1]{http}, '2', 'the request went there');
+	is(($simulator->log)[-1]{http}, '2', 'the request went there');
 	point_to('http');
 
 	$session->run(status_of());
@@ -277,17 +278,17 @@ sub use_token_file
 
 sub try_token_file
 {
-	use_token_file(write_file('token', 'dop_v1_second'));
+	use_token_file(write_file('token', 'dop_v1_other'));
 	my $session = OnlineMigrations::Session->open($node);
 	rows_ok($session, 'running', 'a token from a file');
-	is(last_token(), 'cond', 'it is the one that was sent');
+	is(last_token(), 'ther', 'it is the one that was sent');
 	write_file('token', "$TOKEN\n");
 	rows_ok($session, 'running', 'the file has changed');
 	is(last_token(), substr($TOKEN, -4), 'the new token is sent, without the newline');
-	write_file('new', 'dop_v1_second');
+	write_file('new', 'dop_v1_other');
 	rename "$folder/new", "$folder/token" or die "cannot rename: $!\n";
 	rows_ok($session, 'running', 'the file was replaced');
-	is(last_token(), 'cond', 'the token of the new file is sent');
+	is(last_token(), 'ther', 'the token of the new file is sent');
 	unlink "$folder/token";
 	is($session->run(status_of())->{sqlstate}, '28000', 'the file is gone');
 	write_file('token', $TOKEN);
@@ -330,6 +331,13 @@ $node->psql_ok(status_of(), 'running', 'a file that is right');
 
 # ----- who else has the sockets -----
 
+# The inodes of the machine's TCP sockets.  The server itself listens on a Unix
+# socket only.
+sub tcp_sockets
+{
+	return map { (split ' ')[9] // () } split /\n/, slurp_file('/proc/net/tcp');
+}
+
 sub try_inheritance
 {
 	my ($over) = @_;
@@ -339,8 +347,13 @@ sub try_inheritance
 	my $result = $session->run(
 		qq{COPY (SELECT 1) TO PROGRAM 'ls -l /proc/self/fd > $folder/inherited'});
 	is($result->{err}, '', "COPY TO PROGRAM over $over");
-	unlike(slurp_file("$folder/inherited"), qr/socket:|eventpoll|timerfd/,
-		"a program that the backend starts has none of its sockets, $over");
+	my $inherited = slurp_file("$folder/inherited");
+	unlike($inherited, qr/eventpoll|timerfd/, "a program has no descriptor of ours, $over");
+	my %of_tcp = map { $_ => 1 } tcp_sockets();
+	is(join(' ', grep { $of_tcp{$_} } $inherited =~ /socket:\[(\d+)\]/g), '',
+		"a program has no connection of ours, $over");
+	ok((grep { $of_tcp{$_} } join("\n", map { readlink // '' } glob '/proc/' . $session->pid . '/fd/*')
+			=~ /socket:\[(\d+)\]/g), "the backend has one, $over");
 	$session->close;
 	return;
 }

@@ -19,6 +19,9 @@ add_server('nobody', endpoint => $simulator->url('refused'),
 	max_retries => 2, max_retry_wait => '20ms');
 add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
 
+# Whatever is started runs on.
+$simulator->config(running_ms => 600_000);
+
 my $next = 0;
 
 sub add_server
@@ -77,7 +80,7 @@ my @accidents = (
 	[ 'close_in_body', {}, 'h2', 'HV010', $unknown, 1 ],
 	[ 'hang', {}, 'hasty', 'HV010', $unknown, 1 ],
 	[ 'hang', {}, 'h2', 'HV010', $unknown, 1 ],
-	[ 'goaway', {}, 'h2', 'HV010', $unknown, 1 ],
+	[ 'goaway', { covered => 'true' }, 'h2', 'HV010', $unknown, 1 ],
 	[ 'status', { status => 500 }, 'hasty', 'HV00L', $unknown, 1 ],
 	[ 'status', { status => 502 }, 'hasty', 'HV00L', $unknown, 1 ],
 	[ 'status', { status => 503 }, 'hasty', 'HV00L', $unknown, 1 ],
@@ -108,7 +111,7 @@ sub try_accident
 	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, %$options);
 	my $result = seen_ok({ PUT => $puts }, sub {
 			$session->run(start($cluster, $server, ', replace => true')) }, $name);
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	is($result->{sqlstate}, $sqlstate // '', "$name: " . ($sqlstate // 'succeeds'))
 	  or diag($result->{err});
 	like($result->{hint} // '', $says, "$name: the hint") if $says;
@@ -129,13 +132,13 @@ for my $fault (qw(close_before reset_before))
 		my $cluster = new_cluster();
 		my $session = OnlineMigrations::Session->open($node);
 		$session->run(start($cluster, $server));
-		$simulator->fault($fault, reused_only => 1, method => 'PUT');
+		$simulator->fault($fault, reused_only => 'true', method => 'PUT');
 		my $result = seen_ok({ PUT => 1 }, sub {
 				$session->run(start($cluster, $server, ', replace => true')) },
 			"$fault of used connections, $server");
 		is($result->{out} . $result->{err}, 't|running',
 			"$fault of used connections, $server: does not matter");
-		$simulator->clear_faults;
+		$simulator->delete_faults;
 		$session->close;
 	}
 }
@@ -154,7 +157,7 @@ unlike($result->{err}, $unknown, 'nobody listens: nothing was started');
 			$node->psql_ok("SELECT databases.databases_delete_online_migration(
 				'$cluster', '$id', server => 'hasty')", 't', 'a stop whose answer was lost') },
 		'a stop is tried again');
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 }
 
 # ----- the shape of the query -----
@@ -218,15 +221,15 @@ sub guard_ok
 
 	# Its own answer is lost, but it was a start: trying again finds that out.
 	$cluster = new_cluster();
-	$simulator->fault('close_after', uuid => $cluster, method => 'PUT', times => 1);
+	$simulator->fault('close_before', uuid => $cluster, method => 'PUT', times => 1, apply => 'true');
 	is(guard_ok($cluster, { GET => 1, PUT => 1 }, 'answer lost'), 'HV010', 'outcome unknown');
 	is(guard_ok($cluster, { GET => 1 }, 'tried again'), '55000', 'a retry does not start another');
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 
 	# What does not answer the first question is not started.
 	$simulator->fault('status', uuid => $cluster, method => 'GET', status => 403);
 	is(guard_ok($cluster, { GET => 1 }, 'status not readable'), '42501', 'no guard, no start');
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 }
 
 # What a cron job that comes back before its predecessor's migration has ended
@@ -258,13 +261,13 @@ sub guard_ok
 	my $cluster = new_cluster();
 	my $slow = OnlineMigrations::Session->open($node);
 	$simulator->fault('slow_first_byte', uuid => $cluster, method => 'PUT', times => 1,
-		delay_ms => 600);
+		ms => 600);
 	$slow->post(start($cluster));
 	OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{in_flight} == 1
-			&& $simulator->log->[-1]{method} eq 'PUT' });
+			&& ($simulator->log)[-1]{method} eq 'PUT' });
 	my $second = $node->run_sql(start($cluster));
 	my $first = $slow->result;
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	is($first->{sqlstate} || $first->{out}, 't|running', 'two sessions: the first one starts it');
 	is($second->{sqlstate}, '55000', 'two sessions: the second one is refused')
 	  or diag($second->{out} . $second->{err});

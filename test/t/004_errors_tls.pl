@@ -115,14 +115,14 @@ for my $failure (@failures)
 # HTTP/1.1 over TLS works.
 add_server('only_h1', endpoint => $simulator->url('https_h1'), @ca);
 $node->psql_ok(status_at('only_h1'), 'running', 'a server that has no HTTP/2');
-is($simulator->log->[-1]{http}, '1.1', 'the request came over HTTP/1.1');
+is(($simulator->log)[-1]{http}, '1.1', 'the request came over HTTP/1.1');
 
 # ----- answers that do not come in time -----
 
 add_server('slow', endpoint => $simulator->http, request_timeout => '500ms');
 add_server('slow_h2', endpoint => $https, request_timeout => '500ms', @ca);
 
-for my $fault ([ 'hang' ], [ 'drip', drip_ms => 100 ])
+for my $fault ([ 'hang' ], [ 'drip', ms => 100 ])
 {
 	for my $schema (qw(slow slow_h2))
 	{
@@ -135,7 +135,7 @@ for my $fault ([ 'hang' ], [ 'drip', drip_ms => 100 ])
 		like($result->{hint} // '', qr/request_timeout/, "$name at $schema: names the option");
 		cmp_ok($result->{seconds}, '>=', 0.45, "$name at $schema: not before the timeout");
 		cmp_ok($result->{seconds}, '<', 10, "$name at $schema: soon after it");
-		$simulator->clear_faults;
+		$simulator->delete_faults;
 		is($session->run(status_at($schema))->{out}, 'running', "$name at $schema: the next query works");
 		$session->close;
 	}
@@ -152,7 +152,7 @@ $simulator->fault('hang', uuid => $cluster);
 $node->requests_ok({ GET => 3 }, sub {
 		$node->psql_fails(status_at('patient'), 'HV00L', qr/Tried 3 times/, 'no try is') },
 	'max_retries 2 are three tries');
-$simulator->clear_faults;
+$simulator->delete_faults;
 
 # ----- redirects -----
 
@@ -167,7 +167,7 @@ for my $code (301, 302, 303, 307, 308)
 		"$code: asked once");
 	nobody_came_ok($elsewhere, "$code: not followed");
 }
-$simulator->clear_faults;
+$simulator->delete_faults;
 
 # ----- a token in clear text -----
 

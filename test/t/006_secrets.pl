@@ -12,16 +12,17 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $cluster = '00000000-0000-4000-8000-000000000001';
-my $token = $OnlineMigrations::TestNode::TOKEN;
+my $token = 'dop_v1_' . '0123456789abcdef' x 4;
 my $password = 's3cr3t-pass"word\\with/quotes';
 my $simulator = OnlineMigrations::Simulator->start;
+$simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN);
 $simulator->cluster($cluster, engine => 'pg');
 $simulator->migration($cluster, 'done', 'some-id');
 
 # debug5 is said here once more, and log_statement is not set: then the only
 # statements in the log are those of errors.
 my $node = OnlineMigrations::TestNode->start('secrets', simulator => $simulator,
-	log_level => 'debug5', conf => "log_error_verbosity = verbose\nlog_min_error_statement = error",
+	token => $token, log_level => 'debug5', conf => "log_error_verbosity = verbose\nlog_min_error_statement = error",
 	server_options => { request_timeout => '500ms', connect_timeout => '500ms', max_retries => 1,
 		max_retry_wait => '10ms' });
 
@@ -56,7 +57,7 @@ my @faults = (
 	[ 'status', { status => 429, retry_after => 3600 }, 'http' ],
 	map { my $over = $_; map { [ $_, {}, $over ] }
 		qw(echo_secrets hang drip reset_before close_before close_in_body
-		oversized_body deep not_json wrong_type redirect invalid_utf8 nul_escape) } qw(http https));
+		oversized_body deep_json not_json wrong_type redirect invalid_utf8 nul_escape) } qw(http https));
 
 sub point_to
 {
@@ -79,7 +80,7 @@ sub try_fault
 	my $offset = -s $node->logfile;
 	$simulator->fault($name, uuid => $cluster, %$options);
 	my @results = map { $session->run($_) } $start, $stop, $status;
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	clean_ok($_->{err} . $_->{out}, "$label: the client sees no secret") for @results;
 	my $log = $node->log_text($offset);
 	unlike($log, qr/databases_update_online_migration|src\.example\.com/,
@@ -100,7 +101,7 @@ point_to('http');
 # What the simulator echoes shows that it did: the rest of the message is there.
 $simulator->fault('echo_secrets', uuid => $cluster);
 my $echo = $session->run($start);
-$simulator->clear_faults;
+$simulator->delete_faults;
 isnt($echo->{sqlstate}, '', 'a message that echoes secrets is an error');
 like($echo->{detail} // '', qr/\*\*\*/, 'the secrets in it are masked');
 
@@ -155,7 +156,7 @@ $log = log_of(sub {
 		$session->run("PREPARE p AS $start");
 		is($session->run('EXECUTE p')->{sqlstate}, '22023', 'prepared'); });
 clean_ok($log, 'the log of these has no secret');
-$simulator->clear_faults;
+$simulator->delete_faults;
 
 # Arguments that are wrong are errors of the start, too.
 for my $wrong (

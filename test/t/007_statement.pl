@@ -84,7 +84,7 @@ sub try_first_row
 	rows_ok($session, 'FETCH FROM c', 'running', "and another one, $schema");
 	$session->run('ROLLBACK');
 	ok(OnlineMigrations::Waiting::in_flight($simulator, 0), "the slowest is called off, $schema");
-	$simulator->clear_faults;
+	$simulator->delete_faults;
 	$session->close;
 	return;
 }

@@ -29,7 +29,7 @@ my $version = $node->safe_psql('digitalocean',
 	q{SELECT extversion FROM pg_extension WHERE extname = 'online_migrations_fdw'});
 my $server = $node->safe_psql('digitalocean',
 	q{SELECT split_part(current_setting('server_version'), ' ', 1)});
-is($simulator->log->[-1]{user_agent}, "online_migrations_fdw/$version PostgreSQL/$server",
+is(($simulator->log)[-1]{user_agent}, "online_migrations_fdw/$version PostgreSQL/$server",
 	'User-Agent names the extension and PostgreSQL');
 
 # What a library exports is visible to all others that a backend loads.

@@ -24,7 +24,7 @@ use Time::HiRes qw(sleep time);
 our $DATABASE = 'digitalocean';
 
 # A token that every simulator accepts; see test/lib/secrets.
-our $TOKEN = 'dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef';
+our $TOKEN = 'dop_v1_simulator';
 
 # start(NAME, option => value...):
 #
@@ -206,7 +206,7 @@ sub request_counts
 {
 	my ($self) = @_;
 	my %counts;
-	$counts{ $_->{method} }++ for @{ $self->simulator->log };
+	$counts{ $_->{method} }++ for $self->simulator->log;
 	return \%counts;
 }
 
