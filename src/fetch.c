@@ -29,14 +29,13 @@ typedef struct Ask
 
 struct OmfFetch
 {
-	OmfListingWaiter waiter; /* must be first; in the listing's waiters */
+	OmfWaiter listening;     /* to the listing, while it goes on */
 	OmfChannel *channel;     /* that it goes over */
 	OmfTopic *topic;         /* of the resource */
 	MemoryContext context;   /* of the asks; reset when the wishes change */
 	const OmfKey *keys;      /* wanted, unless all are */
 	int nkeys;               /* how many */
 	OmfListing *listing;     /* of what is wanted, where all are; else NULL */
-	bool listening;          /* is it among the listing's waiters? */
 	Ask **asks;              /* those taken up */
 	int nasks;               /* how many */
 	int room;                /* allocated */
@@ -45,10 +44,13 @@ struct OmfFetch
 	slist_head ready;        /* asks with an answer, newest first */
 	slist_head ready_first;  /* older ones in the order of arrival */
 	int64 requests;          /* that it has caused */
-	OmfRoomWaiter thirst;    /* in the channel's list while it waits for room */
+	OmfWaiter thirst;        /* for room, while there is none */
 	void (*wake)(void *arg); /* called when it may get on, or NULL */
 	void *wake_arg;          /* for that */
 };
+
+static void wake_listening(OmfWaiter *waiter);
+static void wake_thirsty(OmfWaiter *waiter);
 
 /* ----- wishes ----- */
 
@@ -58,6 +60,8 @@ omf_fetch_create(OmfChannel *channel, const OmfResource *resource)
 	OmfFetch *fetch = MemoryContextAllocZero(channel->context, sizeof(OmfFetch));
 
 	fetch->channel = channel;
+	fetch->listening.wake = wake_listening;
+	fetch->thirst.wake = wake_thirsty;
 	fetch->topic = omf_topic_get(channel, resource);
 	fetch->context = AllocSetContextCreate(channel->context, "online_migrations_fdw fetch",
 										   ALLOCSET_SMALL_SIZES);
@@ -74,13 +78,13 @@ forget(OmfFetch *fetch)
 
 		if (ask->lookup->state == OMF_LOOKUP_ASKED)
 		{
-			slist_delete(&ask->lookup->waiters, &ask->waiter.node);
+			omf_stop_waiting(&ask->lookup->waiters, &ask->waiter);
 			fetch->nwaiting--;
 		}
 	}
-	if (fetch->listening)
-		slist_delete(&fetch->listing->waiters, &fetch->waiter.node);
-	fetch->listening = false;
+	if (fetch->listing != NULL)
+		omf_stop_waiting(&fetch->listing->waiters, &fetch->listening);
+	omf_stop_waiting(&fetch->channel->room_waiters, &fetch->thirst);
 	MemoryContextReset(fetch->context);
 	slist_init(&fetch->ready);
 	slist_init(&fetch->ready_first);
@@ -127,12 +131,6 @@ wake(OmfFetch *fetch)
 }
 
 static void
-wake_thirsty(OmfRoomWaiter *waiter)
-{
-	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, thirst)));
-}
-
-static void
 wake_ask(OmfWaiter *waiter)
 {
 	Ask *ask = (Ask *) waiter;
@@ -143,12 +141,15 @@ wake_ask(OmfWaiter *waiter)
 }
 
 static void
-wake_fetch(OmfListingWaiter *waiter)
+wake_listening(OmfWaiter *waiter)
 {
-	OmfFetch *fetch = (OmfFetch *) waiter;
+	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, listening)));
+}
 
-	fetch->listening = false;
-	wake(fetch);
+static void
+wake_thirsty(OmfWaiter *waiter)
+{
+	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, thirst)));
 }
 
 /* The next cluster that is wanted, or NULL if none is known at present. */
@@ -181,6 +182,7 @@ take_wish(OmfFetch *fetch, OmfLookup *lookup)
 						  ? MemoryContextAlloc(fetch->context, sizeof(Ask *) * fetch->room)
 						  : repalloc_huge(fetch->asks, sizeof(Ask *) * fetch->room);
 	}
+	ask->waiter.waiting = false;
 	ask->waiter.wake = wake_ask;
 	ask->fetch = fetch;
 	ask->lookup = lookup;
@@ -199,7 +201,7 @@ take_wish(OmfFetch *fetch, OmfLookup *lookup)
 	if (lookup->state == OMF_LOOKUP_ASKED)
 	{
 		fetch->nwaiting++;
-		slist_push_head(&lookup->waiters, &ask->waiter.node);
+		omf_wait_for(&lookup->waiters, &ask->waiter);
 	}
 	else
 		slist_push_head(&fetch->ready, &ask->waiter.node);
@@ -216,8 +218,7 @@ take_wishes(OmfFetch *fetch)
 	{
 		if (lookup->state == OMF_LOOKUP_NEW && omf_engine_room(fetch->channel->engine) == 0)
 		{
-			fetch->thirst.wake = wake_thirsty;
-			omf_channel_await_room(fetch->channel, &fetch->thirst);
+			omf_wait_for(&fetch->channel->room_waiters, &fetch->thirst);
 			break;
 		}
 		if (omf_lookup_ask(lookup))
@@ -226,13 +227,8 @@ take_wishes(OmfFetch *fetch)
 	}
 	if (fetch->requests > requests)
 		omf_channel_drive(fetch->channel);
-	if (fetch->listing != NULL && !fetch->listening && !fetch->listing->complete &&
-		!fetch->listing->failed)
-	{
-		fetch->waiter.wake = wake_fetch;
-		slist_push_head(&fetch->listing->waiters, &fetch->waiter.node);
-		fetch->listening = true;
-	}
+	if (fetch->listing != NULL && !fetch->listing->complete && !fetch->listing->failed)
+		omf_wait_for(&fetch->listing->waiters, &fetch->listening);
 }
 
 /* ----- answers ----- */

@@ -285,8 +285,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	http->unswept = false;
 	omf_reply_reset(&exchange->reply);
 	exchange->sendings = 0;
-	exchange->stale = false;
-	exchange->timed_out = false;
+	exchange->stale = exchange->timed_out = false;
 	if (handle == NULL)
 		return false;
 	if (!set_request(http, exchange, handle) ||
@@ -405,12 +404,12 @@ OmfExchange *
 omf_http_next_finished(OmfHttp *http)
 {
 	CURLMsg *message;
+	char *private;
 	int left;
 
 	while ((message = curl_multi_info_read(http->multi, &left)) != NULL)
 	{
 		CURLcode code = message->data.result;
-		char *private = NULL;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
@@ -481,8 +480,7 @@ add_header(struct curl_slist **list, const char *line)
 {
 	struct curl_slist *longer = curl_slist_append(*list, line);
 
-	if (longer != NULL)
-		*list = longer;
+	*list = longer != NULL ? longer : *list;
 	return longer != NULL;
 }
 

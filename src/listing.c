@@ -239,11 +239,5 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 		listing->page = NULL;
 		omf_api_page_free(page);
 	}
-	while (!slist_is_empty(&listing->waiters))
-	{
-		OmfListingWaiter *waiter = slist_container(OmfListingWaiter, node,
-												   slist_pop_head_node(&listing->waiters));
-
-		waiter->wake(waiter);
-	}
+	omf_wake_all(&listing->waiters);
 }

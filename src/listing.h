@@ -29,13 +29,6 @@ typedef struct OmfListed
 
 typedef struct OmfListing OmfListing;
 
-/* Who wants to be told of new clusters, the end, or a failure. */
-typedef struct OmfListingWaiter
-{
-	slist_node node; /* in the listing's waiters */
-	void (*wake)(struct OmfListingWaiter *waiter);
-} OmfListingWaiter;
-
 struct OmfListing
 {
 	slist_node node;           /* in the channel's listings */
@@ -53,7 +46,7 @@ struct OmfListing
 	bool complete;             /* all pages are there */
 	OmfError *error;           /* malloc'd: why a page could not be had */
 	bool failed;               /* error is set, or out of memory */
-	slist_head waiters;        /* of OmfListingWaiter */
+	slist_head waiters;        /* OmfWaiters for new clusters, the end, or a failure */
 	struct listed_hash *uuids; /* of the clusters listed */
 	OmfCleanup cleanup;        /* frees error */
 	int64 requests;            /* pages asked for */

@@ -85,18 +85,6 @@ omf_topic_get(OmfChannel *channel, const OmfResource *resource)
 	return topic;
 }
 
-static void
-wake_waiters(OmfLookup *lookup)
-{
-	while (!slist_is_empty(&lookup->waiters))
-	{
-		OmfWaiter *waiter = slist_container(OmfWaiter, node,
-											slist_pop_head_node(&lookup->waiters));
-
-		waiter->wake(waiter);
-	}
-}
-
 /* The request is over. */
 static void
 settle_lookup(OmfAsker *asker, OmfRequest *request)
@@ -118,7 +106,7 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 			lookup->state = OMF_LOOKUP_FAILED;
 			break;
 	}
-	wake_waiters(lookup);
+	omf_wake_all(&lookup->waiters);
 }
 
 OmfLookup *

@@ -39,13 +39,6 @@ typedef struct OmfLookup
 	slist_head waiters; /* of OmfWaiter */
 } OmfLookup;
 
-/* Who wants to be told when a lookup has its answer. */
-typedef struct OmfWaiter
-{
-	slist_node node; /* in the lookup's waiters */
-	void (*wake)(struct OmfWaiter *waiter);
-} OmfWaiter;
-
 struct OmfTopic
 {
 	slist_node node;              /* in the channel's topics */

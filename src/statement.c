@@ -111,6 +111,34 @@ omf_channel_get(EState *estate, Oid serverid, Oid userid)
 }
 
 void
+omf_wait_for(slist_head *waiters, OmfWaiter *waiter)
+{
+	if (!waiter->waiting)
+		slist_push_head(waiters, &waiter->node);
+	waiter->waiting = true;
+}
+
+void
+omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter)
+{
+	if (waiter->waiting)
+		slist_delete(waiters, &waiter->node);
+	waiter->waiting = false;
+}
+
+void
+omf_wake_all(slist_head *waiters)
+{
+	while (!slist_is_empty(waiters))
+	{
+		OmfWaiter *waiter = slist_container(OmfWaiter, node, slist_pop_head_node(waiters));
+
+		waiter->waiting = false;
+		waiter->wake(waiter);
+	}
+}
+
+void
 omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup)
 {
 	slist_push_head(&channel->cleanups, &cleanup->node);
@@ -151,22 +179,8 @@ settle(OmfChannel *channel)
 
 	while ((request = omf_inbox_take(&channel->inbox)) != NULL)
 		settle_request(request);
-	while (omf_engine_room(channel->engine) > 0 && !slist_is_empty(&channel->room_waiters))
-	{
-		OmfRoomWaiter *waiter = slist_container(OmfRoomWaiter, node,
-												slist_pop_head_node(&channel->room_waiters));
-
-		waiter->waiting = false;
-		waiter->wake(waiter);
-	}
-}
-
-void
-omf_channel_await_room(OmfChannel *channel, OmfRoomWaiter *waiter)
-{
-	if (!waiter->waiting)
-		slist_push_head(&channel->room_waiters, &waiter->node);
-	waiter->waiting = true;
+	if (omf_engine_room(channel->engine) > 0)
+		omf_wake_all(&channel->room_waiters);
 }
 
 void

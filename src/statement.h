@@ -44,13 +44,13 @@ typedef struct OmfCleanup
 	void *arg;
 } OmfCleanup;
 
-/* Who wants to be told when a request may be sent again. */
-typedef struct OmfRoomWaiter
+/* Who wants to be told, once, that something has come about. */
+typedef struct OmfWaiter
 {
-	slist_node node; /* in the channel's list */
+	slist_node node; /* in the list of what is waited for */
 	bool waiting;    /* is it in there? */
-	void (*wake)(struct OmfRoomWaiter *waiter);
-} OmfRoomWaiter;
+	void (*wake)(struct OmfWaiter *waiter);
+} OmfWaiter;
 
 struct OmfChannel
 {
@@ -62,7 +62,7 @@ struct OmfChannel
 	OmfSecrets secrets;      /* that no message may show: the token */
 	const char *token;       /* what secrets points to */
 	slist_head cleanups;     /* run when the statement ends */
-	slist_head room_waiters; /* of OmfRoomWaiter */
+	slist_head room_waiters; /* of OmfWaiter: for room */
 	slist_head topics;       /* lookup.c's: one for every resource */
 	slist_head listings;     /* listing.c's: one for every tag */
 };
@@ -72,6 +72,15 @@ struct OmfChannel
  * executes.  Throws when the user has no token.
  */
 extern OmfChannel *omf_channel_get(EState *estate, Oid serverid, Oid userid);
+
+/* Put a waiter into a list, unless it is in there. */
+extern void omf_wait_for(slist_head *waiters, OmfWaiter *waiter);
+
+/* Take a waiter out of the list again, if it is in there. */
+extern void omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter);
+
+/* Wake all waiters of a list, which is empty then. */
+extern void omf_wake_all(slist_head *waiters);
 
 /* Have something run when the statement ends. */
 extern void omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup);
@@ -85,9 +94,6 @@ extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_m
  * a loop.  Throws on cancel, statement_timeout and termination.
  */
 extern void omf_channel_wait(OmfChannel *channel);
-
-/* Have wake() called, once, when the engine has room for a request. */
-extern void omf_channel_await_room(OmfChannel *channel, OmfRoomWaiter *waiter);
 
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);
