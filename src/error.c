@@ -105,8 +105,9 @@ detail_of(const OmfError *error)
 static const char *
 hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
-	if (action == OMF_ACTION_LIST &&
-		(error->kind == OMF_ERROR_UNAUTHORIZED || error->kind == OMF_ERROR_FORBIDDEN))
+	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_UNAUTHORIZED)
+		return psprintf("%s A query that says in WHERE which clusters it asks for needs no listing.", hint);
+	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
 		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";

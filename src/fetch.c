@@ -260,10 +260,16 @@ omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 	{
 		Ask *ask;
 
-		take_wishes(fetch);
 		if (fetch->listing != NULL && fetch->listing->failed)
 			omf_raise(OMF_ACTION_LIST, fetch->listing->error);
+
+		/* what is there goes first: who has seen enough leaves the rest unasked */
 		ask = pop_ready(fetch);
+		if (ask == NULL)
+		{
+			take_wishes(fetch);
+			ask = pop_ready(fetch);
+		}
 		if (ask == NULL)
 			return is_at_end(fetch) ? OMF_FETCH_END : OMF_FETCH_BLOCKED;
 		if (ask->lookup->state == OMF_LOOKUP_FAILED)

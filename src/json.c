@@ -54,6 +54,7 @@ judge(enum json_tokener_error error, size_t end, const char *text, size_t length
 					 OMF_JSON_MAX_DEPTH);
 			return OMF_JSON_TOO_DEEP;
 		case json_tokener_continue:
+		case json_tokener_error_parse_eof:
 			snprintf(reason, OMF_JSON_REASON_SIZE,
 					 "The JSON document ends early, after %zu bytes.", length);
 			return OMF_JSON_MALFORMED;
@@ -150,6 +151,12 @@ omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
 		return NULL;
 	}
 	document = parse_pieces(tokener, text, length, &end);
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+	{
+		/* a document like "null" ends only with what follows it: a NUL */
+		document = json_tokener_parse_ex(tokener, "", 1);
+		end = length;
+	}
 	*status = judge(json_tokener_get_error(tokener), end, text, length, reason);
 	json_tokener_free(tokener);
 	if (*status == OMF_JSON_OK && !is_utf8(text, length))

@@ -18,6 +18,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
@@ -128,6 +129,22 @@ omf_is_key_expression(Node *node, const OmfKeyColumn *column)
 	return column->attno != 0 && is_key_var(node, column);
 }
 
+/* Look through a cast to varchar(n) that a UUID's text fits into. */
+static Node *
+strip_length(Node *node)
+{
+	FuncExpr *cast = (FuncExpr *) node;
+	Const *typmod;
+
+	if (node == NULL || !IsA(node, FuncExpr) || cast->funcid != F_VARCHAR_VARCHAR_INT4_BOOL)
+		return node;
+	typmod = lsecond(cast->args);
+	if (!IsA(typmod, Const) || typmod->constisnull ||
+		DatumGetInt32(typmod->constvalue) - VARHDRSZ < OMF_UUID_TEXT)
+		return node;
+	return strip_relabel(linitial(cast->args));
+}
+
 /*
  * Is the node the key column, or a uuid column's text form, such as tools
  * write that know of no type uuid?
@@ -135,7 +152,7 @@ omf_is_key_expression(Node *node, const OmfKeyColumn *column)
 static bool
 is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
 {
-	Node *bare = strip_relabel(node);
+	Node *bare = strip_length(strip_relabel(node));
 
 	*as_text = false;
 	if (is_key_var(bare, column))

@@ -184,6 +184,15 @@ check_file(const Option *option, const char *value)
 		report_bad_value(option, "It must be an absolute path.", NULL);
 }
 
+static bool
+is_among(const char *name, const char *const *names, int nnames)
+{
+	for (int i = 0; i < nnames; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* Names for the hints of check_value: of all resources, or of their fields. */
 static char *
 resource_hint(OptionType type, const char *value)
@@ -197,7 +206,8 @@ resource_hint(OptionType type, const char *value)
 			names[nnames++] = omf_resources[i].name;
 		else
 			for (int j = 0; j < omf_resources[i].nfields && nnames < (int) lengthof(names); j++)
-				names[nnames++] = omf_resources[i].fields[j].name;
+				if (!is_among(omf_resources[i].fields[j].name, names, nnames))
+					names[nnames++] = omf_resources[i].fields[j].name;
 	}
 	return omf_name_hint(type == OPTION_RESOURCE ? "Resources are" : "Fields are",
 						 value, names, nnames);
@@ -282,11 +292,12 @@ parse_duration(const Option *option, const char *value)
 	static const char *const units =
 		"Write it with a unit, such as \"500ms\", \"10s\" or \"1min\".";
 	const char *unit = value + strspn(value, " +-.0123456789");
+	double exact;
 	int result = 0;
 
-	if (*unit == '\0' || !parse_int(value, &result, GUC_UNIT_MS, NULL))
+	if (*unit == '\0' || !parse_real(value, &exact, GUC_UNIT_MS, NULL))
 		report_bad_value(option, "It must be a duration with a unit.", units);
-	if (result < option->min || result > option->max)
+	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) || result < option->min || result > option->max)
 		report_bad_value(option, psprintf("It must be from %dms to %dmin.", option->min, option->max / 60000),
 						 units);
 	return result;

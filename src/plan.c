@@ -39,6 +39,9 @@
 /* Clusters of an account of which nothing is known. */
 #define DEFAULT_CLUSTERS 50.0
 
+/* What makes a path the last choice of all. */
+#define BARRIER_COST 1.0e10
+
 /* RelOptInfo.fdw_private: what planning has found out about the table. */
 typedef struct RelInfo
 {
@@ -271,10 +274,10 @@ cost_listing(const RelInfo *info, Cost *startup, Cost *total)
 /*
  * Add the path that asks for the keys of these clauses, or for all clusters
  * if none of them is a key: the table's own clauses, and for a parameterised
- * path those of a join.
+ * path those of a join.  `penalty` is added to its costs.
  */
 static void
-add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions)
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions, Cost penalty)
 {
 	RelInfo *info = rel->fdw_private;
 	double nkeys = count_keys(root, rel, restrictions);
@@ -293,6 +296,8 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictio
 	}
 	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
 			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
+	total += penalty;
+	startup += penalty;
 	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
 }
 
@@ -346,6 +351,24 @@ key_join_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return clauses;
 }
 
+/*
+ * Is a view with a security barrier involved in what this is a subquery of?
+ * A join in such a view may hide clusters, and a request for one that it hides
+ * would give it away; so there the join is to choose the keys, and nothing
+ * that its reader has added.
+ */
+static bool
+is_below_barrier(const PlannerInfo *root)
+{
+	ListCell *cell;
+
+	for (root = root->parent_root; root != NULL; root = root->parent_root)
+		foreach (cell, root->parse->rtable)
+			if (lfirst_node(RangeTblEntry, cell)->security_barrier)
+				return true;
+	return false;
+}
+
 void
 omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
@@ -353,8 +376,6 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	ListCell *cell;
 
 	(void) relid;
-	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo);
-
 	foreach (cell, key_join_clauses(root, rel))
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
@@ -367,13 +388,15 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		if (!bms_is_empty(outer) && !list_member(outers, outer))
 			outers = lappend(outers, outer);
 	}
+	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo,
+				  outers != NIL && is_below_barrier(root) ? BARRIER_COST : 0);
 	foreach (cell, outers)
 	{
 		Relids outer = lfirst(cell);
 		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
 
 		add_scan_path(root, rel, outer,
-					  list_concat_copy(param->ppi_clauses, rel->baserestrictinfo));
+					  list_concat_copy(param->ppi_clauses, rel->baserestrictinfo), 0);
 	}
 }
 

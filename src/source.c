@@ -68,15 +68,15 @@ json_type_name(const JsonbValue *value)
 	switch (value->type)
 	{
 		case jbvNull:
-			return "null";
+			return "a null";
 		case jbvString:
-			return "string";
+			return "a string";
 		case jbvNumeric:
-			return "number";
+			return "a number";
 		case jbvBool:
-			return "boolean";
+			return "a boolean";
 		default:
-			return "array or object";
+			return "an array or an object";
 	}
 }
 
@@ -87,7 +87,7 @@ port_of(const JsonbValue *value)
 	int port = 0;
 
 	if (value->type != jbvNumeric)
-		report_bad_source(psprintf("Its member \"port\" is a %s, but must be an integer from 1 to 65535.",
+		report_bad_source(psprintf("Its member \"port\" is %s, but must be an integer from 1 to 65535.",
 								   json_type_name(value)),
 						  NULL);
 	text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
@@ -113,7 +113,7 @@ set_member(OmfSource *source, const char *name, const JsonbValue *value)
 		else if (value->type == jbvString)
 			*(const char **) (void *) target = pnstrdup(value->val.string.val, value->val.string.len);
 		else
-			report_bad_source(psprintf("Its member \"%s\" is a %s, but must be a string.",
+			report_bad_source(psprintf("Its member \"%s\" is %s, but must be a string.",
 									   name, json_type_name(value)),
 							  NULL);
 		return;
