@@ -1,0 +1,499 @@
+/*-------------------------------------------------------------------------
+ *
+ * bench.c
+ *	  How fast the foreign table is: scenarios, figures, goals.
+ *
+ * The foreign table and the C program (client.c) take turns, round by round,
+ * against the same simulator.  Wall time is taken here around both alike: the
+ * C program is told over a pipe and answers over one, the backend over libpq;
+ * both look at every row and hand back their number.  A statement counts the
+ * non-NULL values of the three fields, so that rows are made in full, but not
+ * sent.  Statements are prepared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "contender.h"
+#include "measure.h"
+
+#define CONCURRENCY 100 /* the default of the server option */
+#define LEAST_ROUNDS 7
+#define MIB "MiB"
+
+/* Both of a comparison, in every round. */
+typedef struct Comparison
+{
+	Samples wall[2]; /* seconds of one task: of A, of B */
+	Samples cpu[2];  /* likewise */
+} Comparison;
+
+/* A line of the table at the end. */
+typedef struct Figure
+{
+	char name[96];
+	char goal[32];
+	char measured[64];
+	const char *met; /* "met", "NOT MET", or "-" */
+} Figure;
+
+static Figure figures[64];
+static int nfigures;
+static int nrounds = 15;
+
+/* ----- the simulator ----- */
+
+static void
+set_latency(int ms)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "simctl config latency_ms=%d >/dev/null", ms);
+	if (system(command) != 0)
+		exit(1);
+}
+
+static long
+counter(const char *name)
+{
+	char command[64];
+	long value = -1;
+	FILE *out;
+
+	snprintf(command, sizeof(command), "simctl counters %s", name);
+	out = popen(command, "r");
+	if (out == NULL || fscanf(out, "%*s %ld", &value) != 1)
+	{
+		fprintf(stderr, "bench: the simulator does not tell its counter %s\n", name);
+		exit(1);
+	}
+	pclose(out);
+	return value;
+}
+
+/* The simulator's UUIDs as an array in SQL; never freed. */
+static char *
+keys(unsigned int seed, int first, int count)
+{
+	char *array = malloc((size_t) count * 37 + 3);
+	char *end = array;
+
+	for (int i = 0; i < count; i++)
+		end += sprintf(end, "%c%08x-0000-4000-8000-%012x", i == 0 ? '{' : ',', seed, (unsigned int) (first + i));
+	strcpy(end, "}");
+	return array;
+}
+
+/* ----- figures ----- */
+
+static Figure *
+add_figure(const char *name)
+{
+	Figure *figure = &figures[nfigures++];
+
+	snprintf(figure->name, sizeof(figure->name), "%s", name);
+	figure->met = "-";
+	return figure;
+}
+
+static void
+judge(const char *name, double value, double goal, const char *unit, const char *note)
+{
+	Figure *figure = add_figure(name);
+	int digits = strcmp(unit, "x") == 0 ? 2 : 1;
+
+	snprintf(figure->goal, sizeof(figure->goal), "<= %g %s", goal, unit);
+	snprintf(figure->measured, sizeof(figure->measured), "%.*f %s%s", digits, value, unit, note);
+	figure->met = value <= goal ? "met" : "NOT MET";
+}
+
+static void
+judge_exact(const char *name, long value, long goal, const char *unit)
+{
+	Figure *figure = add_figure(name);
+
+	snprintf(figure->goal, sizeof(figure->goal), "%ld%s", goal, unit);
+	snprintf(figure->measured, sizeof(figure->measured), "%ld%s", value, unit);
+	figure->met = value == goal ? "met" : "NOT MET";
+}
+
+static void
+skip(const char *name, const char *goal, const char *why)
+{
+	Figure *figure = add_figure(name);
+
+	snprintf(figure->goal, sizeof(figure->goal), "%s", goal);
+	snprintf(figure->measured, sizeof(figure->measured), "skipped: %s", why);
+	printf("  %s: skipped, %s\n", name, why);
+}
+
+static void
+judge_ratio(const char *name, const Samples *a, const Samples *b, double goal)
+{
+	char note[32];
+
+	snprintf(note, sizeof(note), " (paired %.3f)", paired_ratio(a, b));
+	judge(name, samples_median(b) / samples_median(a), goal, "x", note);
+}
+
+static void
+print_figures(void)
+{
+	printf("\n%-52s %-12s %-28s %s\n", "figure", "goal", "measured", "");
+	for (int i = 0; i < nfigures; i++)
+		printf("%-52s %-12s %-28s %s\n", figures[i].name, figures[i].goal,
+			   figures[i].measured, figures[i].met);
+}
+
+/* ----- comparing ----- */
+
+static void
+print_samples(const char *what, const char *who, const Samples *samples, double scale, const char *unit)
+{
+	printf("  %-4s %-14s median %10.2f %s, min %.2f, max %.2f\n", what, who,
+		   samples_median(samples) * scale, unit, samples_min(samples) * scale,
+		   samples_max(samples) * scale);
+}
+
+/*
+ * Time A and B in turns, `repeats` times each in a round.  `count` look-ups
+ * are what one task does.
+ */
+static Comparison *
+compare(const char *title, const char *const names[2], const Task *a, const Task *b,
+		int repeats, int count)
+{
+	const Task *tasks[2] = {a, b};
+	Comparison *result = calloc(1, sizeof(Comparison));
+
+	printf("\n%s: %d rounds of %d each, in turns\n", title, nrounds, repeats);
+	fflush(stdout);
+	for (int round = 0; round < nrounds; round++)
+		for (int which = 0; which < 2; which++)
+		{
+			double wall = wall_clock();
+			double cpu = cpu_clock(tasks[which]->pid);
+
+			for (int i = 0; i < repeats; i++)
+				task_run(tasks[which]);
+			samples_add(&result->cpu[which], (cpu_clock(tasks[which]->pid) - cpu) / repeats / count);
+			samples_add(&result->wall[which], (wall_clock() - wall) / repeats);
+		}
+	for (int which = 0; which < 2; which++)
+		print_samples("wall", names[which], &result->wall[which], 1e3, "ms");
+	for (int which = 0; which < 2; which++)
+		print_samples("CPU", names[which], &result->cpu[which], 1e6, "us/look-up");
+	printf("  B/A  wall %.3f (median of pairs %.3f), CPU %.3f (%.3f)\n",
+		   samples_median(&result->wall[1]) / samples_median(&result->wall[0]),
+		   paired_ratio(&result->wall[0], &result->wall[1]),
+		   samples_median(&result->cpu[1]) / samples_median(&result->cpu[0]),
+		   paired_ratio(&result->cpu[0], &result->cpu[1]));
+	fflush(stdout);
+	return result;
+}
+
+/* Generic plans are settled on after five executions. */
+static void
+warm_up(const Task *task, int times)
+{
+	for (int i = 0; i < times; i++)
+		task_run(task);
+}
+
+#define SELECT_ALL "SELECT least(count(id), count(created_at), count(status)) FROM "
+#define BY_ARRAY ".online_migrations WHERE database_cluster_uuid = ANY ($1)"
+
+static const char *const client_and_table[2] = {"A C program", "B foreign table"};
+static const char *const list_and_join[2] = {"A IN list", "B join"};
+
+/* ----- scenarios: against the C program ----- */
+
+static void
+fan_100(void)
+{
+	Client *client = client_start(getenv("OMF_HTTPS"), getenv("OMF_CA_FILE"), CONCURRENCY);
+	Backend *backend = backend_open();
+	Task a = client_task(client, "fan 1 100", 100);
+	Task b = backend_task(backend, SELECT_ALL "tls" BY_ARRAY, keys(1, 1, 100), 100);
+	Comparison *result;
+	long connections;
+	long before;
+
+	set_latency(50);
+	before = counter("connections_tls");
+	warm_up(&b, 20);
+	connections = counter("connections_tls") - before;
+	warm_up(&a, 20);
+	before = counter("connections_tls");
+	result = compare("100 clusters, TLS and HTTP/2, 50 ms", client_and_table, &a, &b, 10, 100);
+	connections += counter("connections_tls") - before;
+	judge_ratio("100 clusters, h2, 50 ms: wall", &result->wall[0], &result->wall[1], 1.05);
+	judge_exact("  connections of the backend", connections, 1, "");
+	judge_ratio("  CPU per look-up", &result->cpu[0], &result->cpu[1], 1.2);
+	backend_close(backend);
+	client_stop(client);
+	free(result);
+}
+
+static void
+fan_1000(void)
+{
+	Client *client = client_start(getenv("OMF_HTTPS"), getenv("OMF_CA_FILE"), CONCURRENCY);
+	Backend *backend = backend_open();
+	Task a = client_task(client, "fan 1 1000", 1000);
+	Task b = backend_task(backend, SELECT_ALL "tls" BY_ARRAY, keys(1, 1, 1000), 1000);
+	Comparison *result;
+
+	set_latency(0);
+	warm_up(&b, 10);
+	warm_up(&a, 10);
+	result = compare("1,000 clusters, TLS and HTTP/2, no latency", client_and_table, &a, &b, 5, 1000);
+	judge_ratio("1,000 clusters, h2, no latency: wall", &result->wall[0], &result->wall[1], 1.10);
+	backend_close(backend);
+	client_stop(client);
+	free(result);
+}
+
+/* 1,000 look-ups in one call, so that telling and answering don't count. */
+static void
+single(void)
+{
+	Client *client = client_start(getenv("OMF_HTTP"), getenv("OMF_CA_FILE"), CONCURRENCY);
+	Backend *backend = backend_open();
+	Task a = client_task(client, "each 1 1000", 1000);
+	Task b = backend_task(backend, "SELECT one_by_one($1)", keys(1, 1, 1000), 1000);
+	Comparison *result;
+	char note[32];
+
+	set_latency(0);
+	warm_up(&b, 6);
+	warm_up(&a, 6);
+	result = compare("1,000 single look-ups, plain HTTP/1.1, in a plpgsql loop", client_and_table, &a, &b, 2, 1000);
+	snprintf(note, sizeof(note), " (paired %.1f)", 1e3 * paired_difference(&result->wall[0], &result->wall[1]));
+	judge("one look-up, HTTP/1.1: above the C program",
+		  1e3 * (samples_median(&result->wall[1]) - samples_median(&result->wall[0])), 25, "us", note);
+	backend_close(backend);
+	client_stop(client);
+	free(result);
+}
+
+/* ----- scenarios: memory ----- */
+
+static void
+measure_memory(const char *title, const char *warm_up_sql, const char *sql, const char *param,
+			   double goal)
+{
+	Backend *backend = backend_open();
+	Task small = backend_task(backend, warm_up_sql, param != NULL ? keys(1, 1, 100) : NULL, 100);
+	Task large = backend_task(backend, sql, param, 10000);
+	double before;
+	double after;
+	double peak;
+
+	set_latency(0);
+	warm_up(&small, 6);
+	before = memory_of(backend->pid);
+	reset_peak_memory(backend->pid);
+	task_run(&large);
+	peak = peak_memory_of(backend->pid);
+	after = memory_of(backend->pid);
+	printf("\n%s: %.1f MiB before, %.1f after, %.1f at most\n", title, before, after, peak);
+	judge(title, after - before, goal, MIB, "");
+	backend_close(backend);
+}
+
+static void
+memory(void)
+{
+	measure_memory("memory after 10,000 look-ups", SELECT_ALL "tls" BY_ARRAY,
+				   SELECT_ALL "tls" BY_ARRAY, keys(2, 1, 10000), 6);
+}
+
+#define JOIN(keys) SELECT_ALL keys " JOIN tls.online_migrations ON database_cluster_uuid = key"
+
+/* Does a plan have a node that is named so? */
+static bool
+plan_shows(const char *sql, const char *word)
+{
+	Backend *backend = backend_open();
+	char explain[1024];
+	PGresult *result;
+	bool shows = false;
+
+	snprintf(explain, sizeof(explain), "EXPLAIN %s", sql);
+	result = PQexec(backend->conn, explain);
+	for (int i = 0; i < PQntuples(result); i++)
+		shows |= strstr(PQgetvalue(result, i, 0), word) != NULL;
+	PQclear(result);
+	backend_close(backend);
+	return shows;
+}
+
+static bool
+joins_in_batches(void)
+{
+	return plan_shows(JOIN("keys100"), "Custom Scan");
+}
+
+static void
+join_memory(void)
+{
+	const char *title = "memory after 10,000 joined rows";
+
+	if (!joins_in_batches())
+		skip(title, "<= 8 MiB", "no batched join");
+	else
+		measure_memory(title, JOIN("keys100"), JOIN("keys10000"), NULL, 8);
+}
+
+/* ----- scenarios: the table as a relation ----- */
+
+static void
+join(const char *title, const char *sql, int count)
+{
+	Backend *backend;
+	Comparison *result;
+	Task a;
+	Task b;
+
+	if (!joins_in_batches())
+	{
+		skip(title, "<= 1.3 x", "no batched join");
+		return;
+	}
+	backend = backend_open();
+	a = backend_task(backend, SELECT_ALL "tls" BY_ARRAY, keys(1, 1, count), count);
+	b = backend_task(backend, sql, NULL, count);
+	set_latency(50);
+	warm_up(&a, 6);
+	warm_up(&b, 6);
+	result = compare(title, list_and_join, &a, &b, count < 1000 ? 5 : 1, count);
+	judge_ratio(title, &result->wall[0], &result->wall[1], 1.3);
+	backend_close(backend);
+	free(result);
+}
+
+static void
+join_100(void)
+{
+	join("join of 100 rows, 50 ms: against an IN list", JOIN("keys100"), 100);
+}
+
+static void
+join_1000(void)
+{
+	join("join of 1,000 rows, 50 ms: against an IN list", JOIN("keys1000"), 1000);
+}
+
+static void
+account(void)
+{
+	static const char *const names[2] = {"A page, IN list", "B account"};
+	Backend *backend = backend_open();
+	Task list = backend_task(backend, SELECT_ALL "thousand" BY_ARRAY, keys(3, 1, 1000), 1000);
+	Task a = backend_task(backend, "SELECT count(*) FROM onepage.clusters", NULL, 200);
+	Task b = backend_task(backend, SELECT_ALL "thousand.online_migrations", NULL, 1000);
+	Comparison *result;
+	long pages;
+	long asked;
+
+	set_latency(50);
+	a.then = &list;
+	warm_up(&a, 6);
+	warm_up(&b, 6);
+	pages = counter("list");
+	asked = counter("get_status");
+	task_run(&b);
+	pages = counter("list") - pages;
+	asked = counter("get_status") - asked;
+	result = compare("account of 1,000 clusters, 50 ms", names, &a, &b, 1, 1000);
+	judge_ratio("account of 1,000: against one page and an IN list", &result->wall[0], &result->wall[1], 1.15);
+	judge_exact("  pages asked", pages, 5, "");
+	judge_exact("  clusters asked", asked, 1000, "");
+	backend_close(backend);
+	free(result);
+}
+
+#define PART(n, from, to) \
+	"SELECT * FROM part" n ".online_migrations WHERE database_cluster_uuid = ANY (($1::uuid[])[" from ":" to "])"
+#define FOUR_PARTS \
+	"(" PART("1", "1", "100") " UNION ALL " PART("2", "101", "200") " UNION ALL " PART("3", "201", "300") " UNION ALL " PART("4", "301", "400") ") parts"
+
+static void
+append(void)
+{
+	static const char *const names[2] = {"A one server", "B four servers"};
+	const char *title = "UNION ALL over 4 servers, 50 ms: against one";
+	Backend *backend = backend_open();
+	Task a = backend_task(backend, SELECT_ALL "part1" BY_ARRAY, keys(1, 1, 100), 100);
+	Task b = backend_task(backend, SELECT_ALL FOUR_PARTS, keys(1, 1, 400), 400);
+	Comparison *result;
+
+	set_latency(50);
+	warm_up(&a, 6);
+	warm_up(&b, 6);
+	result = compare(title, names, &a, &b, 5, 100);
+	judge_ratio(title, &result->wall[0], &result->wall[1], 1.3);
+	backend_close(backend);
+	free(result);
+}
+
+/* ----- all of it ----- */
+
+static const struct
+{
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+	{"fan100", fan_100},
+	{"fan1000", fan_1000},
+	{"single", single},
+	{"memory", memory},
+	{"join100", join_100},
+	{"join1000", join_1000},
+	{"account", account},
+	{"append", append},
+	{"joinmemory", join_memory}};
+
+static bool
+wanted(const char *name, char **filters)
+{
+	if (*filters == NULL)
+		return true;
+	for (; *filters != NULL; filters++)
+		if (strstr(name, *filters) != NULL)
+			return true;
+	return false;
+}
+
+static void
+print_versions(void)
+{
+	Backend *backend = backend_open();
+	char *version = backend_ask(backend, "SELECT version()");
+
+	printf("%s\n", version);
+	free(version);
+	backend_close(backend);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *rounds = getenv("BENCH_ROUNDS");
+
+	(void) argc;
+	if (rounds != NULL)
+		nrounds = atoi(rounds);
+	if (nrounds < LEAST_ROUNDS || nrounds > MAX_ROUNDS)
+		nrounds = LEAST_ROUNDS;
+	print_versions();
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		if (wanted(scenarios[i].name, argv + 1))
+			scenarios[i].run();
+	print_figures();
+	return 0;
+}
