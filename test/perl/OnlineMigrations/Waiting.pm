@@ -34,13 +34,13 @@ sub in_flight
 	return until_true(sub { $simulator->counters->{in_flight} == $wanted });
 }
 
-# The backend waits, and for nothing that PostgreSQL itself knows.
+# The backend waits for the API; in an Append, PostgreSQL waits for it.
 sub is_waiting
 {
 	my ($node, $pid) = @_;
-	my $sql = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $pid";
-	return until_true(
-		sub { $node->safe_psql('postgres', $sql) eq 'Extension' });
+	my $sql = "SELECT wait_event_type = 'Extension' OR wait_event = 'AppendReady'
+		FROM pg_stat_activity WHERE pid = $pid";
+	return until_true(sub { $node->safe_psql('postgres', $sql) eq 't' });
 }
 
 # A listener whose queue is full: who connects to it never gets an answer,
