@@ -175,6 +175,20 @@ sub try_close_on_reuse
 	return;
 }
 
+# The connection ends with each answer.
+sub try_close_after_answer
+{
+	my ($over) = @_;
+	point_to($over);
+	my $session = OnlineMigrations::Session->open($node);
+	$simulator->fault('goaway_idle');
+	rows_ok($session, 'running', "the connection ends after the answer, $over, $_") for 1 .. 5;
+	$simulator->delete_faults;
+	$session->close;
+	return;
+}
+
+try_close_after_answer($_) for qw(http https);
 try_idle_close(@$_) for ['http'], ['https'], [ 'https', goaway => 'true' ];
 try_close_on_reuse($_) for qw(http https);
 

@@ -17,7 +17,8 @@ use warnings;
 use parent -norequire, 'PostgreSQL::Test::Cluster';
 use OnlineMigrations::Simulator;
 use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+# Not command_ok and the like: the node's methods have the same names.
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
