@@ -34,6 +34,9 @@ CREATE TABLE keys1000 AS SELECT key FROM keys(1, 1, 1000) key;
 CREATE TABLE keys10000 AS SELECT key FROM keys(2, 1, 10000) key;
 VACUUM ANALYZE keys100, keys1000, keys10000;
 
+-- Without knowing how large the account is, the planner would list it.
+ANALYZE tls.online_migrations;
+
 -- One look-up after the other, each a statement of its own with a cached plan.
 CREATE FUNCTION one_by_one(keys uuid[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
