@@ -54,6 +54,7 @@ my @replies = (
 	[ 'a body just under the cap', [ 'oversized_body', { size => 1048576 } ], '||' ],
 	[ 'headers over the cap', [ 'oversized_headers', { count => 300 } ], 54000 => undef, 'http' ],
 	[ 'many headers', [ 'oversized_headers', { count => 10 } ], $good ],
+	[ 'headers under the cap', [ 'oversized_headers', { count => 50 } ], $good ],
 	[ 'deep JSON', [ 'deep_json', { depth => 100 } ], 54000 => undef ],
 	[ 'very deep JSON', [ 'deep_json', { depth => 100_000 } ], 54000 => undef ],
 
@@ -151,6 +152,7 @@ sub try_reply
 	}
 	else { is($result->{out} . $result->{err}, $expected, "$name: a row, or none"); }
 	is($asked, 1, "$name: asked once");
+	cmp_ok($result->{seconds}, '<', 5, "$name: in time");
 	works_ok($session, $schema, $name);
 	$session->close;
 	return;
