@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.h
- *	  Calls below /_simulator/, by which tests say what they want.
+ *	  The calls by which tests steer the simulator.
  *
  *-------------------------------------------------------------------------
  */

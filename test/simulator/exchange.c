@@ -159,7 +159,11 @@ exchange_timer(Exchange *exchange, event_callback_fn callback, int64_t ms)
 	if (exchange->timer == NULL)
 		exchange->timer = evtimer_new(event_base, callback, exchange);
 	else
+	{
+		/* one that is pending must not be assigned again */
+		evtimer_del(exchange->timer);
 		evtimer_assign(exchange->timer, event_base, callback, exchange);
+	}
 	evtimer_add(exchange->timer, &wait);
 }
 
@@ -227,6 +231,7 @@ exchange_finish(Exchange *exchange)
 	free(exchange->protocol_data);
 	free(exchange->method);
 	free(exchange->path);
+	free(exchange->protocol_data);
 	fields_free(&exchange->headers);
 	free(exchange->body.data);
 	reply_clear(&exchange->reply);

@@ -341,7 +341,7 @@ json_parse(const char *data, size_t length)
 	tokener = json_tokener_new_ex(MAX_JSON_DEPTH);
 	if (tokener == NULL)
 		out_of_memory();
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	/* not strict: json-c 0.18 then takes no text beyond ASCII */
 	object = json_tokener_parse_ex(tokener, data, (int) length);
 	error = json_tokener_get_error(tokener);
 	json_tokener_free(tokener);
