@@ -1,39 +1,49 @@
 /*-------------------------------------------------------------------------
  *
  * api.c
- *	  The managed databases API: routes, checks, and the right answers.
+ *	  The calls of the managed databases API that the simulator knows.
  *
- * What goes wrong on purpose is in faults.c.
+ * https://docs.digitalocean.com/reference/api/
  *
  *-------------------------------------------------------------------------
  */
 #include "api.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "faults.h"
-#include "list.h"
+#include "server.h"
+#include "state.h"
+#include "stats.h"
 
-#define ROOT "/v2/databases"
+#define PREFIX "/v2/databases"
 
-static const char *
-error_id(int status)
+/* A request, taken apart. */
+typedef struct Call
+{
+	Kind kind;
+	char uuid[37];			 /* of the cluster, or empty */
+	char migration_id[128]; /* of a DELETE, or empty */
+	const char *query;		 /* behind the question mark, or NULL */
+	Token *token;			 /* whose it is */
+} Call;
+
+static uint64_t last_number;
+
+const char *
+api_error_id(int status)
 {
 	switch (status)
 	{
-		case 400:
-			return "bad_request";
 		case 401:
 			return "unauthorized";
 		case 403:
 			return "forbidden";
 		case 404:
 			return "not_found";
-		case 405:
-			return "method_not_allowed";
 		case 409:
 			return "conflict";
 		case 412:
@@ -42,242 +52,303 @@ error_id(int status)
 			return "unprocessable_entity";
 		case 429:
 			return "too_many_requests";
-		case 503:
-			return "service_unavailable";
+		case 500:
+			return "server_error";
 		default:
-			return (status >= 500) ? "server_error" : "error";
+			return status < 500 ? "bad_request" : "service_unavailable";
 	}
 }
 
-/* Answer with an error as the API words it. */
 void
-api_error(Exchange *exchange, int status, const char *message)
+api_error(Exchange *exchange, int status, const char *id, const char *message)
 {
 	json_object *body = json_object_new_object();
+	const char *request_id = fields_get(&exchange->reply.headers, "x-request-id");
 
-	json_put(body, "id", error_id(status));
+	json_put(body, "id", id != NULL ? id : api_error_id(status));
 	json_put(body, "message", message);
-	if (config.request_id_in_body)
-		json_put(body, "request_id", fields_get(&exchange->reply.headers, "x-request-id"));
+	if (request_id != NULL)
+		json_put(body, "request_id", request_id);
 	reply_json(&exchange->reply, status, body);
 }
 
-/*
- * Remove "." and ".." segments, dots written as %2e too, as servers and
- * proxies do.  So a client that lets ".." through does here what it would do
- * out there.
- */
+/* ----- taking a request apart ----- */
+
 static void
-remove_dot_segments(char *path)
+parse_call(const Exchange *exchange, Call *call)
 {
-	char *to = path;
+	const char *path = exchange->path;
+	size_t length = strcspn(path, "?");
+	const char *rest = path + strlen(PREFIX);
+	const char *end = path + length;
 
-	for (char *dot = path; *dot != '\0'; dot++)
+	memset(call, 0, sizeof(*call));
+	call->kind = KIND_OTHER;
+	call->query = path[length] == '?' ? path + length + 1 : NULL;
+	if (strncmp(path, PREFIX, strlen(PREFIX)) != 0)
+		return;
+	if (rest == end || (rest + 1 == end && *rest == '/'))
 	{
-		bool encoded = (dot[0] == '%' && dot[1] == '2' && (dot[2] == 'e' || dot[2] == 'E'));
-
-		*to++ = encoded ? '.' : *dot;
-		dot += encoded ? 2 : 0;
+		if (strcmp(exchange->method, "GET") == 0)
+			call->kind = KIND_LIST;
+		return;
 	}
-	*to = '\0';
-	to = path;
-	for (char *from = path; *from == '/';)
+	if (*rest != '/' || end - rest < 37 || !is_uuid(rest + 1, 36))
+		return;
+	memcpy(call->uuid, rest + 1, 36);
+	rest += 37;
+	if (rest == end || (rest + 1 == end && *rest == '/'))
 	{
-		size_t length = 1 + strcspn(from + 1, "/");
-
-		if (length == 2 && from[1] == '.')
-		{
-			if (from[2] == '\0')
-				*to++ = '/';
-		}
-		else if (length == 3 && from[1] == '.' && from[2] == '.')
-		{
-			while (to > path && *--to != '/')
-				;
-			if (from[3] == '\0')
-				*to++ = '/';
-		}
-		else
-		{
-			memmove(to, from, length);
-			to += length;
-		}
-		from += length;
+		if (strcmp(exchange->method, "GET") == 0)
+			call->kind = KIND_GET_CLUSTER;
+		else if (strcmp(exchange->method, "DELETE") == 0)
+			call->kind = KIND_DESTROY_CLUSTER;
+		return;
 	}
-	*to = '\0';
+	if (strncmp(rest, "/online-migration", 17) != 0)
+		return;
+	rest += 17;
+	if (rest == end)
+	{
+		if (strcmp(exchange->method, "GET") == 0)
+			call->kind = KIND_GET_STATUS;
+		else if (strcmp(exchange->method, "PUT") == 0)
+			call->kind = KIND_PUT;
+	}
+	else if (*rest == '/' && rest + 1 < end && strcmp(exchange->method, "DELETE") == 0)
+	{
+		snprintf(call->migration_id, sizeof(call->migration_id), "%.*s", (int) (end - rest - 1), rest + 1);
+		call->kind = KIND_DELETE_MIGRATION;
+	}
 }
 
+/* ----- headers ----- */
+
+static void
+add_number(Exchange *exchange, const char *name, int64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", (long long) number);
+	fields_add(&exchange->reply.headers, name, text);
+}
+
+static void
+add_headers(Exchange *exchange, const Token *token)
+{
+	char id[64];
+
+	snprintf(id, sizeof(id), "51a0a7e0-0000-4000-8000-%012llx", (unsigned long long) exchange->number);
+	fields_add(&exchange->reply.headers, "x-request-id", id);
+	if (token == NULL)
+		return;
+	add_number(exchange, "ratelimit-limit", token->limit);
+	add_number(exchange, "ratelimit-remaining", token_remaining(token));
+	add_number(exchange, "ratelimit-reset", (int64_t) time(NULL) + (token_reset_ms(token) + 999) / 1000);
+}
+
+/* ----- who asks ----- */
+
+/* The token of the request, or NULL after answering 401. */
+static Token *
+authenticate(Exchange *exchange)
+{
+	const char *authorization = fields_get(&exchange->headers, "authorization");
+	Token *token = NULL;
+
+	if (authorization != NULL && strncmp(authorization, "Bearer ", 7) == 0)
+		token = token_find(authorization + 7);
+	return token;
+}
+
+/* Answers 403 or 429 where the token may not do that, or not now. */
 static bool
-is_method(const Exchange *exchange, const char *method)
+authorize(Exchange *exchange, const Call *call)
 {
-	return strcmp(exchange->method, method) == 0;
+	Token *token = call->token;
+	bool writes = call->kind == KIND_PUT || call->kind == KIND_DELETE_MIGRATION ||
+				  call->kind == KIND_DESTROY_CLUSTER;
+	bool within = token_take(token);
+
+	add_headers(exchange, token);
+	if (!within)
+	{
+		api_error(exchange, 429, NULL, "API rate limit exceeded.");
+		if (token->retry_after)
+			add_number(exchange, "retry-after", (token_reset_ms(token) + 999) / 1000);
+		return false;
+	}
+	if (!token->can_read || (writes && !token->can_write))
+	{
+		api_error(exchange, 403, NULL, "You are missing the required permission for this action.");
+		return false;
+	}
+	return true;
 }
 
-/* A path below that of a cluster; "rest" begins with its slash or is empty. */
+/* ----- the calls ----- */
+
 static void
-route_cluster(const Exchange *exchange, const char *rest, Route *route)
+answer_migration(Exchange *exchange, const Migration *migration, const char *status)
 {
-	static const char migration[] = "/online-migration";
-	bool get = is_method(exchange, "GET");
-	bool put = is_method(exchange, "PUT");
-	bool del = is_method(exchange, "DELETE");
+	Text body = {0};
 
-	if (*rest == '\0' || strcmp(rest, "/") == 0)
-	{
-		route->known_path = true;
-		if (del)
-			route->kind = KIND_DESTROY_CLUSTER;
-		else if (get && *rest == '\0')
-			route->kind = KIND_GET_CLUSTER;
-	}
-	else if (strcmp(rest, migration) == 0)
-	{
-		route->known_path = true;
-		if (get)
-			route->kind = KIND_GET_STATUS;
-		else if (put)
-			route->kind = KIND_PUT;
-	}
-	else if (strncmp(rest, migration, sizeof(migration) - 1) == 0 && rest[sizeof(migration) - 1] == '/')
-	{
-		const char *id = rest + sizeof(migration);
-
-		if (*id == '\0' || strchr(id, '/') != NULL)
-			return;
-		route->known_path = true;
-		route->migration_id = xstrdup(id);
-		percent_decode(route->migration_id);
-		if (del)
-			route->kind = KIND_DELETE_MIGRATION;
-	}
+	text_printf(&body, "{\"id\":\"%s\",\"status\":\"%s\",\"created_at\":\"%s\"}", migration->id, status,
+				migration->created_at);
+	reply_take_text(&exchange->reply, &body);
+	exchange->reply.status = 200;
+	fields_set(&exchange->reply.headers, "content-type", "application/json");
 }
 
 static void
-find_route(const Exchange *exchange, Route *route)
+get_status(Exchange *exchange, Cluster *cluster)
 {
-	size_t length = strcspn(exchange->path, "?");
-	char *path = xmemdup(exchange->path, length);
-	const char *rest;
+	const char *status = migration_status(&cluster->migration);
 
-	memset(route, 0, sizeof(*route));
-	route->kind = KIND_OTHER;
-	if (exchange->path[length] == '?')
-		route->query = xstrdup(exchange->path + length + 1);
-	remove_dot_segments(path);
-	if (strcmp(path, ROOT) == 0)
-	{
-		route->known_path = true;
-		if (is_method(exchange, "GET"))
-			route->kind = KIND_LIST;
-	}
-	else if (strncmp(path, ROOT "/", sizeof(ROOT)) == 0)
-	{
-		rest = path + sizeof(ROOT);
-		length = strcspn(rest, "/");
-		if (is_uuid(rest, length))
-		{
-			for (size_t i = 0; i < length; i++)
-				route->uuid[i] = (char) tolower((unsigned char) rest[i]);
-			route_cluster(exchange, rest + length, route);
-		}
-	}
-	free(path);
+	if (status == NULL)
+		api_error(exchange, 404, NULL, "The resource you were accessing could not be found.");
+	else
+		answer_migration(exchange, &cluster->migration, status);
 }
 
-/* What is wrong with the body of a PUT, or NULL; "status" is 400 or 422. */
+/* What is wrong with the body of a start, or NULL. */
 static const char *
-check_put(json_object *body, int *status)
+start_problem(json_object *body)
 {
 	json_object *source = json_get(body, "source");
-	json_object *ignored = json_get(body, "ignore_dbs");
-	int64_t port = json_int(source, "port", 1);
-	static const char *const strings[] = {"dbname", "username", "password"};
+	json_object *port = json_get(source, "port");
 
-	*status = 400;
 	if (!json_object_is_type(body, json_type_object))
-		return "invalid request body";
-	*status = 422;
+		return "The request body is not a JSON object.";
 	json_object_object_foreach(body, key, value)
 	{
 		(void) value;
 		if (strcmp(key, "source") != 0 && strcmp(key, "disable_ssl") != 0 && strcmp(key, "ignore_dbs") != 0)
-			return "unknown field in request body";
+			return "The request body has an unknown field.";
 	}
 	if (!json_object_is_type(source, json_type_object))
-		return "source is required";
-	if (!json_object_is_type(json_get(source, "host"), json_type_string) || *json_string(source, "host", "") == '\0')
-		return "source.host is required";
-	if (json_has(source, "port") &&
-		(!json_object_is_type(json_get(source, "port"), json_type_int) || port < 1 || port > 65535))
-		return "source.port is invalid";
-	for (size_t i = 0; i < lengthof(strings); i++)
-		if (json_has(source, strings[i]) && !json_object_is_type(json_get(source, strings[i]), json_type_string))
-			return "a field of source must be a string";
+		return "source is missing.";
+	if (!json_object_is_type(json_get(source, "host"), json_type_string))
+		return "source.host is missing.";
+	if (!json_object_is_type(port, json_type_int) || json_object_get_int(port) < 1 || json_object_get_int(port) > 65535)
+		return "source.port is invalid.";
 	if (json_has(body, "disable_ssl") && !json_object_is_type(json_get(body, "disable_ssl"), json_type_boolean))
-		return "disable_ssl must be a boolean";
-	if (json_has(body, "ignore_dbs") && !json_object_is_type(ignored, json_type_array))
-		return "ignore_dbs must be an array of strings";
-	for (size_t i = 0; ignored != NULL && i < json_object_array_length(ignored); i++)
-		if (!json_object_is_type(json_object_array_get_idx(ignored, i), json_type_string))
-			return "ignore_dbs must be an array of strings";
+		return "disable_ssl is invalid.";
+	if (json_has(body, "ignore_dbs") && !json_object_is_type(json_get(body, "ignore_dbs"), json_type_array))
+		return "ignore_dbs is invalid.";
 	return NULL;
 }
 
-static bool
-can_migrate(const char *engine)
-{
-	return strcmp(engine, "mongodb") != 0 && strcmp(engine, "kafka") != 0 && strcmp(engine, "opensearch") != 0;
-}
-
 static void
-answer_put(Exchange *exchange, Cluster *cluster)
+start(Exchange *exchange, Cluster *cluster)
 {
 	json_object *body = json_parse(exchange->body.data, exchange->body.length);
-	int status;
-	const char *wrong = check_put(body, &status);
+	const char *problem = start_problem(body);
 
-	json_object_put(body);
-	if (wrong == NULL && !can_migrate(cluster->engine))
-		wrong = "online migration is not supported for this engine";
-	if (wrong != NULL)
-	{
-		api_error(exchange, status, wrong);
-		return;
-	}
-	migration_start(cluster);
-	reply_json(&exchange->reply, 200,
-			   migration_json(cluster->migration.id, "running", cluster->migration.created_at));
-}
-
-static void
-answer_get_status(Exchange *exchange, const Cluster *cluster)
-{
-	const char *status;
-
-	if (migration_status(cluster, &status))
-		reply_json(&exchange->reply, 200,
-				   migration_json(cluster->migration.id, status, cluster->migration.created_at));
+	if (strcmp(cluster->engine, "mongodb") == 0 || strcmp(cluster->engine, "kafka") == 0 ||
+		strcmp(cluster->engine, "opensearch") == 0)
+		problem = "Online migration is not available for this engine.";
+	if (problem != NULL)
+		api_error(exchange, 422, NULL, problem);
 	else
-		api_error(exchange, 404, "The resource you requested could not be found.");
+	{
+		migration_start(cluster);
+		answer_migration(exchange, &cluster->migration, "running");
+	}
+	json_object_put(body);
 }
 
 static void
-answer_delete(Exchange *exchange, Cluster *cluster, const char *id)
+stop(Exchange *exchange, Cluster *cluster, const char *id)
 {
-	const char *status;
+	const char *status = migration_status(&cluster->migration);
 
-	migration_status(cluster, &status);
-	if (!cluster->migration.exists || strcmp(cluster->migration.id, id) != 0 || migration_finished(status))
+	if (status == NULL || strcmp(cluster->migration.id, id) != 0 ||
+		(strcmp(status, "running") != 0 && strcmp(status, "syncing") != 0))
 	{
-		api_error(exchange, 404, "The resource you requested could not be found.");
+		api_error(exchange, 404, NULL, "The migration could not be found.");
 		return;
 	}
-	migration_cancel(cluster);
+	free(cluster->migration.frozen);
+	cluster->migration.frozen = xstrdup("canceled");
 	exchange->reply.status = 204;
 }
 
 static void
-answer_cluster(Exchange *exchange, const Cluster *cluster)
+add_link(json_object *pages, const char *name, const Exchange *exchange, int64_t page, int64_t per_page)
+{
+	const Listener *listener = exchange->connection->listener;
+	char *host = format("%s:%d", listener->tls != NULL ? "localhost" : "127.0.0.1", listener->port);
+	char *url = format("%s://%s" PREFIX "?page=%lld&per_page=%lld", listener->tls != NULL ? "https" : "http",
+					   config.list_other_host ? "elsewhere.example.com" : host, (long long) page, (long long) per_page);
+
+	json_put(pages, name, url);
+	free(host);
+	free(url);
+}
+
+static void
+add_links(json_object *body, const Exchange *exchange, int64_t page, int64_t per_page, int64_t last)
+{
+	json_object *links = json_object_new_object();
+	json_object *pages = json_object_new_object();
+
+	if (page > 1)
+	{
+		add_link(pages, "first", exchange, 1, per_page);
+		add_link(pages, "prev", exchange, page - 1, per_page);
+	}
+	if (page < last)
+	{
+		add_link(pages, "next", exchange, page == config.list_loop ? page : page + 1, per_page);
+		add_link(pages, "last", exchange, last, per_page);
+	}
+	json_object_object_add(links, "pages", pages);
+	json_object_object_add(body, "links", links);
+}
+
+static int64_t
+query_number(const char *query, const char *name, int64_t otherwise)
+{
+	char *text = query_parameter(query, name);
+	int64_t number = text != NULL ? atoll(text) : otherwise;
+
+	free(text);
+	return number > 0 ? number : otherwise;
+}
+
+static void
+list(Exchange *exchange, const Call *call)
+{
+	char *tag = query_parameter(call->query, "tag_name");
+	int64_t page = query_number(call->query, "page", 1);
+	int64_t per_page = query_number(call->query, "per_page", 20);
+	int64_t total = cluster_count(call->token->account, tag);
+	json_object *body = json_object_new_object();
+	json_object *databases = json_object_new_array();
+	int64_t first;
+
+	if (per_page > config.list_max_page)
+		per_page = config.list_max_page;
+	first = (page - 1) * per_page - (config.list_shift && page > 1 ? 1 : 0);
+	for (int64_t i = first; i < page * per_page && i < total; i++)
+		json_object_array_add(databases, cluster_json(cluster_nth(call->token->account, tag, (int) i)));
+	json_object_object_add(body, "databases", databases);
+	if (config.list_links)
+		add_links(body, exchange, page, per_page, (total + per_page - 1) / per_page);
+	if (config.list_total)
+	{
+		json_object *meta = json_object_new_object();
+
+		json_object_object_add(meta, "total", json_object_new_int64(total));
+		json_object_object_add(body, "meta", meta);
+	}
+	reply_json(&exchange->reply, 200, body);
+	free(tag);
+}
+
+static void
+get_cluster(Exchange *exchange, const Cluster *cluster)
 {
 	json_object *body = json_object_new_object();
 
@@ -285,87 +356,70 @@ answer_cluster(Exchange *exchange, const Cluster *cluster)
 	reply_json(&exchange->reply, 200, body);
 }
 
-/* The account's cluster, or NULL. */
-static Cluster *
-find_cluster(const Route *route, const Token *token)
-{
-	Cluster *cluster = clusters_find(route->uuid);
-
-	return (cluster != NULL && strcmp(cluster->account, token->account) == 0) ? cluster : NULL;
-}
-
-/* What the API does about a request that has passed the checks. */
+/* Do what is asked for. */
 static void
-carry_out(Exchange *exchange, const Route *route, const Token *token)
+serve(Exchange *exchange, const Call *call)
 {
-	Cluster *cluster = find_cluster(route, token);
+	Cluster *cluster = call->uuid[0] != '\0' ? cluster_find(call->uuid, call->token->account) : NULL;
 
-	if (cluster != NULL && cluster->latency_ms >= 0)
-		exchange->reply.delay_ms = cluster->latency_ms;
-	if (route->kind == KIND_LIST)
-		list_answer(exchange, route, token);
-	else if (route->kind == KIND_OTHER)
-		api_error(exchange, route->known_path ? 405 : 404,
-				  route->known_path ? "method not allowed" : "The resource you requested could not be found.");
+	if (call->kind == KIND_LIST)
+		list(exchange, call);
+	else if (call->kind == KIND_OTHER)
+		api_error(exchange, call->uuid[0] != '\0' ? 405 : 404, "not_found", "The resource you were accessing could not be found.");
 	else if (cluster == NULL)
-		api_error(exchange, 404, "The resource you requested could not be found.");
-	else if (route->kind == KIND_GET_STATUS)
-		answer_get_status(exchange, cluster);
-	else if (route->kind == KIND_PUT)
-		answer_put(exchange, cluster);
-	else if (route->kind == KIND_DELETE_MIGRATION)
-		answer_delete(exchange, cluster, route->migration_id);
-	else if (route->kind == KIND_GET_CLUSTER)
-		answer_cluster(exchange, cluster);
+		api_error(exchange, 404, NULL, "The resource you were accessing could not be found.");
+	else if (call->kind == KIND_GET_STATUS)
+		get_status(exchange, cluster);
+	else if (call->kind == KIND_PUT)
+		start(exchange, cluster);
+	else if (call->kind == KIND_DELETE_MIGRATION)
+		stop(exchange, cluster, call->migration_id);
+	else if (call->kind == KIND_GET_CLUSTER)
+		get_cluster(exchange, cluster);
 	else
 	{
-		clusters_remove(cluster);
+		cluster_remove(cluster);
 		exchange->reply.status = 204;
 	}
 }
 
-void
-api_answer_plainly(Exchange *exchange, const Route *route, Token *token)
-{
-	bool reads = is_method(exchange, "GET");
-
-	if (token == NULL)
-		api_error(exchange, 401, "Unable to authenticate you.");
-	else if (!(reads ? token->readable : token->writable))
-		api_error(exchange, 403, "You are not authorized to perform this operation");
-	else
-		carry_out(exchange, route, token);
-}
-
-/* Unlike others, ids of requests tell which request it was since the reset. */
+/* Where a fault says so, there is a cluster for its magic UUID. */
 static void
-identify(Exchange *exchange)
+conjure_cluster(const Call *call)
 {
-	char id[64];
-
-	exchange->number = state_next_request();
-	snprintf(id, sizeof(id), "00000000-0000-4000-9000-%012llx", (unsigned long long) exchange->number);
-	fields_set(&exchange->reply.headers, "x-request-id", id);
+	if (strncmp(call->uuid, "0badc0de", 8) == 0 && cluster_find(call->uuid, NULL) == NULL)
+		migration_freeze(cluster_add(call->uuid, call->token->account, "pg"), "running",
+						 call->migration_id[0] != '\0' ? call->migration_id : "magic", NULL);
 }
 
-/* Fill in the reply to a request. */
 void
 api_answer(Exchange *exchange)
 {
-	Token *token = tokens_find(exchange);
-	bool admitted = (token == NULL || tokens_admit(token));
-	Route route;
+	Call call;
+	Fault *fault;
+	const Cluster *cluster;
 
-	find_route(exchange, &route);
-	stats_request(exchange, route.kind);
-	identify(exchange);
-	fields_set(&exchange->reply.headers, "content-type", "application/json");
-	tokens_headers(token, &exchange->reply, !admitted);
+	parse_call(exchange, &call);
+	exchange->number = ++last_number;
+	stats_request(exchange, call.kind);
 	exchange->reply.delay_ms = config.latency_ms;
-	if (!admitted)
-		api_error(exchange, 429, "API rate limit exceeded.");
-	else if (!faults_answer(exchange, &route, token))
-		api_answer_plainly(exchange, &route, token);
-	free(route.migration_id);
-	free(route.query);
+	call.token = authenticate(exchange);
+	if (call.token == NULL)
+	{
+		add_headers(exchange, NULL);
+		api_error(exchange, 401, NULL, "Unable to authenticate you.");
+		return;
+	}
+	if (!authorize(exchange, &call))
+		return;
+	fault = fault_find(exchange, call.kind, call.uuid);
+	if (fault != NULL && strncmp(call.uuid, "0badc0de", 8) == 0)
+		conjure_cluster(&call);
+	cluster = call.uuid[0] != '\0' ? cluster_find(call.uuid, call.token->account) : NULL;
+	if (cluster != NULL && cluster->latency_ms >= 0)
+		exchange->reply.delay_ms = cluster->latency_ms;
+	if (fault == NULL || fault_serves(fault, call.kind))
+		serve(exchange, &call);
+	if (fault != NULL)
+		fault_apply(fault, exchange);
 }

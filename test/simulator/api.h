@@ -1,30 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * api.h
- *	  The managed databases API: which request means what, and its answer.
+ *	  The calls of the managed databases API that the simulator knows.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef SIMULATOR_API_H
 #define SIMULATOR_API_H
 
-#include "state.h"
-#include "stats.h"
+#include "exchange.h"
 
-/* What a request's method and path mean. */
-typedef struct Route
-{
-	Kind kind;			/* what is asked for */
-	bool known_path;	/* of KIND_OTHER: is only the method wrong? */
-	char uuid[40];		/* the cluster's, in lower case, or empty */
-	char *migration_id; /* or NULL */
-	char *query;		/* behind the question mark, or NULL */
-} Route;
-
+/* Fill in the reply to a request, after counting and logging it. */
 extern void api_answer(Exchange *exchange);
-extern void api_error(Exchange *exchange, int status, const char *message);
 
-/* Answer without any fault. */
-extern void api_answer_plainly(Exchange *exchange, const Route *route, Token *token);
+/* Answer with the API's own error body. */
+extern void api_error(Exchange *exchange, int status, const char *id, const char *message);
+
+/* The API's id for an HTTP status. */
+extern const char *api_error_id(int status);
 
 #endif /* SIMULATOR_API_H */

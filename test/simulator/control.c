@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * control.c
- *	  The calls by which tests steer the simulator.
+ *	  Calls below /_simulator/, by which tests say what they want.
  *
- * They come in over the same listeners as requests to the API, below a
- * path of their own, need no token, and leave no trace in log or counters.
+ * JSON in and out, no token; neither counted nor logged.  README.md lists
+ * them.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,290 +14,346 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "faults.h"
 #include "server.h"
 #include "state.h"
 #include "stats.h"
 
-#define ROOT "/_simulator/"
+#define PREFIX "/_simulator/"
 
-/* A call: what it was sent, and what it wants answered. */
-typedef struct Call
+/* A control call under way. */
+typedef struct Control
 {
-	Exchange *exchange;	 /* which carries it */
-	const char *path;	 /* what follows the path of the table's entry */
-	const char *query;	 /* behind the question mark, or NULL */
-	json_object *body;	 /* the request's, or NULL */
-	json_object *result; /* to answer; used up; NULL is {} */
-} Call;
+	Exchange *exchange;
+	const char *rest;  /* of the path, behind the call's name */
+	const char *query; /* or NULL */
+	json_object *body; /* or NULL */
+} Control;
 
-typedef struct CallKind
+bool
+control_owns(const char *path)
 {
-	const char *method;
-	const char *path; /* with a slash at its end if something follows */
-	const char *(*handle)(Call *call);
-} CallKind;
-
-/*
- * Apply a setter to a body that is one object or an array of them; returns
- * what is wrong with the first bad one, or NULL.
- */
-static const char *
-set_each(json_object *body, const char *(*set)(json_object *settings))
-{
-	const char *wrong = NULL;
-
-	if (json_object_is_type(body, json_type_object))
-		return set(body);
-	if (!json_object_is_type(body, json_type_array))
-		return "an object or an array of objects is needed";
-	for (size_t i = 0; wrong == NULL && i < json_object_array_length(body); i++)
-		wrong = set(json_object_array_get_idx(body, i));
-	return wrong;
+	return strncmp(path, PREFIX, strlen(PREFIX)) == 0;
 }
 
-static const char *
-reset(Call *call)
+static void
+done(Control *control)
+{
+	reply_json(&control->exchange->reply, 200, json_object_new_object());
+}
+
+static void
+refuse(Control *control, const char *why)
+{
+	json_object *body = json_object_new_object();
+
+	json_put(body, "error", why);
+	reply_json(&control->exchange->reply, 400, body);
+}
+
+static void
+send_text(Control *control, Text *text, const char *type)
+{
+	reply_take_text(&control->exchange->reply, text);
+	control->exchange->reply.status = 200;
+	fields_set(&control->exchange->reply.headers, "content-type", type);
+}
+
+/* ----- calls ----- */
+
+static void
+reset(Control *control)
 {
 	state_reset();
-	faults_clear();
+	faults_reset();
 	stats_reset_counters();
 	stats_clear_log();
-	if (!json_bool(call->body, "keep_connections", true))
-		server_close_idle(call->exchange->connection, false);
-	return NULL;
+	done(control);
 }
 
-static const char *
-close_idle(Call *call)
+static void
+close_idle(Control *control)
 {
-	server_close_idle(call->exchange->connection, json_bool(call->body, "goaway", false));
-	return NULL;
+	server_close_idle(control->exchange->connection, json_flag(control->body, "goaway", false));
+	done(control);
 }
 
-static const char *
-get_counters(Call *call)
+static void
+get_counters(Control *control)
 {
-	call->result = stats_counters();
-	return NULL;
+	reply_json(&control->exchange->reply, 200, stats_counters());
 }
 
-static const char *
-reset_counters(Call *call)
+static void
+reset_counters(Control *control)
 {
-	(void) call;
 	stats_reset_counters();
-	return NULL;
+	done(control);
 }
 
-/* Answers by itself, because a long log is not built as one JSON object. */
-static const char *
-get_log(Call *call)
+static void
+get_log(Control *control)
 {
-	char *since = query_parameter(call->query, "since");
-	char *as = query_parameter(call->query, "format");
-	char *clear = query_parameter(call->query, "clear");
-	uint64_t after = (since != NULL) ? strtoull(since, NULL, 10) : 0;
-	bool text = (as != NULL && strcmp(as, "text") == 0);
-	Text out = {0};
+	char *since = query_parameter(control->query, "since");
+	char *form = query_parameter(control->query, "format");
+	Text text = {0};
 
-	if (text)
-		stats_log_text(after, &out);
-	else
-		stats_log_json(after, &out);
-	if (clear != NULL && strcmp(clear, "true") == 0)
-		stats_clear_log();
-	free(since);
-	free(as);
-	free(clear);
-	fields_set(&call->exchange->reply.headers, "content-type", text ? "text/plain" : "application/json");
-	reply_take_text(&call->exchange->reply, &out);
-	call->exchange->reply.status = 200;
-	return NULL;
-}
-
-static const char *
-clear_log(Call *call)
-{
-	(void) call;
-	stats_clear_log();
-	return NULL;
-}
-
-static const char *
-get_clusters(Call *call)
-{
-	call->result = json_object_new_array();
-	for (const Cluster *cluster = clusters_first(); cluster != NULL; cluster = cluster->next)
+	if (form != NULL && strcmp(form, "text") == 0)
 	{
-		json_object *object = json_object_new_object();
-		const char *status;
-		bool visible = migration_status(cluster, &status);
+		stats_log_text(since != NULL ? strtoull(since, NULL, 10) : 0, &text);
+		send_text(control, &text, "text/plain");
+	}
+	else
+	{
+		stats_log_json(since != NULL ? strtoull(since, NULL, 10) : 0, &text);
+		send_text(control, &text, "application/json");
+	}
+	free(since);
+	free(form);
+}
 
-		json_put(object, "uuid", cluster->uuid);
-		json_put(object, "account", cluster->account);
-		json_put(object, "name", cluster->name);
-		json_put(object, "engine", cluster->engine);
-		json_object_object_add(object, "migration",
-							   visible ? migration_json(cluster->migration.id, status, cluster->migration.created_at) : NULL);
-		json_object_array_add(call->result, object);
+static void
+clear_log(Control *control)
+{
+	stats_clear_log();
+	done(control);
+}
+
+/* Names of a cluster's description that are no fields of the API's. */
+static bool
+is_own_name(const char *name)
+{
+	static const char *const names[] = {"uuid", "token", "engine", "migration", "latency_ms", "kickoff_ms",
+										"running_ms", "syncing_ms", "outcome"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+add_cluster(json_object *description)
+{
+	const char *uuid = json_string(description, "uuid", "");
+	const char *outcome = json_string(description, "outcome", NULL);
+	json_object *migration = json_get(description, "migration");
+	Cluster *cluster;
+
+	if (!is_uuid(uuid, strlen(uuid)))
+		return "A cluster needs a uuid.";
+	cluster = cluster_add(uuid, json_string(description, "token", NULL), json_string(description, "engine", NULL));
+	cluster->latency_ms = json_int(description, "latency_ms", cluster->latency_ms);
+	cluster->kickoff_ms = json_int(description, "kickoff_ms", cluster->kickoff_ms);
+	cluster->running_ms = json_int(description, "running_ms", cluster->running_ms);
+	cluster->syncing_ms = json_int(description, "syncing_ms", cluster->syncing_ms);
+	if (outcome != NULL)
+	{
+		free(cluster->outcome);
+		cluster->outcome = xstrdup(outcome);
+	}
+	if (json_has(description, "migration"))
+		migration_freeze(cluster, json_string(migration, "status", NULL), json_string(migration, "id", NULL),
+						 json_string(migration, "created_at", NULL));
+	json_object_object_foreach(description, name, value)
+	{
+		if (is_own_name(name))
+			continue;
+		if (cluster->overrides == NULL)
+			cluster->overrides = json_object_new_object();
+		json_object_object_add(cluster->overrides, name, json_object_get(value));
 	}
 	return NULL;
 }
 
-static const char *
-set_clusters(Call *call)
+static void
+post_clusters(Control *control)
 {
-	return set_each(call->body, clusters_set);
+	const char *problem = NULL;
+
+	if (json_object_is_type(control->body, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(control->body) && problem == NULL; i++)
+			problem = add_cluster(json_object_array_get_idx(control->body, i));
+	else if (json_object_is_type(control->body, json_type_object))
+		problem = add_cluster(control->body);
+	else
+		problem = "The body is no cluster.";
+	if (problem != NULL)
+		refuse(control, problem);
+	else
+		done(control);
 }
 
-static const char *
-remove_cluster(Call *call)
+static void
+delete_cluster(Control *control)
 {
-	Cluster *cluster = clusters_find(call->path);
+	Cluster *cluster = cluster_find(control->rest, NULL);
 
 	if (cluster == NULL)
-		return "no such cluster";
-	clusters_remove(cluster);
-	return NULL;
+		refuse(control, "There is no such cluster.");
+	else
+	{
+		cluster_remove(cluster);
+		done(control);
+	}
 }
 
-static const char *
-populate(Call *call)
+static void
+get_clusters(Control *control)
 {
-	return clusters_populate(call->body);
+	char *account = query_parameter(control->query, "token");
+	const char *of = account != NULL ? account : "dop_v1_simulator";
+	json_object *list = json_object_new_array();
+	Cluster *cluster;
+
+	for (int i = 0; (cluster = cluster_nth(of, NULL, i)) != NULL; i++)
+	{
+		json_object *entry = json_object_new_object();
+
+		json_put(entry, "uuid", cluster->uuid);
+		json_put(entry, "engine", cluster->engine);
+		json_put(entry, "status", migration_status(&cluster->migration));
+		json_object_array_add(list, entry);
+	}
+	reply_json(&control->exchange->reply, 200, list);
+	free(account);
 }
 
-static const char *
-get_config(Call *call)
+static void
+populate(Control *control)
 {
-	call->result = state_config();
-	return NULL;
+	int64_t count = json_int(control->body, "count", 100);
+	int64_t seed = json_int(control->body, "seed", 1);
+	const char *status = json_has(control->body, "status") ? json_string(control->body, "status", NULL) : "done";
+
+	for (int64_t i = 1; i <= count; i++)
+	{
+		char uuid[64];
+		char id[64];
+
+		snprintf(uuid, sizeof(uuid), "%08x-0000-4000-8000-%012llx", (unsigned int) seed, (unsigned long long) i);
+		snprintf(id, sizeof(id), "mig-%lld-%lld", (long long) seed, (long long) i);
+		migration_freeze(cluster_add(uuid, json_string(control->body, "token", NULL),
+									 json_string(control->body, "engine", "pg")),
+						 status, id, NULL);
+	}
+	done(control);
 }
 
-static const char *
-set_config(Call *call)
+static void
+set_config(Control *control)
 {
-	return set_each(call->body, state_configure);
+	json_object *body = control->body;
+
+	config.latency_ms = json_int(body, "latency_ms", config.latency_ms);
+	config.max_streams = json_int(body, "max_streams", config.max_streams);
+	config.kickoff_ms = json_int(body, "kickoff_ms", config.kickoff_ms);
+	config.running_ms = json_int(body, "running_ms", config.running_ms);
+	config.syncing_ms = json_int(body, "syncing_ms", config.syncing_ms);
+	config.list_links = json_flag(body, "list_links", config.list_links);
+	config.list_total = json_flag(body, "list_total", config.list_total);
+	config.list_max_page = json_int(body, "list_max_page", config.list_max_page);
+	config.list_shift = json_flag(body, "list_shift", config.list_shift);
+	config.list_loop = json_int(body, "list_loop", config.list_loop);
+	config.list_other_host = json_flag(body, "list_other_host", config.list_other_host);
+	done(control);
 }
 
-static const char *
-get_tokens(Call *call)
+static void
+post_tokens(Control *control)
 {
-	call->result = tokens_json();
-	return NULL;
+	json_object *body = control->body;
+	const char *name = json_string(body, "token", NULL);
+	Token *token;
+
+	if (name == NULL)
+	{
+		refuse(control, "A token needs a name: token.");
+		return;
+	}
+	token = token_add(name, json_string(body, "account", name));
+	token->can_read = json_flag(body, "can_read", true);
+	token->can_write = json_flag(body, "can_write", true);
+	token->enforce = json_flag(body, "enforce", false);
+	token->retry_after = json_flag(body, "retry_after", true);
+	token->limit = json_int(body, "limit", 5000);
+	token->window_ms = json_int(body, "window_ms", json_int(body, "window_seconds", 3600) * 1000);
+	token->requests = 0;
+	token->oldest = 0;
+	done(control);
 }
 
-static const char *
-set_tokens(Call *call)
+static void
+post_faults(Control *control)
 {
-	return set_each(call->body, tokens_set);
+	const char *problem = fault_add(control->body);
+
+	if (problem != NULL)
+		refuse(control, problem);
+	else
+		done(control);
 }
 
-static const char *
-get_faults(Call *call)
+static void
+delete_faults(Control *control)
 {
-	call->result = faults_json();
-	return NULL;
+	faults_reset();
+	done(control);
 }
 
-static const char *
-set_faults(Call *call)
+static void
+get_faults(Control *control)
 {
-	return set_each(call->body, faults_add);
+	reply_json(&control->exchange->reply, 200, faults_list());
 }
 
-static const char *
-clear_faults(Call *call)
+/* ----- the table of calls ----- */
+
+static const struct
 {
-	(void) call;
-	faults_clear();
-	return NULL;
-}
-
-static const char *
-get_fault_table(Call *call)
-{
-	call->result = faults_table();
-	return NULL;
-}
-
-static const CallKind kinds[] = {
+	const char *method;
+	const char *name;
+	void (*call)(Control *control);
+} calls[] = {
 	{"POST", "reset", reset},
 	{"POST", "close_idle", close_idle},
 	{"GET", "counters", get_counters},
 	{"POST", "counters/reset", reset_counters},
 	{"GET", "log", get_log},
 	{"DELETE", "log", clear_log},
+	{"POST", "clusters", post_clusters},
+	{"DELETE", "clusters/", delete_cluster},
 	{"GET", "clusters", get_clusters},
-	{"POST", "clusters", set_clusters},
-	{"DELETE", "clusters/", remove_cluster},
 	{"POST", "populate", populate},
-	{"GET", "config", get_config},
 	{"POST", "config", set_config},
-	{"GET", "tokens", get_tokens},
-	{"POST", "tokens", set_tokens},
+	{"POST", "tokens", post_tokens},
+	{"POST", "faults", post_faults},
+	{"DELETE", "faults", delete_faults},
 	{"GET", "faults", get_faults},
-	{"POST", "faults", set_faults},
-	{"DELETE", "faults", clear_faults},
-	{"GET", "fault_table", get_fault_table},
 };
-
-bool
-control_owns(const char *path)
-{
-	return strncmp(path, ROOT, sizeof(ROOT) - 1) == 0;
-}
-
-static void
-answer_error(Exchange *exchange, int status, const char *message)
-{
-	json_object *body = json_object_new_object();
-
-	json_put(body, "error", message);
-	reply_json(&exchange->reply, status, body);
-}
-
-static const CallKind *
-find_kind(const char *method, const char *path, Call *call)
-{
-	for (size_t i = 0; i < lengthof(kinds); i++)
-	{
-		size_t length = strlen(kinds[i].path);
-		bool open = (kinds[i].path[length - 1] == '/');
-
-		if (strcmp(method, kinds[i].method) != 0 ||
-			(open ? strncmp(path, kinds[i].path, length) : strcmp(path, kinds[i].path)) != 0)
-			continue;
-		call->path = path + length;
-		return &kinds[i];
-	}
-	return NULL;
-}
 
 void
 control_answer(Exchange *exchange)
 {
-	size_t length = strcspn(exchange->path, "?");
-	char *path = xmemdup(exchange->path, length);
-	Call call = {.exchange = exchange};
-	const CallKind *kind = find_kind(exchange->method, path + sizeof(ROOT) - 1, &call);
-	const char *wrong;
+	const char *name = exchange->path + strlen(PREFIX);
+	size_t length = strcspn(name, "?");
+	Control control = {exchange, "", name[length] == '?' ? name + length + 1 : NULL, NULL};
 
-	call.query = (exchange->path[length] == '?') ? exchange->path + length + 1 : NULL;
-	call.body = json_parse(exchange->body.data, exchange->body.length);
-	if (kind == NULL)
-		answer_error(exchange, 404, "no such control call");
-	else if (call.body == NULL && exchange->body.length > 0)
-		answer_error(exchange, 400, "the body is no JSON");
-	else if ((wrong = kind->handle(&call)) != NULL)
-		answer_error(exchange, 400, wrong);
-	else if (exchange->reply.status == 0)
+	control.body = json_parse(exchange->body.data, exchange->body.length);
+	for (size_t i = 0; i < lengthof(calls); i++)
 	{
-		reply_json(&exchange->reply, 200, (call.result != NULL) ? call.result : json_object_new_object());
-		call.result = NULL;
+		size_t known = strlen(calls[i].name);
+		bool prefix = calls[i].name[known - 1] == '/';
+
+		if (strcmp(calls[i].method, exchange->method) != 0 || strncmp(calls[i].name, name, known) != 0 ||
+			(!prefix && known != length))
+			continue;
+		control.rest = name + known;
+		calls[i].call(&control);
+		json_object_put(control.body);
+		return;
 	}
-	json_object_put(call.result);
-	json_object_put(call.body);
-	free(path);
+	refuse(&control, "There is no such call.");
+	json_object_put(control.body);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * control.h
- *	  The calls by which tests steer the simulator.
+ *	  Calls below /_simulator/, by which tests say what they want.
  *
  *-------------------------------------------------------------------------
  */

@@ -231,7 +231,6 @@ exchange_finish(Exchange *exchange)
 	free(exchange->protocol_data);
 	free(exchange->method);
 	free(exchange->path);
-	free(exchange->protocol_data);
 	fields_free(&exchange->headers);
 	free(exchange->body.data);
 	reply_clear(&exchange->reply);

@@ -81,7 +81,7 @@ typedef struct Exchange
 	struct Exchange *next, *previous; /* of the same connection */
 	struct Connection *connection;	  /* on which it came */
 	int32_t stream;					  /* HTTP/2 stream, 0 on HTTP/1.1 */
-	void *protocol_data;			  /* the protocol module's, or NULL; owned */
+	void *protocol_data;			  /* the protocol module's own */
 
 	char *method;	/* as on the wire */
 	char *path;		/* as on the wire, with the query */

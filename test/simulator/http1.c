@@ -429,10 +429,10 @@ http1_send(Exchange *exchange)
 	const Reply *reply = &exchange->reply;
 	Text out = {0};
 
+	exchange_answered(exchange);
 	/* the sending side is closed already: requests are only looked at */
 	if (connection->closing)
 		return;
-	exchange_answered(exchange);
 	if (reply->cut != CUT_BEFORE && !reply->raw)
 		compose_head(exchange, &out);
 	if (reply->cut == CUT_IN_HEADERS)

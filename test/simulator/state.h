@@ -1,114 +1,85 @@
 /*-------------------------------------------------------------------------
  *
  * state.h
- *	  What the API knows: clusters and their migrations, tokens and their
- *	  rate limits; and how the simulator is set up.
+ *	  What the API keeps: tokens, clusters, and the most recent migration of
+ *	  each cluster.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef SIMULATOR_STATE_H
 #define SIMULATOR_STATE_H
 
-#include "exchange.h"
+#include "util.h"
 
-/* How a migration moves on by itself. */
-typedef struct Phases
-{
-	int64_t kickoff_ms; /* unknown to GET (404); -1 in any is the server's */
-	int64_t running_ms; /* then "running" */
-	int64_t syncing_ms; /* then "syncing" */
-	char outcome[16];	/* then this; "none" is to stay syncing */
-} Phases;
-
-/* A cluster's most recent migration. */
-typedef struct Migration
-{
-	bool exists;		/* was there any? */
-	bool frozen;		/* its status does not move by itself */
-	char *id;			/* as the API shows it */
-	char *created_at;	/* as the API shows it */
-	char *status;		/* of one that is frozen, canceled included */
-	int64_t started_ms; /* on the monotonic clock */
-} Migration;
-
-typedef struct Cluster
-{
-	struct Cluster *next, *previous; /* in the order of the list */
-	char *uuid;						 /* in lower case */
-	char *account;					 /* whose it is */
-	char *name;						 /* as the API shows it */
-	char *engine;					 /* as the API shows it */
-	json_object *fields;			 /* other fields to show, or NULL */
-	int64_t latency_ms;				 /* of its answers; -1 for the server's */
-	Phases phases;					 /* of its next migration */
-	Migration migration;			 /* the most recent */
-} Cluster;
+/* Requests that a token's sliding window remembers at most. */
+#define WINDOW_MAX 5000
 
 typedef struct Token
 {
 	struct Token *next;
-	char *text;			  /* the token */
-	char *account;		  /* whose clusters it shows */
-	bool readable;		  /* may it GET? */
-	bool writable;		  /* may it PUT and DELETE? */
-	bool enforce;		  /* is the limit enforced? */
-	bool retry_after;	  /* does a 429 tell when to come again? */
-	int64_t limit;		  /* requests in a window */
-	int64_t window_ms;	  /* its length */
-	int64_t *times;		  /* ring of the last requests' times, NULL if none */
-	int64_t first, count; /* where the ring begins, how many are in use */
+	char *name;			/* the token itself */
+	char *account;		/* whose clusters it sees */
+	bool can_read;		/* else 403 on everything */
+	bool can_write;		/* else 403 on PUT and DELETE */
+	bool enforce;		/* is the limit enforced? */
+	bool retry_after;	/* does a 429 have retry-after? */
+	int64_t limit;		/* requests in a window, up to WINDOW_MAX */
+	int64_t window_ms;	/* length of the sliding window */
+	int64_t *times;		/* of the last requests, a ring of WINDOW_MAX */
+	uint64_t requests;	/* so far */
+	uint64_t oldest;	/* the first one in the window */
 } Token;
 
-typedef struct Config
+typedef struct Migration
 {
-	int64_t latency_ms;				/* of every answer */
-	Phases phases;					/* of clusters that do not say */
-	char *created_at;				/* of new migrations; NULL is now */
-	bool list_links;				/* lists have "links" */
-	bool list_meta;					/* lists have "meta" */
-	int64_t list_per_page;			/* when the request does not say */
-	int64_t list_max_per_page;		/* whatever it says */
-	bool request_id_in_body;		/* errors have "request_id" */
-	int64_t max_concurrent_streams; /* of new HTTP/2 connections */
-} Config;
+	bool present;	  /* was there ever one? */
+	char *id;
+	char *created_at; /* ISO 8601 */
+	char *frozen;	  /* the status that it keeps, or NULL: it moves on */
+	char *outcome;	  /* of one that moves: done, error, or none */
+	int64_t started;  /* monotonic_ms() */
+	int64_t kickoff_ms;
+	int64_t running_ms;
+	int64_t syncing_ms;
+} Migration;
 
-extern Config config;
+typedef struct Cluster
+{
+	char uuid[37];			/* lower case */
+	char *account;			/* that owns it */
+	char *engine;			/* slug */
+	json_object *overrides; /* fields set by a control call, or NULL */
+	int64_t latency_ms;		/* of its calls, or -1: the common one */
+	int64_t kickoff_ms;		/* of its migrations, or -1: the common one */
+	int64_t running_ms;		/* likewise */
+	int64_t syncing_ms;		/* likewise */
+	char *outcome;			/* likewise, or NULL */
+	int number;				/* in order of creation */
+	Migration migration;
+} Cluster;
 
-/* state.c */
 extern void state_reset(void);
-extern void state_free(void);
-extern const char *state_configure(json_object *settings);
-extern json_object *state_config(void);
-extern uint64_t state_next_request(void);
 
-/* clusters.c */
-extern void clusters_reset(void);
-extern void clusters_free(void);
-extern Cluster *clusters_first(void);
-extern Cluster *clusters_find(const char *uuid);
-extern Cluster *clusters_add(const char *uuid, const char *account, const char *engine);
-extern const char *clusters_set(json_object *settings);
-extern void clusters_remove(Cluster *cluster);
-extern const char *clusters_populate(json_object *settings);
-extern bool migration_status(const Cluster *cluster, const char **status);
-extern bool migration_finished(const char *status);
-extern void migration_start(Cluster *cluster);
-extern void migration_cancel(Cluster *cluster);
-extern json_object *migration_json(const char *id, const char *status, const char *created_at);
-extern void phases_set(Phases *phases, json_object *settings);
+extern Token *token_find(const char *name);
+extern Token *token_add(const char *name, const char *account);
 
-/* render.c */
+/* Count a request against the token's limit; false when it is exhausted. */
+extern bool token_take(Token *token);
+extern int64_t token_remaining(const Token *token);
+extern int64_t token_reset_ms(const Token *token);
+
+extern Cluster *cluster_find(const char *uuid, const char *account);
+extern Cluster *cluster_add(const char *uuid, const char *account, const char *engine);
+extern void cluster_remove(Cluster *cluster);
 extern json_object *cluster_json(const Cluster *cluster);
-extern bool cluster_tagged(const Cluster *cluster, const char *tag);
 
-/* tokens.c */
-extern void tokens_reset(void);
-extern void tokens_free(void);
-extern const char *tokens_set(json_object *settings);
-extern json_object *tokens_json(void);
-extern const char *tokens_account(const char *text);
-extern Token *tokens_find(const Exchange *exchange);
-extern bool tokens_admit(Token *token);
-extern void tokens_headers(const Token *token, Reply *reply, bool refused);
+/* The n-th cluster of an account, with that tag if not NULL; NULL at the end. */
+extern Cluster *cluster_nth(const char *account, const char *tag, int n);
+extern int cluster_count(const char *account, const char *tag);
+
+/* The status that a GET shows, or NULL: not found. */
+extern const char *migration_status(const Migration *migration);
+extern void migration_start(Cluster *cluster);
+extern void migration_freeze(Cluster *cluster, const char *status, const char *id, const char *created_at);
 
 #endif /* SIMULATOR_STATE_H */

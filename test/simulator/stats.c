@@ -349,11 +349,3 @@ stats_clear_log(void)
 		free_entry(&ring[i]);
 	cleared_entry = last_entry;
 }
-
-void
-stats_free(void)
-{
-	stats_clear_log();
-	free(ring);
-	ring = NULL;
-}

@@ -38,6 +38,5 @@ extern void stats_reset_counters(void);
 extern void stats_log_json(uint64_t since, Text *out);
 extern void stats_log_text(uint64_t since, Text *out);
 extern void stats_clear_log(void);
-extern void stats_free(void);
 
 #endif /* SIMULATOR_STATS_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tls.h
- *	  Certificates, good and bad, and the TLS set-up of the listeners.
+ *	  A certificate authority of our own, and TLS contexts of its making.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,20 +12,23 @@
 
 #include <openssl/ssl.h>
 
-/* What is special about a TLS listener. */
-typedef enum Flaw
+/* What is odd about a certificate, or about the TLS spoken. */
+typedef enum TlsKind
 {
-	FLAW_NONE,
-	FLAW_EXPIRED,	  /* the certificate was valid until yesterday */
-	FLAW_SELFSIGNED,  /* no CA has signed it */
-	FLAW_WRONG_HOST,  /* it is for another host */
-	FLAW_OLD_VERSION, /* TLS 1.1 only */
-	FLAW_HTTP1		  /* ALPN offers HTTP/1.1 only */
-} Flaw;
+	TLS_GOOD,
+	TLS_EXPIRED,	/* the certificate ended yesterday */
+	TLS_SELFSIGNED, /* by a key that no CA knows */
+	TLS_WRONGHOST,	/* the certificate is for another name */
+	TLS_OLD,		/* speaks TLS 1.1 only */
+	TLS_HTTP1		/* a good one that offers HTTP/1.1 only */
+} TlsKind;
 
-extern bool tls_start(void);
-extern bool tls_write_ca(const char *path, bool other);
-extern SSL_CTX *tls_context(Flaw flaw);
-extern void tls_stop(void);
+/* Make the CA, and write its certificate to a file in PEM form. */
+extern bool tls_make_ca(const char *path);
+
+/* A server's context; NULL on failure. */
+extern SSL_CTX *tls_context(TlsKind kind);
+
+extern void tls_free(void);
 
 #endif /* SIMULATOR_TLS_H */
