@@ -137,6 +137,18 @@ make_transfer(const char *ca_file)
 }
 
 static void
+make_transfers(const char *ca_file)
+{
+	for (int i = 0; i < concurrency; i++)
+	{
+		Transfer *transfer = make_transfer(ca_file);
+
+		transfer->next = idle;
+		idle = transfer;
+	}
+}
+
+static void
 start(unsigned int seed, int cluster)
 {
 	Transfer *transfer = idle;
@@ -302,13 +314,7 @@ main(int argc, char **argv)
 	headers = curl_slist_append(headers, "Accept: application/json");
 	tokener = json_tokener_new();
 	make_multi();
-	for (int i = 0; i < concurrency; i++)
-	{
-		Transfer *transfer = make_transfer(argv[2]);
-
-		transfer->next = idle;
-		idle = transfer;
-	}
+	make_transfers(argv[2]);
 	while (scanf("%7s %u %d", kind, &seed, &count) == 3)
 		play_round(kind, seed, count);
 	return 0;
