@@ -3,7 +3,7 @@
 #   make                      build against the PostgreSQL of pg_config on PATH
 #   make install              install into it (or below DESTDIR)
 #   make test                 build, then run every test (test/run)
-#   make unit | dev | bench | lint | format | coverage | asan | valgrind
+#   make unit | unit-valgrind | unit-asan | tap | dev | bench | lint | format
 #
 # Other PostgreSQL: make PG_CONFIG=/usr/lib/postgresql/17/bin/pg_config
 
@@ -39,6 +39,7 @@ include $(PGXS)
 -include $(SOURCES:.c=.d)
 
 include test/unit/unit.mk
+include test/bench/bench.mk
 
 # PGXS owns "check" and "installcheck"; these are ours.
 .PHONY: test tap dev lint format

@@ -7,9 +7,8 @@
  * only includer of curl.h.
  *
  * libcurl is driven by curl_multi_socket_action() over a pollset.  (Its
- * curl_multi_poll() + curl_multi_perform() in 7.88 at times sleeps through an
- * answer when many streams share a connection.)  Nothing here throws, so
- * libcurl's stack is never jumped over; its callbacks only note things down.
+ * curl_multi_poll() in 7.88 at times sleeps through an answer when many streams
+ * share a connection.)  Nothing here throws; callbacks only note things down.
  *
  * The options and their meaning: https://curl.se/libcurl/c/
  *
@@ -37,10 +36,11 @@
 #define STREAMS_PER_CONNECTION 100
 
 /*
- * libcurl's receive buffer of one handle, in bytes.  An answer with its
- * headers takes less than 2 kB, and there are up to 250 handles.
+ * libcurl's receive buffer of one handle, in bytes.  More than OMF_HEADERS_MAX:
+ * over HTTP/2, libcurl 7.88 leaves what does not fit until a timer reminds it.
+ * What is not received into costs no memory.
  */
-#define RECEIVE_BUFFER 4096
+#define RECEIVE_BUFFER 102400
 
 /* Ready sockets handled in one call; what is left over stays ready. */
 #define EVENTS_MAX 64
@@ -456,18 +456,15 @@ omf_http_collect(OmfHttp *http)
 {
 	OmfPollEvent events[EVENTS_MAX];
 	int nevents = omf_pollset_collect(http->pollset, events, EVENTS_MAX);
+	int running;
 
 	for (int i = 0; i < nevents; i++)
 	{
-		int running;
 		int mask = 0;
 
-		if (events[i].what & OMF_POLL_READ)
-			mask |= CURL_CSELECT_IN;
-		if (events[i].what & OMF_POLL_WRITE)
-			mask |= CURL_CSELECT_OUT;
-		if (events[i].what & OMF_POLL_ERROR)
-			mask |= CURL_CSELECT_ERR;
+		mask |= events[i].what & OMF_POLL_READ ? CURL_CSELECT_IN : 0;
+		mask |= events[i].what & OMF_POLL_WRITE ? CURL_CSELECT_OUT : 0;
+		mask |= events[i].what & OMF_POLL_ERROR ? CURL_CSELECT_ERR : 0;
 		curl_multi_socket_action(http->multi, events[i].fd, mask, &running);
 	}
 }
@@ -591,7 +588,7 @@ omf_http_destroy(OmfHttp *http)
 	if (http->multi != NULL)
 		curl_multi_cleanup(http->multi);
 	omf_pollset_destroy(http->pollset);
-	while (http->own_fds-- > 0)
+	for (; http->own_fds > 0; http->own_fds--)
 		http->config->release_fd();
 	free_headers(http->headers);
 	free_headers(http->body_headers);

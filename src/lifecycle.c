@@ -28,6 +28,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -322,11 +323,18 @@ static void
 start_migration(FunctionCallInfo fcinfo, Call *call, const OmfSource *source, char *body,
 				bool replace, StartContext *context)
 {
-	const char *secrets[2];
+	const char *secrets[3];
+	StringInfoData quoted;
 	char path[OMF_PATH_SIZE];
 
 	secrets[0] = omf_engine_token(omf_session_engine(call->session));
 	secrets[1] = source->password;
+
+	/* the API may show it as it stands in the body */
+	initStringInfo(&quoted);
+	escape_json(&quoted, source->password != NULL ? source->password : "");
+	quoted.data[quoted.len - 1] = '\0';
+	secrets[2] = quoted.data + 1;
 	call->secrets.texts = secrets;
 	call->secrets.ntexts = lengthof(secrets);
 	omf_api_path(path, omf_api_resource("online_migrations"), PG_GETARG_UUID_P(0)->data);

@@ -127,6 +127,26 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 	return lookup;
 }
 
+/*
+ * Has a listing in this statement shown that the cluster is of an engine that
+ * can't be migrated?
+ */
+static bool
+is_known_not_to_migrate(const OmfLookup *lookup)
+{
+	slist_iter iter;
+
+	slist_foreach(iter, &lookup->topic->channel->topics)
+	{
+		OmfTopic *topic = slist_container(OmfTopic, node, iter.cur);
+		LookupEntry *entry = topic->resource->in_listing ? lookups_lookup(topic->lookups, lookup->uuid) : NULL;
+
+		if (entry != NULL && entry->lookup->state == OMF_LOOKUP_FOUND)
+			return !omf_api_can_migrate(entry->lookup->record->values[OMF_CLUSTER_ENGINE]);
+	}
+	return false;
+}
+
 bool
 omf_lookup_ask(OmfLookup *lookup)
 {
@@ -134,6 +154,11 @@ omf_lookup_ask(OmfLookup *lookup)
 
 	if (lookup->state != OMF_LOOKUP_NEW)
 		return false;
+	if (lookup->topic->resource->engines_only && is_known_not_to_migrate(lookup))
+	{
+		lookup->state = OMF_LOOKUP_NOT_FOUND;
+		return false;
+	}
 	omf_api_path(path, lookup->topic->resource, lookup->uuid);
 	omf_channel_ask(lookup->topic->channel, path, OMF_BODY_MAX, &lookup->asker);
 	lookup->state = OMF_LOOKUP_ASKED;

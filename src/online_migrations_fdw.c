@@ -15,7 +15,7 @@
  *	error.c  session.c  options.c					PostgreSQL's side of a call
  *	api.c  resource.c								what calls and answers mean
  *	transfer.c  retry.c								queue, concurrency, retries
- *	http.c  reply.c  pollset.c						exchanges over libcurl
+ *	http.c  reply.c  sockets.c  pollset.c			exchanges over libcurl
  *	json.c  endpoint.c								formats
  *
  * From api.c on down nothing knows of PostgreSQL.

@@ -41,7 +41,7 @@ static const OmfField cluster_fields[] = {
 	{"created_at", "timestamptz", {"created_at", OMF_JSON_STRING}},
 	{"project_id", "uuid", {"project_id", OMF_JSON_ID}},
 	{"private_network_uuid", "uuid", {"private_network_uuid", OMF_JSON_ID}},
-	{"storage_size_mib", "int", {"storage_size_mib", OMF_JSON_INTEGER}},
+	{"storage_size_mib", "bigint", {"storage_size_mib", OMF_JSON_INTEGER}},
 	{"host", "text", {"connection.host", OMF_JSON_STRING}},
 	{"port", "int", {"connection.port", OMF_JSON_INTEGER}},
 };

@@ -322,9 +322,6 @@ omf_session_acquire(Oid serverid, Oid userid)
 	OmfSession *session = NULL;
 	dlist_mutable_iter iter;
 
-	if (user.token == NULL && user.token_file == NULL)
-		report_no_token(serverid, userid);
-
 	dlist_foreach_modify(iter, &sessions)
 	{
 		OmfSession *candidate = dlist_container(OmfSession, node, iter.cur);
@@ -336,6 +333,9 @@ omf_session_acquire(Oid serverid, Oid userid)
 		else if (candidate->outdated && candidate->holders == 0)
 			destroy_session(candidate);
 	}
+	if (user.token == NULL && user.token_file == NULL)
+		report_no_token(serverid, userid);
+
 	if (session == NULL)
 		session = create_session(serverid, &user);
 	session->holders++;
