@@ -87,6 +87,13 @@ parse_call(const Exchange *exchange, Call *call)
 	call->query = path[length] == '?' ? path + length + 1 : NULL;
 	if (strncmp(path, PREFIX, strlen(PREFIX)) != 0)
 		return;
+
+	/* whoever resolves the dot segments may find that this names the cluster */
+	if (strcmp(exchange->method, "DELETE") == 0 && (strstr(path, "..") != NULL || strcasestr(path, "%2e") != NULL))
+	{
+		call->kind = KIND_DESTROY_CLUSTER;
+		return;
+	}
 	if (rest == end || (rest + 1 == end && *rest == '/'))
 	{
 		if (strcmp(exchange->method, "GET") == 0)

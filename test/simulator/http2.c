@@ -205,7 +205,13 @@ end_of_body(Exchange *exchange, uint32_t *flags)
 	connection->no_notify = reply->no_notify;
 	if (reply->ending == END_RESET)
 		end_connection(connection, END_RESET);
-	else if (reply->ending == END_GOAWAY_IDLE || reply->ending == END_CLOSE || reply->ending == END_HALF_CLOSE)
+	else if (reply->ending == END_GOAWAY_IDLE)
+	{
+		nghttp2_submit_goaway(((Http2 *) connection->state)->session, NGHTTP2_FLAG_NONE, exchange->stream,
+							  NGHTTP2_NO_ERROR, NULL, 0);
+		end_connection(connection, END_CLOSE);
+	}
+	else if (reply->ending == END_CLOSE || reply->ending == END_HALF_CLOSE)
 		end_connection(connection, END_CLOSE);
 	else if (reply->cut != CUT_NONE && reply->ending == END_KEEP)
 	{
