@@ -166,7 +166,9 @@ connection_writable(struct bufferevent *stream, void *argument)
 {
 	Connection *connection = argument;
 
-	(void) stream;
+	/* the call may be about output before the last */
+	if (evbuffer_get_length(bufferevent_get_output(stream)) > 0)
+		return;
 	if (connection->closing)
 		finish_drained(connection, true);
 	else if (connection->protocol != NULL)
