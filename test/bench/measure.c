@@ -7,6 +7,7 @@
  */
 #include "measure.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,32 @@ cpu_clock(pid_t pid)
 		exit(1);
 	}
 	return seconds(clock);
+}
+
+/* ----- CPUs ----- */
+
+static cpu_set_t any_cpu;
+
+void
+pin(pid_t pid)
+{
+	cpu_set_t one;
+	int cpu = 0;
+
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(any_cpu), &any_cpu) != 0)
+		return;
+	while (!CPU_ISSET(cpu, &any_cpu))
+		cpu++;
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(pid, sizeof(one), &one) != 0)
+		perror("bench: sched_setaffinity");
+}
+
+void
+unpin(pid_t pid)
+{
+	(void) sched_setaffinity(pid, sizeof(any_cpu), &any_cpu);
 }
 
 /* ----- memory ----- */

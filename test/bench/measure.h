@@ -34,6 +34,10 @@ extern double wall_clock(void);
 /* Seconds of CPU, user and system, that a process has used so far. */
 extern double cpu_clock(pid_t pid);
 
+/* Have it run on the first CPU only, or on any. */
+extern void pin(pid_t pid);
+extern void unpin(pid_t pid);
+
 /* MiB of a process's own memory now, without shared memory. */
 extern double memory_of(pid_t pid);
 

@@ -188,7 +188,7 @@ sub try_close_after_answer
 	return;
 }
 
-try_close_after_answer('http');
+try_close_after_answer($_) for 'http', 'https';
 try_idle_close(@$_) for ['http'], ['https'], [ 'https', goaway => 'true' ];
 try_close_on_reuse($_) for qw(http https);
 
