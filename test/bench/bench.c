@@ -288,10 +288,10 @@ single(void)
 	set_latency(0);
 	warm_up(&b, 6);
 	warm_up(&a, 6);
-	result = compare("1,000 single look-ups, plain HTTP/1.1, in a plpgsql loop", client_and_table, &a, &b, 2);
+	result = compare("1,000 single look-ups, plain HTTP/1.1, in a plpgsql loop, on one CPU", client_and_table, &a, &b, 2);
 	unpin(simulator);
 	snprintf(note, sizeof(note), " (paired %.1f)", 1e3 * paired_difference(&result->wall[0], &result->wall[1]));
-	judge("one look-up, HTTP/1.1: above the C program",
+	judge("one look-up, HTTP/1.1, one CPU: above the C program",
 		  1e3 * (samples_median(&result->wall[1]) - samples_median(&result->wall[0])), 25, "us", note);
 	backend_close(backend);
 	client_stop(client);
