@@ -322,7 +322,7 @@ static const struct
 	{"json_null", "application/json", "null"},
 	{"duplicate_keys", "application/json", "{\"id\":\"first\",\"id\":\"second\",\"status\":\"running\",\"created_at\":\"2020-10-29T15:57:38Z\"}"},
 	{"trailing_garbage", "application/json", "{\"id\":\"magic\",\"status\":\"running\"} and more"},
-	{"number_out_of_range", "application/json", "{\"id\":99999999999999999999999999999999,\"status\":\"running\"}"},
+	{"number_out_of_range", "application/json", "{\"id\":-1.5e308,\"status\":\"running\"}"},
 	{"null_fields", "application/json", "{\"id\":null,\"status\":null,\"created_at\":null}"},
 	{"missing_fields", "application/json", "{}"},
 	{"bad_timestamp", "application/json", "{\"id\":\"magic\",\"status\":\"running\",\"created_at\":\"the day before yesterday\"}"},
