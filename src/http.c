@@ -219,30 +219,55 @@ set_callbacks(OmfHttp *http, CURL *handle)
 		   SET(handle, CURLOPT_CLOSESOCKETDATA, http);
 }
 
-/* A handle with all that is the same for every request, or NULL. */
-static CURL *
-get_handle(OmfHttp *http)
+/* What is the same for every GET. */
+static bool
+set_get(OmfHttp *http, CURL *handle)
 {
-	CURL *handle;
+	return SET(handle, CURLOPT_HTTPGET, 1L) && SET(handle, CURLOPT_HTTPHEADER, http->headers);
+}
 
-	if (http->nspare > 0)
-		return http->spare[--http->nspare];
-	handle = curl_easy_init();
-	if (handle != NULL && set_security(http, handle) &&
-		set_transport(http, handle) && set_callbacks(http, handle))
+static bool
+set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
+{
+	if (!SET(handle, CURLOPT_CUSTOMREQUEST, omf_method_name(exchange->method)) ||
+		!SET(handle, CURLOPT_FRESH_CONNECT, exchange->method == OMF_PUT ? 1L : 0L))
+		return false;
+	return exchange->body == NULL ||
+		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&
+			SET(handle, CURLOPT_POST, 1L) &&
+			SET(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(exchange->body)) &&
+			SET(handle, CURLOPT_POSTFIELDS, exchange->body));
+}
+
+/* A handle that has all but what differs between one GET and the next, or NULL. */
+static CURL *
+make_handle(OmfHttp *http)
+{
+	CURL *handle = curl_easy_init();
+
+	if (handle != NULL && set_security(http, handle) && set_transport(http, handle) &&
+		set_callbacks(http, handle) && set_get(http, handle))
 		return handle;
 	curl_easy_cleanup(handle);
 	return NULL;
 }
 
+/* GETs are many and alike, so their handles are kept; the others' are not. */
+static CURL *
+get_handle(OmfHttp *http, OmfMethod method)
+{
+	if (method == OMF_GET && http->nspare > 0)
+		return http->spare[--http->nspare];
+	return make_handle(http);
+}
+
 /* The handle is not in the multi any more. */
 static void
-put_handle(OmfHttp *http, CURL *handle)
+put_handle(OmfHttp *http, OmfMethod method, CURL *handle)
 {
 	/* the next user's address may differ: leave no pointer behind */
 	(void) SET(handle, CURLOPT_ERRORBUFFER, NULL);
-	(void) SET(handle, CURLOPT_POSTFIELDS, NULL);
-	if (http->nspare < http->config->max_concurrency)
+	if (method == OMF_GET && http->nspare < http->config->max_concurrency)
 		http->spare[http->nspare++] = handle;
 	else
 		curl_easy_cleanup(handle);
@@ -251,26 +276,13 @@ put_handle(OmfHttp *http, CURL *handle)
 static bool
 set_request(OmfHttp *http, OmfExchange *exchange, CURL *handle)
 {
-	if (!SET(handle, CURLOPT_URL, exchange->url) ||
-		!SET(handle, CURLOPT_PRIVATE, exchange) ||
-		!SET(handle, CURLOPT_WRITEDATA, exchange) ||
-		!SET(handle, CURLOPT_HEADERDATA, exchange) ||
-		!SET(handle, CURLOPT_PREREQDATA, exchange) ||
-		!SET(handle, CURLOPT_ERRORBUFFER, exchange->reply.words) ||
-		!SET(handle, CURLOPT_FRESH_CONNECT, exchange->method == OMF_PUT ? 1L : 0L) ||
-		!SET(handle, CURLOPT_HTTPHEADER,
-			 exchange->body != NULL ? http->body_headers : http->headers))
-		return false;
-
-	if (exchange->body != NULL)
-		return SET(handle, CURLOPT_POST, 1L) &&
-			   SET(handle, CURLOPT_POSTFIELDSIZE_LARGE,
-				   (curl_off_t) strlen(exchange->body)) &&
-			   SET(handle, CURLOPT_POSTFIELDS, exchange->body) &&
-			   SET(handle, CURLOPT_CUSTOMREQUEST, omf_method_name(exchange->method));
-	return SET(handle, CURLOPT_HTTPGET, 1L) &&
-		   SET(handle, CURLOPT_CUSTOMREQUEST,
-			   exchange->method == OMF_GET ? NULL : omf_method_name(exchange->method));
+	return SET(handle, CURLOPT_URL, exchange->url) &&
+		   SET(handle, CURLOPT_PRIVATE, exchange) &&
+		   SET(handle, CURLOPT_WRITEDATA, exchange) &&
+		   SET(handle, CURLOPT_HEADERDATA, exchange) &&
+		   SET(handle, CURLOPT_PREREQDATA, exchange) &&
+		   SET(handle, CURLOPT_ERRORBUFFER, exchange->reply.words) &&
+		   (exchange->method == OMF_GET || set_other(http, exchange, handle));
 }
 
 /* ----- one exchange ----- */
@@ -278,7 +290,7 @@ set_request(OmfHttp *http, OmfExchange *exchange, CURL *handle)
 bool
 omf_http_start(OmfHttp *http, OmfExchange *exchange)
 {
-	CURL *handle = get_handle(http);
+	CURL *handle = get_handle(http, exchange->method);
 
 	if (http->unswept)
 		omf_sockets_sweep(http->sockets);
@@ -291,7 +303,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	if (!set_request(http, exchange, handle) ||
 		curl_multi_add_handle(http->multi, handle) != CURLM_OK)
 	{
-		put_handle(http, handle);
+		put_handle(http, exchange->method, handle);
 		return false;
 	}
 	exchange->http = http;
@@ -306,7 +318,7 @@ omf_http_stop(OmfExchange *exchange)
 		return;
 	curl_multi_remove_handle(exchange->http->multi, exchange->handle);
 	exchange->http->unswept |= exchange->sendings == 0;
-	put_handle(exchange->http, exchange->handle);
+	put_handle(exchange->http, exchange->method, exchange->handle);
 	exchange->handle = NULL;
 }
 
@@ -566,7 +578,7 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 			*reason = "libcurl lacks a feature that is needed here, such as TLS.";
 			http->multi = curl_multi_init();
 			if (http->multi != NULL && set_multi(http))
-				http->spare[0] = get_handle(http);
+				http->spare[0] = make_handle(http);
 			if (http->spare[0] != NULL)
 			{
 				http->nspare = 1;

@@ -225,7 +225,10 @@ find(struct json_object *value, const char *path, struct json_object **found)
 
 		if (!json_object_is_type(value, json_type_object))
 			return false;
-		snprintf(name, sizeof(name), "%.*s", (int) length, path);
+		if (length >= sizeof(name))
+			return false;
+		memcpy(name, path, length);
+		name[length] = '\0';
 		(void) json_object_object_get_ex(value, name, &member);
 		value = member;
 		path += length + (path[length] == '.' ? 1 : 0);

@@ -169,8 +169,11 @@ is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
 }
 
 static bool
-is_equality(Oid opno, const OmfKeyColumn *column, bool as_text)
+is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
 {
+	/* a UUID has one text only as long as case matters */
+	if (as_text && OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return false;
 	if (column->type == UUIDOID && !as_text)
 		return opno == lookup_type_cache(UUIDOID, TYPECACHE_EQ_OPR)->eq_opr;
 	return opno == TextEqualOperator;
@@ -182,16 +185,19 @@ split_comparison(Node *node, const OmfKeyColumn *column, Comparison *comparison)
 {
 	List *args;
 	Oid opno;
+	Oid collation;
 
 	comparison->is_array = false;
 	if (IsA(node, OpExpr))
 	{
 		opno = ((OpExpr *) node)->opno;
+		collation = ((OpExpr *) node)->inputcollid;
 		args = ((OpExpr *) node)->args;
 	}
 	else if (IsA(node, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) node)->useOr)
 	{
 		opno = ((ScalarArrayOpExpr *) node)->opno;
+		collation = ((ScalarArrayOpExpr *) node)->inputcollid;
 		args = ((ScalarArrayOpExpr *) node)->args;
 		comparison->is_array = true;
 	}
@@ -202,11 +208,11 @@ split_comparison(Node *node, const OmfKeyColumn *column, Comparison *comparison)
 
 	comparison->value = lsecond(args);
 	if (is_key_side(linitial(args), column, &comparison->as_text))
-		return is_equality(opno, column, comparison->as_text);
+		return is_equality(opno, collation, column, comparison->as_text);
 	comparison->value = linitial(args);
 	return !comparison->is_array &&
 		   is_key_side(lsecond(args), column, &comparison->as_text) &&
-		   is_equality(opno, column, comparison->as_text);
+		   is_equality(opno, collation, column, comparison->as_text);
 }
 
 /*
@@ -264,6 +270,22 @@ omf_is_key_clause(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 		return false;
 	foreach (cell, comparisons)
 		if (!is_plannable_value(root, ((Comparison *) lfirst(cell))->value, column))
+			return false;
+	return true;
+}
+
+bool
+omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column)
+{
+	Comparison comparison;
+	ListCell *cell;
+
+	if (column->type != UUIDOID)
+		return false;
+	if (!is_orclause(clause))
+		return split_comparison(clause, column, &comparison);
+	foreach (cell, ((BoolExpr *) clause)->args)
+		if (!omf_is_exact_key_clause(lfirst(cell), column))
 			return false;
 	return true;
 }

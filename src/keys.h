@@ -38,6 +38,13 @@ extern bool omf_is_key_type(Oid base_type);
 extern bool omf_is_key_clause(PlannerInfo *root, Node *clause,
 							  const OmfKeyColumn *column);
 
+/*
+ * Does such a clause say no more than that, so that every row of its keys
+ * passes it?  Not with an AND below its OR, and not for a text column, where
+ * the same UUID has several spellings.
+ */
+extern bool omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column);
+
 /* How many keys such a clause is going to give. */
 extern double omf_estimate_keys(PlannerInfo *root, Node *clause,
 								const OmfKeyColumn *column);

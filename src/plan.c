@@ -409,17 +409,29 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	RelInfo *info = rel->fdw_private;
 	OmfKeyColumn key;
 	List *keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
+	List *local = extract_actual_clauses(scan_clauses, false);
+	List *recheck = NIL;
 	List *fdw_private;
+	ListCell *cell;
 
 	(void) relid;
 	(void) path;
+
+	/*
+	 * A row passes a clause that says no more than what its key may be: only
+	 * EvalPlanQual has to look again.  A long "= ANY ($1)" is a search from
+	 * end to end for every row.
+	 */
+	foreach (cell, keys)
+		if (omf_is_exact_key_clause(lfirst(cell), &key))
+			recheck = lappend(recheck, lfirst(cell));
+	local = list_difference_ptr(local, recheck);
 	fdw_private = list_make5(makeString(pstrdup(info->resource->name)),
 							 makeInteger((int) info->key.attno),
 							 makeInteger((int) info->key.type),
 							 info->fields,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
-	return make_foreignscan(tlist, extract_actual_clauses(scan_clauses, false),
-							rel->relid, keys, fdw_private, NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, local, rel->relid, keys, fdw_private, NIL, recheck, outer_plan);
 }
 
 List *
