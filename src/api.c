@@ -49,6 +49,32 @@ match_secret(const char *text, const char *secret, bool encoded)
 	return (size_t) (text - start);
 }
 
+/*
+ * The same for the secret as a JSON string has it, where any character may
+ * stand as \\u00XX, and these have a backslash before them.
+ */
+static size_t
+match_escaped(const char *text, const char *secret)
+{
+	const char *start = text;
+
+	for (; *secret != '\0'; secret++)
+	{
+		char code[8];
+
+		snprintf(code, sizeof(code), "\\u%04x", (unsigned char) *secret);
+		if (strncasecmp(text, code, 6) == 0)
+			text += 6;
+		else if (*text == '\\' && text[1] == *secret && strchr("\"\\/", *secret) != NULL)
+			text += 2;
+		else if (*text == *secret && *secret != '\\')
+			text++;
+		else
+			return 0;
+	}
+	return (size_t) (text - start);
+}
+
 /* Mark in `covered` what of `text` belongs to the secret. */
 static void
 cover_secret(const char *text, const char *secret, char *covered)
@@ -59,6 +85,7 @@ cover_secret(const char *text, const char *secret, char *covered)
 	{
 		memset(covered + i, 1, match_secret(text + i, secret, false));
 		memset(covered + i, 1, match_secret(text + i, secret, true));
+		memset(covered + i, 1, match_escaped(text + i, secret));
 	}
 }
 

@@ -132,6 +132,8 @@ omf_async_notify(AsyncRequest *areq)
 	Bell *bell = omf_fetch_wake_arg(fetch);
 	OmfPollEvent event;
 
+	omf_session_end_waits();
+
 	/* acknowledge the timer; the engine looks after its sockets itself */
 	(void) omf_pollset_collect(bell->pollset, &event, 1);
 	omf_channel_drive(omf_fetch_channel(fetch));

@@ -21,6 +21,7 @@
 #include "foreign/fdwapi.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -172,6 +173,35 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 	}
 }
 
+/*
+ * The values as the outer plan has them.  A parameterised path stays the same
+ * at whatever outer join it is used, so its Vars may lack nulling relations
+ * that those of the outer side have; PostgreSQL lets that pass for the
+ * parameters of a nested loop only.
+ */
+static Node *
+as_outer_has_it(Node *node, void *targetlist)
+{
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) || IsA(node, PlaceHolderVar))
+		foreach (cell, (List *) targetlist)
+		{
+			Node *other = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+			if (nodeTag(node) != nodeTag(other))
+				continue;
+			if (IsA(node, Var)
+					? ((Var *) node)->varno == ((Var *) other)->varno &&
+						  ((Var *) node)->varattno == ((Var *) other)->varattno
+					: ((PlaceHolderVar *) node)->phid == ((PlaceHolderVar *) other)->phid)
+				return copyObject(other);
+		}
+	return expression_tree_mutator(node, as_outer_has_it, targetlist);
+}
+
 /* PlanCustomPath */
 static Plan *
 plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
@@ -188,7 +218,7 @@ plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	plan->flags = path->flags;
 	plan->custom_plans = custom_plans;
 	plan->custom_scan_tlist = copyObject(outer->targetlist);
-	plan->custom_exprs = copyObject(linitial(path->custom_private));
+	plan->custom_exprs = (List *) as_outer_has_it(linitial(path->custom_private), outer->targetlist);
 	plan->custom_private = copyObject(list_copy_tail(path->custom_private, 1));
 	plan->methods = omf_prefetch_scan_methods();
 	return (Plan *) plan;

@@ -270,8 +270,15 @@ omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 			take_wishes(fetch);
 			ask = pop_ready(fetch);
 		}
+		if (ask == NULL && is_at_end(fetch))
+			return OMF_FETCH_END;
 		if (ask == NULL)
-			return is_at_end(fetch) ? OMF_FETCH_END : OMF_FETCH_BLOCKED;
+		{
+			/* what taking up wishes has driven may have brought more of them */
+			if (peek_wish(fetch) != NULL && omf_engine_room(fetch->channel->engine) > 0)
+				continue;
+			return OMF_FETCH_BLOCKED;
+		}
 		if (ask->lookup->state == OMF_LOOKUP_FAILED)
 			omf_raise(OMF_ACTION_READ, ask->lookup->error);
 		if (ask->lookup->state == OMF_LOOKUP_FOUND)

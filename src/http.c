@@ -61,6 +61,8 @@ struct OmfHttp
 	CURL **spare;                    /* handles for reuse */
 	int nspare;                      /* how many */
 	OmfSockets *sockets;             /* libcurl's */
+	int nflying;                     /* exchanges in flight */
+	uint64_t starts;                 /* exchanges begun so far */
 	bool unswept;                    /* some may have been closed behind our back */
 	int64_t timer;                   /* when libcurl wants a call, or -1 */
 };
@@ -99,8 +101,20 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	 * connection that is only a refused stream, which is safe; but a start
 	 * goes over a fresh connection every time it is sent, so not this way.
 	 */
-	if (exchange->sendings++ > 0 && exchange->method == OMF_PUT)
+	if (exchange->sendings++ == 0)
+	{
+		exchange->alone = exchange->http->nflying == 1;
+		exchange->starts = exchange->http->starts;
+	}
+	else if (exchange->method == OMF_PUT)
+	{
+		/* another stream on the connection makes it a reused one for libcurl */
+		if (!exchange->alone || exchange->starts != exchange->http->starts)
+			exchange->reply.outcome = OMF_LOST;
 		return CURL_PREREQFUNC_ABORT;
+	}
+	else
+		exchange->reply.earlier_unknown = true;
 
 	exchange->reply.sent_at = (int64_t) time(NULL);
 	exchange->on_sending(exchange);
@@ -308,6 +322,8 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	}
 	exchange->http = http;
 	exchange->handle = handle;
+	http->nflying++;
+	http->starts++;
 	return true;
 }
 
@@ -317,6 +333,7 @@ omf_http_stop(OmfExchange *exchange)
 	if (exchange->handle == NULL)
 		return;
 	curl_multi_remove_handle(exchange->http->multi, exchange->handle);
+	exchange->http->nflying--;
 	exchange->http->unswept |= exchange->sendings == 0;
 	put_handle(exchange->http, exchange->method, exchange->handle);
 	exchange->handle = NULL;
@@ -482,6 +499,13 @@ omf_http_collect(OmfHttp *http)
 }
 
 /* ----- making and unmaking ----- */
+
+void
+omf_http_init(void)
+{
+	/* a failure shows when a handle is made */
+	(void) curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 /* Append a header line, freeing nothing on failure. */
 static bool

@@ -41,9 +41,11 @@ struct OmfExchange
 	bool timed_out; /* libcurl's connect timeout ended it */
 
 	/* http.c's own */
-	OmfHttp *http; /* while in flight */
-	void *handle;  /* libcurl's CURL, while in flight */
-	int sendings;  /* how often libcurl sent it */
+	OmfHttp *http;   /* while in flight */
+	void *handle;    /* libcurl's CURL, while in flight */
+	int sendings;    /* how often libcurl sent it */
+	bool alone;      /* nothing else was in flight when it was first sent */
+	uint64_t starts; /* the engine's count of starts then */
 };
 
 typedef struct OmfHttpConfig
@@ -67,6 +69,9 @@ extern OmfHttp *omf_http_create(const OmfHttpConfig *config, const char **reason
 
 /* Close all connections.  No exchange may be in flight. */
 extern void omf_http_destroy(OmfHttp *http);
+
+/* To be called once, before anything else. */
+extern void omf_http_init(void);
 
 /* The descriptor that is readable while there is something to do. */
 extern int omf_http_fd(const OmfHttp *http);

@@ -56,6 +56,7 @@ struct OmfKeySource
 	Clause *clauses; /* a key passes all of them */
 	int nclauses;
 	bool is_text; /* the column is text or varchar */
+	bool strict;  /* a text that is no UUID is an error */
 };
 
 /* A growing array of keys. */
@@ -379,9 +380,12 @@ omf_keys_init(PlanState *state, List *clauses, const OmfKeyColumn *column)
 {
 	List *values;
 	List *shape;
+	OmfKeySource *source;
 
 	omf_keys_split(clauses, column, &values, &shape);
-	return omf_keys_init_split(state, values, shape, column->type);
+	source = omf_keys_init_split(state, values, shape, column->type);
+	source->strict = true;
+	return source;
 }
 
 /* Is that what uuid_out() could have written? */
@@ -436,6 +440,14 @@ add_value(const OmfKeySource *source, const Term *term, Datum value,
 	/* a uuid never has another text than this one: nothing to ask for */
 	if (term->as_text && !is_canonical_uuid(written))
 		return;
+	if (!source->strict)
+	{
+		pg_uuid_t uuid;
+
+		if (omf_api_parse_uuid(written, uuid.data))
+			add_key(vector, &uuid, NULL);
+		return;
+	}
 	add_key(vector, uuid_of_datum(DirectFunctionCall1(uuid_in, CStringGetDatum(written))),
 			source->is_text ? written : NULL);
 }

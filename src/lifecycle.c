@@ -212,7 +212,7 @@ make_call(Call *call, OmfMethod method, const char *path, const char *body)
 	PG_TRY();
 	{
 		while (omf_inbox_take(&call->inbox) == NULL)
-			omf_session_wait(call->session, &call->inbox);
+			omf_session_wait(call->session, &call->inbox, false);
 	}
 	PG_CATCH();
 	{
@@ -328,11 +328,14 @@ start_migration(FunctionCallInfo fcinfo, Call *call, const OmfSource *source, ch
 	char path[OMF_PATH_SIZE];
 
 	secrets[0] = omf_engine_token(omf_session_engine(call->session));
-	secrets[1] = source->password;
+	/* the API's words are UTF-8 */
+	secrets[1] = source->password == NULL
+					 ? NULL
+					 : pg_server_to_any(source->password, (int) strlen(source->password), PG_UTF8);
 
 	/* the API may show it as it stands in the body */
 	initStringInfo(&quoted);
-	escape_json(&quoted, source->password != NULL ? source->password : "");
+	escape_json(&quoted, secrets[1] != NULL ? secrets[1] : "");
 	quoted.data[quoted.len - 1] = '\0';
 	secrets[2] = quoted.data + 1;
 	call->secrets.texts = secrets;

@@ -159,6 +159,8 @@ page_problem(const OmfPage *page, int number)
 		return "A link of the page is to another host.";
 	if (page->next >= 0 && page->next <= number)
 		return "The page's link to the next one does not lead on.";
+	if (page->nrecords == 0 && number == 1 && page->total > 0)
+		return "The page is empty, though the listing is said to have clusters.";
 	if (page->total > (int64) OMF_PAGES_MAX * OMF_PAGE_SIZE || page->last > OMF_PAGES_MAX)
 		return "The listing has too many pages.";
 	return NULL;
@@ -174,7 +176,7 @@ learn_pages(OmfListing *listing, const OmfPage *page, int number)
 	listing->page_size = Max(listing->page_size, page->nrecords);
 	if (page->last > 0)
 		pages = page->last;
-	else if (page->total >= 0)
+	else if (page->total >= 0 && page->nrecords > 0)
 		pages = Max(1, (page->total + listing->page_size - 1) / Max(listing->page_size, 1));
 	if (page->next > 0)
 		pages = Max(pages, number + 1);
@@ -186,6 +188,7 @@ static void
 go_on(OmfListing *listing, const OmfPage *page, int number, int added)
 {
 	learn_pages(listing, page, number);
+	listing->pages = Min(listing->pages, OMF_PAGES_MAX + 1);
 	if (listing->pages < 0 && added > 0)
 		ask_page(listing, number + 1); /* nobody says: see whether there is one */
 	while (listing->asked < listing->pages)

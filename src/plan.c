@@ -351,6 +351,18 @@ key_join_clauses(PlannerInfo *root, RelOptInfo *rel)
 	return clauses;
 }
 
+/* list_member() does without: before PostgreSQL 16 a Bitmapset is no Node. */
+static bool
+has_relids(List *list, Relids relids)
+{
+	ListCell *cell;
+
+	foreach (cell, list)
+		if (bms_equal(lfirst(cell), relids))
+			return true;
+	return false;
+}
+
 /*
  * Is a view with a security barrier involved in what this is a subquery of?
  * A join in such a view may hide clusters, and a request for one that it hides
@@ -374,6 +386,7 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	List *outers = NIL;
 	ListCell *cell;
+	Cost penalty = 0;
 
 	(void) relid;
 	foreach (cell, key_join_clauses(root, rel))
@@ -385,11 +398,22 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 			continue;
 		outer = bms_union(restriction->clause_relids, rel->lateral_relids);
 		outer = bms_del_member(outer, (int) rel->relid);
-		if (!bms_is_empty(outer) && !list_member(outers, outer))
+		if (!bms_is_empty(outer) && !has_relids(outers, outer))
 			outers = lappend(outers, outer);
 	}
-	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo,
-				  outers != NIL && is_below_barrier(root) ? BARRIER_COST : 0);
+	if (is_below_barrier(root))
+	{
+		/*
+		 * Where the key is a constant there is no join clause left to go by:
+		 * then the scan is to be made once the others have rows.
+		 */
+		Relids others = bms_del_member(bms_copy(root->all_baserels), (int) rel->relid);
+
+		if (outers == NIL && !bms_is_empty(others) && rel->reloptkind == RELOPT_BASEREL)
+			outers = list_make1(bms_union(others, rel->lateral_relids));
+		penalty = outers != NIL ? BARRIER_COST : 0;
+	}
+	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo, penalty);
 	foreach (cell, outers)
 	{
 		Relids outer = lfirst(cell);

@@ -99,7 +99,7 @@ omf_iterate_scan(ForeignScanState *node)
 
 	/* below an Append that waits for several scans, don't wait here */
 	step = omf_fetch_step(state->fetch, &answer);
-	if (step == OMF_FETCH_BLOCKED && !node->ss.ps.async_capable)
+	if (step == OMF_FETCH_BLOCKED && (!node->ss.ps.async_capable || node->ss.ps.state->es_epq_active != NULL))
 		step = omf_fetch_next(state->fetch, &answer) ? OMF_FETCH_ANSWER : OMF_FETCH_END;
 	state->blocked = (step == OMF_FETCH_BLOCKED);
 	if (step == OMF_FETCH_ANSWER)

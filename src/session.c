@@ -199,6 +199,7 @@ on_catalog_change(Datum arg, int cacheid, uint32 hash)
 void
 omf_session_init(void)
 {
+	omf_http_init();
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_catalog_change, (Datum) 0);
 }
@@ -379,7 +380,7 @@ omf_session_engine(OmfSession *session)
 /* ----- waiting ----- */
 
 void
-omf_session_wait(OmfSession *session, const OmfInbox *inbox)
+omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 {
 	OmfEngine *engine = session->engine;
 	WaitEvent event;
@@ -387,13 +388,29 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox)
 
 	if (wait_event == 0)
 		wait_event = omf_new_wait_event("OnlineMigrationsHttp");
+	CHECK_FOR_INTERRUPTS();
 	omf_engine_drive(engine);
-	if (!TAILQ_EMPTY(&inbox->done))
+	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
 	if (timeout != 0 &&
 		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1, wait_event) > 0 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
+	omf_engine_end_wait(engine);
 	CHECK_FOR_INTERRUPTS();
+}
+
+void
+omf_session_end_waits(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (session->engine != NULL)
+			omf_engine_end_wait(session->engine);
+	}
 }

@@ -41,6 +41,9 @@ extern double omf_session_clusters(Oid serverid);
 /* Remember it. */
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
 
+/* An Append has waited for several sessions, and does so no more. */
+extern void omf_session_end_waits(void);
+
 extern OmfEngine *omf_session_engine(OmfSession *session);
 
 /*
@@ -49,6 +52,6 @@ extern OmfEngine *omf_session_engine(OmfSession *session);
  * still be empty afterwards.  Ends with an error on cancel, statement_timeout
  * and termination.
  */
-extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox);
+extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room);
 
 #endif /* OMF_SESSION_H */

@@ -186,7 +186,7 @@ settle(OmfChannel *channel)
 void
 omf_channel_wait(OmfChannel *channel)
 {
-	omf_session_wait(channel->session, &channel->inbox);
+	omf_session_wait(channel->session, &channel->inbox, !slist_is_empty(&channel->room_waiters));
 	settle(channel);
 }
 

@@ -376,6 +376,14 @@ start_requests(OmfEngine *engine)
 }
 
 void
+omf_engine_end_wait(OmfEngine *engine)
+{
+	if (engine->wait_started >= 0)
+		engine->waited += omf_pollset_now() - engine->wait_started;
+	engine->wait_started = -1;
+}
+
+void
 omf_engine_drive(OmfEngine *engine)
 {
 	sigset_t all;
@@ -385,9 +393,7 @@ omf_engine_drive(OmfEngine *engine)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 
-	if (engine->wait_started >= 0)
-		engine->waited += omf_pollset_now() - engine->wait_started;
-	engine->wait_started = -1;
+	omf_engine_end_wait(engine);
 
 	omf_http_collect(engine->http);
 	do

@@ -95,6 +95,9 @@ extern int omf_engine_fd(const OmfEngine *engine);
  */
 extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
 
+/* The wait is over, whatever ended it: what comes now does not count. */
+extern void omf_engine_end_wait(OmfEngine *engine);
+
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
 
