@@ -21,6 +21,9 @@
 
 #define PREFIX "/v2/databases"
 
+/* The most clusters on a page, and one that the list has shifted there. */
+#define PAGE_MAX 1001
+
 /* A request, taken apart. */
 typedef struct Call
 {
@@ -330,7 +333,9 @@ list(Exchange *exchange, const Call *call)
 	char *tag = query_parameter(call->query, "tag_name");
 	int64_t page = query_number(call->query, "page", 1);
 	int64_t per_page = query_number(call->query, "per_page", 20);
-	int64_t total = cluster_count(call->token->account, tag);
+	Cluster *found[PAGE_MAX];
+	int64_t total;
+	int nfound;
 	json_object *body = json_object_new_object();
 	json_object *databases = json_object_new_array();
 	int64_t first;
@@ -338,8 +343,9 @@ list(Exchange *exchange, const Call *call)
 	if (per_page > config.list_max_page)
 		per_page = config.list_max_page;
 	first = (page - 1) * per_page - (config.list_shift && page > 1 ? 1 : 0);
-	for (int64_t i = first; i < page * per_page && i < total; i++)
-		json_object_array_add(databases, cluster_json(cluster_nth(call->token->account, tag, (int) i)));
+	nfound = cluster_slice(call->token->account, tag, first, page * per_page - first, found, &total);
+	for (int i = 0; i < nfound; i++)
+		json_object_array_add(databases, cluster_json(found[i]));
 	json_object_object_add(body, "databases", databases);
 	if (config.list_links)
 		add_links(body, exchange, page, per_page, (total + per_page - 1) / per_page);

@@ -254,6 +254,8 @@ set_config(Control *control)
 	config.list_links = json_flag(body, "list_links", config.list_links);
 	config.list_total = json_flag(body, "list_total", config.list_total);
 	config.list_max_page = json_int(body, "list_max_page", config.list_max_page);
+	if (config.list_max_page > 1000)
+		config.list_max_page = 1000;
 	config.list_shift = json_flag(body, "list_shift", config.list_shift);
 	config.list_loop = json_int(body, "list_loop", config.list_loop);
 	config.list_other_host = json_flag(body, "list_other_host", config.list_other_host);

@@ -244,13 +244,20 @@ is_listed(const Cluster *cluster, const char *account, const char *tag)
 }
 
 int
-cluster_count(const char *account, const char *tag)
+cluster_slice(const char *account, const char *tag, int64_t first, int64_t count, Cluster **page,
+			  int64_t *total)
 {
-	int count = 0;
+	int found = 0;
 
+	*total = 0;
 	for (int i = 0; i < nclusters; i++)
-		count += is_listed(clusters[i], account, tag);
-	return count;
+		if (is_listed(clusters[i], account, tag))
+		{
+			if (*total >= first && found < count)
+				page[found++] = clusters[i];
+			(*total)++;
+		}
+	return found;
 }
 
 Cluster *

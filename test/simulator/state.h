@@ -75,7 +75,13 @@ extern json_object *cluster_json(const Cluster *cluster);
 
 /* The n-th cluster of an account, with that tag if not NULL; NULL at the end. */
 extern Cluster *cluster_nth(const char *account, const char *tag, int n);
-extern int cluster_count(const char *account, const char *tag);
+
+/*
+ * The clusters number `first` and following of those, `count` at most, into
+ * `page`; returns how many these are, and *total, how many there are in all.
+ */
+extern int cluster_slice(const char *account, const char *tag, int64_t first, int64_t count,
+						 Cluster **page, int64_t *total);
 
 /* The status that a GET shows, or NULL: not found. */
 extern const char *migration_status(const Migration *migration);
