@@ -15,10 +15,11 @@ ANALYZE few, many;
 SELECT count(*) FROM clusters;
 \! simctl log --clear >/dev/null
 
-EXPLAIN (COSTS OFF) SELECT i, status FROM few JOIN online_migrations ON database_cluster_uuid = k;
-EXPLAIN (COSTS OFF) SELECT * FROM few WHERE k IN (SELECT database_cluster_uuid FROM online_migrations WHERE status = 'done');
+-- (Which side of a key stands first differs between versions.)
+EXPLAIN (COSTS OFF) SELECT i, status FROM few JOIN online_migrations ON database_cluster_uuid = k \g | grep -v 'Remote Keys'
+EXPLAIN (COSTS OFF) SELECT * FROM few WHERE k IN (SELECT database_cluster_uuid FROM online_migrations WHERE status = 'done') \g | grep -v 'Remote Keys'
 SET online_migrations_fdw.enable_batched_join = off;
-EXPLAIN (COSTS OFF) SELECT i, status FROM few JOIN online_migrations ON database_cluster_uuid = k;
+EXPLAIN (COSTS OFF) SELECT i, status FROM few JOIN online_migrations ON database_cluster_uuid = k \g | grep -v 'Remote Keys'
 RESET online_migrations_fdw.enable_batched_join;
 \! simctl log --clear
 
