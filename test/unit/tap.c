@@ -19,7 +19,6 @@
 
 static int assertions;
 static int failures;
-static const char *todo_reason;
 
 void
 begin_tests(void)
@@ -39,12 +38,6 @@ finish_tests(void)
 	if (failures > 0)
 		printf("# %d of %d failed\n", failures, assertions);
 	return failures > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-void
-todo(const char *reason)
-{
-	todo_reason = reason;
 }
 
 /* One line of `text`: a name must not end the line or look like a mark. */
@@ -70,9 +63,7 @@ assertion(bool held, const char *name, va_list arguments)
 	vsnprintf(line, sizeof(line), name, arguments);
 	printf("%sok %d - ", held ? "" : "not ", ++assertions);
 	print_clean(line);
-	if (todo_reason != NULL)
-		printf(" # TODO %s", todo_reason);
-	else if (!held)
+	if (!held)
 		failures++;
 	putchar('\n');
 	return held;

@@ -31,12 +31,6 @@ extern bool is_number(long long got, long long expected, const char *name, ...)
 extern bool is_text(const char *got, const char *expected, const char *name, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/*
- * The assertions that follow are of something known to be wrong, and don't
- * make the program fail; NULL ends that.
- */
-extern void todo(const char *reason);
-
 /* A line for the reader. */
 extern void note(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
