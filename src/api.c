@@ -208,6 +208,8 @@ error_kind(OmfMethod method, const OmfReply *reply)
 			return method == OMF_PUT ? OMF_ERROR_UNKNOWN : OMF_ERROR_LOST;
 		case OMF_TOO_LARGE:
 			return OMF_ERROR_TOO_LARGE;
+		case OMF_HELD_BACK:
+			return OMF_ERROR_RATE_LIMIT;
 		case OMF_NO_MEMORY:
 			break;
 	}
@@ -220,6 +222,8 @@ limit_resets_in(const OmfReply *reply)
 {
 	int64_t now = (int64_t) time(NULL);
 
+	if (reply->outcome == OMF_HELD_BACK)
+		return reply->retry_after;
 	if (reply->outcome != OMF_ANSWERED || reply->http_status != 429)
 		return -1;
 	if (reply->retry_after >= 0)

@@ -113,11 +113,12 @@ omf_async_configure_wait(AsyncRequest *areq)
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
 	AppendState *requestor = (AppendState *) areq->requestor;
 	OmfFetch *fetch = omf_scan_fetch(node);
+	OmfChannel *channel = omf_fetch_channel(fetch);
 	Bell *bell = omf_fetch_wake_arg(fetch);
 
 	if (bell == NULL)
 		bell = hang_bell(fetch);
-	(void) omf_engine_prepare_wait(omf_fetch_channel(fetch)->engine, true);
+	omf_session_tell_pause(channel->session, omf_engine_prepare_wait(channel->engine, true));
 	if (omf_fetch_is_ready(fetch))
 		ring_bell(bell);
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,

@@ -92,6 +92,25 @@
 #define omf_new_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/*
+ * Shared memory without shared_preload_libraries came with PostgreSQL 17;
+ * before, it has to be asked for while the postmaster starts.
+ */
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#define OMF_HAS_SHMEM_HOOKS 0
+static inline void *
+omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory))
+{
+	bool found;
+
+	return GetNamedDSMSegment(name, size, init, &found);
+}
+#else
+#define OMF_HAS_SHMEM_HOOKS 1
+#define omf_named_shared_memory(name, size, init) NULL
+#endif
+
 /* Path and plan nodes grew arguments. */
 #if PG_VERSION_NUM >= 180000
 #define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \

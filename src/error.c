@@ -82,6 +82,8 @@ detail_of(const OmfError *error)
 	appendStringInfo(&detail, "%s %s: ", omf_method_name(error->method), error->path);
 	if (error->http_status != 0)
 		appendStringInfo(&detail, "HTTP status %d", error->http_status);
+	else if (error->kind == OMF_ERROR_RATE_LIMIT)
+		appendStringInfoString(&detail, "not sent");
 	else
 		appendStringInfoString(&detail, "no answer");
 	if (error->api_id[0] != '\0')

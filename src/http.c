@@ -50,21 +50,23 @@
 
 struct OmfHttp
 {
-	const OmfHttpConfig *config;     /* the owner's */
-	bool encrypted;                  /* https? */
-	bool multiplexed;                /* no HTTP/1.x answer over TLS yet */
-	CURLM *multi;                    /* libcurl's */
-	OmfPollset *pollset;             /* all sockets and the timer */
-	int own_fds;                     /* descriptors counted for the pollset */
-	struct curl_slist *headers;      /* of requests without a body */
-	struct curl_slist *body_headers; /* of requests with one */
-	CURL **spare;                    /* handles for reuse */
-	int nspare;                      /* how many */
-	OmfSockets *sockets;             /* libcurl's */
-	int nflying;                     /* exchanges in flight */
-	uint64_t starts;                 /* exchanges begun so far */
-	bool unswept;                    /* some may have been closed behind our back */
-	int64_t timer;                   /* when libcurl wants a call, or -1 */
+	const OmfHttpConfig *config;        /* the owner's */
+	bool encrypted;                     /* https? */
+	bool multiplexed;                   /* no HTTP/1.x answer over TLS yet */
+	CURLM *multi;                       /* libcurl's */
+	OmfPollset *pollset;                /* all sockets and the timer */
+	int own_fds;                        /* descriptors counted for the pollset */
+	struct curl_slist *headers;         /* of requests without a body */
+	struct curl_slist *body_headers;    /* of requests with one */
+	CURL **spare;                       /* handles for reuse */
+	int nspare;                         /* how many */
+	OmfSockets *sockets;                /* libcurl's */
+	int nflying;                        /* exchanges in flight */
+	uint64_t starts;                    /* exchanges begun so far */
+	bool unswept;                       /* some may have been closed behind our back */
+	int64_t timer;                      /* when libcurl wants a call, or -1 */
+	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
+	int64_t date;                       /* the same in epoch seconds, or -1 */
 };
 
 /* ----- libcurl's callbacks: note things down, never throw ----- */
@@ -394,12 +396,21 @@ note_http_version(OmfHttp *http, CURL *handle)
 					  (long) http->config->max_concurrency);
 }
 
-/* Retry-After may be an HTTP date (RFC 9110, section 10.2.3). */
+/*
+ * The answer's time, and its Retry-After, which may be an HTTP date, too (RFC
+ * 9110, section 10.2.3).  Answers of the same second have the same Date.
+ */
 static void
-settle_retry_after(OmfReply *reply)
+settle_dates(OmfHttp *http, OmfReply *reply)
 {
 	time_t date;
 
+	if (strcmp(reply->date_text, http->date_text) != 0)
+	{
+		strcpy(http->date_text, reply->date_text);
+		http->date = (int64_t) curl_getdate(http->date_text, NULL);
+	}
+	reply->date = http->date;
 	if (reply->retry_after >= 0 || reply->retry_after_text[0] == '\0')
 		return;
 	date = curl_getdate(reply->retry_after_text, NULL);
@@ -419,7 +430,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
-	settle_retry_after(reply);
+	settle_dates(exchange->http, reply);
 	note_http_version(exchange->http, handle);
 	if (code != CURLE_OK && reply->words[0] == '\0')
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", curl_easy_strerror(code));

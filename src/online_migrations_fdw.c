@@ -12,9 +12,9 @@
  *	lifecycle.c  source.c							the SQL functions
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
- *	error.c  session.c  options.c					PostgreSQL's side of a call
+ *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call
  *	api.c  resource.c								what calls and answers mean
- *	transfer.c  retry.c								queue, concurrency, retries
+ *	transfer.c  retry.c  budget.c					queue, concurrency, retries, rate limit
  *	http.c  reply.c  sockets.c  pollset.c			exchanges over libcurl
  *	json.c  endpoint.c								formats
  *
@@ -31,6 +31,7 @@
 #include "async.h"
 #include "batch_join.h"
 #include "explain.h"
+#include "gate.h"
 #include "import.h"
 #include "plan.h"
 #include "scan.h"
@@ -46,6 +47,7 @@ void
 _PG_init(void)
 {
 	omf_session_init();
+	omf_gate_init();
 	omf_batch_join_init();
 }
 

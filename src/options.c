@@ -37,6 +37,7 @@
 #define HOUR_MS (60 * 60 * 1000)
 #define MAX_CONCURRENCY_MOST 250 /* what the API allows in a minute */
 #define MAX_RETRIES_MOST 100
+#define RATE_LIMIT_MOST 5000 /* what the API allows in an hour */
 
 typedef enum OptionType
 {
@@ -68,6 +69,7 @@ static const Option options[] = {
 	{"max_concurrency", ForeignServerRelationId, OPTION_INTEGER, CppAsString2(OMF_DEFAULT_CONCURRENCY), 1, MAX_CONCURRENCY_MOST},
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, "4", 0, MAX_RETRIES_MOST},
 	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "60s", 0, HOUR_MS},
+	{"rate_limit_reserve", ForeignServerRelationId, OPTION_INTEGER, "0", 0, RATE_LIMIT_MOST},
 	{"async_capable", ForeignServerRelationId, OPTION_BOOLEAN, "true", 0, 0},
 	{"async_capable", ForeignTableRelationId, OPTION_BOOLEAN, NULL, 0, 0},
 	{"resource", ForeignTableRelationId, OPTION_RESOURCE, "online_migrations", 0, 0},
@@ -397,6 +399,7 @@ omf_options_of_server(Oid serverid)
 	result.max_concurrency = server_integer(given, "max_concurrency");
 	result.max_retries = server_integer(given, "max_retries");
 	result.max_retry_wait_ms = server_duration(given, "max_retry_wait");
+	result.rate_limit_reserve = server_integer(given, "rate_limit_reserve");
 	return result;
 }
 

@@ -26,6 +26,7 @@ typedef struct OmfServerOptions
 	int max_concurrency;    /* 1 to 250 requests in flight */
 	int max_retries;        /* 0 to 100 tries after the first */
 	int max_retry_wait_ms;  /* 0 to 1 h */
+	int rate_limit_reserve; /* 0 to 5000 requests left to others */
 } OmfServerOptions;
 
 /* Options of a user mapping: at most one is set; palloc'd strings. */

@@ -31,6 +31,8 @@ reset_headers(OmfReply *reply)
 {
 	reply->headers_ended = false;
 	reply->content_encoded = false;
+	reply->date_text[0] = '\0';
+	reply->date = -1;
 	reply->retry_after_text[0] = '\0';
 	reply->retry_after = -1;
 	reply->ratelimit_limit = -1;
@@ -115,9 +117,11 @@ note_header(OmfReply *reply, const char *name, const char *value)
 	else if (strcasecmp(name, "retry-after") == 0)
 	{
 		reply->retry_after = parse_number(value);
-		if (strlen(value) < OMF_RETRY_AFTER_SIZE)
+		if (strlen(value) < sizeof(reply->retry_after_text))
 			strcpy(reply->retry_after_text, value);
 	}
+	else if (strcasecmp(name, "date") == 0 && strlen(value) < sizeof(reply->date_text))
+		strcpy(reply->date_text, value);
 }
 
 bool

@@ -36,12 +36,13 @@ typedef enum OmfOutcome
 	OMF_LOST,        /* the connection broke after the request was sent */
 	OMF_TIMED_OUT,   /* sent, and not answered within request_timeout */
 	OMF_TOO_LARGE,   /* the answer is over one of the caps */
+	OMF_HELD_BACK,   /* never sent: the rate limit allows none for too long */
 	OMF_NO_MEMORY    /* libcurl or we ran out of memory */
 } OmfOutcome;
 
-#define OMF_WORDS_SIZE 256      /* libcurl's CURL_ERROR_SIZE */
-#define OMF_REQUEST_ID_SIZE 72  /* a UUID and room for longer ones */
-#define OMF_RETRY_AFTER_SIZE 32 /* a number or an HTTP date */
+#define OMF_WORDS_SIZE 256     /* libcurl's CURL_ERROR_SIZE */
+#define OMF_REQUEST_ID_SIZE 72 /* a UUID and room for longer ones */
+#define OMF_HTTP_DATE_SIZE 40  /* the longest, in an obsolete form: 33 */
 
 /*
  * Cap of all header lines of one answer, interim answers included, in bytes.
@@ -52,25 +53,27 @@ typedef enum OmfOutcome
 /* -1 stands for a number that was not sent. */
 typedef struct OmfReply
 {
-	OmfOutcome outcome;                          /* how it ended */
-	int http_status;                             /* when answered */
-	char *body;                                  /* malloc'd, NUL-terminated, or NULL */
-	size_t body_length;                          /* in bytes */
-	size_t body_room;                            /* bytes allocated */
-	size_t body_max;                             /* cap, in bytes */
-	size_t header_bytes;                         /* of all header lines */
-	bool headers_ended;                          /* the empty line after them was seen */
-	bool content_encoded;                        /* has a Content-Encoding, never asked for */
-	char retry_after_text[OMF_RETRY_AFTER_SIZE]; /* Retry-After as sent */
-	int64_t retry_after;                         /* the same in seconds from then */
-	int64_t ratelimit_limit;                     /* requests per window */
-	int64_t ratelimit_remaining;                 /* requests left in it */
-	int64_t ratelimit_reset;                     /* epoch seconds */
-	char request_id[OMF_REQUEST_ID_SIZE];        /* X-Request-Id, or empty */
-	char words[OMF_WORDS_SIZE];                  /* libcurl's words on a failure */
-	int64_t sent_at;                             /* epoch seconds of the last sending, or 0 */
-	int tries;                                   /* how often it was sent */
-	bool earlier_unknown;                        /* an earlier try may have been carried out */
+	OmfOutcome outcome;                        /* how it ended */
+	int http_status;                           /* when answered */
+	char *body;                                /* malloc'd, NUL-terminated, or NULL */
+	size_t body_length;                        /* in bytes */
+	size_t body_room;                          /* bytes allocated */
+	size_t body_max;                           /* cap, in bytes */
+	size_t header_bytes;                       /* of all header lines */
+	bool headers_ended;                        /* the empty line after them was seen */
+	bool content_encoded;                      /* has a Content-Encoding, never asked for */
+	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
+	int64_t date;                              /* the same in epoch seconds */
+	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
+	int64_t retry_after;                       /* the same in seconds from then */
+	int64_t ratelimit_limit;                   /* requests per window */
+	int64_t ratelimit_remaining;               /* requests left in it */
+	int64_t ratelimit_reset;                   /* epoch seconds */
+	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
+	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
+	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
+	int tries;                                 /* how often it was sent */
+	bool earlier_unknown;                      /* an earlier try may have been carried out */
 } OmfReply;
 
 /* Forget all but body_max and what is said of earlier tries. */

@@ -33,6 +33,7 @@ omf_retry_maybe_done(const OmfReply *reply)
 	{
 		case OMF_UNREACHABLE:
 		case OMF_REFUSED:
+		case OMF_HELD_BACK:
 			return false;
 		case OMF_ANSWERED:
 			return reply->http_status >= 500;
@@ -102,7 +103,7 @@ OmfRetryAnswer
 omf_retry_decide(const OmfRetryQuestion *question)
 {
 	const OmfReply *reply = question->reply;
-	OmfRetryAnswer answer = {false, true, 0, false};
+	OmfRetryAnswer answer = {false, true, 0, -1};
 	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
 	int64_t pause;
 
@@ -121,10 +122,9 @@ omf_retry_decide(const OmfRetryQuestion *question)
 	}
 
 	pause = asked_pause(reply, question->now);
-	if (pause > question->max_wait_ms || question->retries >= question->max_retries)
-		return answer;
-	answer.again = true;
-	answer.hold_all = limited;
 	answer.delay_ms = pause >= 0 ? pause : backoff(question);
+	if (limited)
+		answer.hold_ms = answer.delay_ms;
+	answer.again = answer.delay_ms <= question->max_wait_ms && question->retries < question->max_retries;
 	return answer;
 }

@@ -46,7 +46,7 @@ typedef struct OmfRetryAnswer
 	bool again;       /* try again? */
 	bool counts;      /* does that count against max_retries? */
 	int64_t delay_ms; /* how long to wait before it, 0 or more */
-	bool hold_all;    /* a rate limit: nothing else is to be sent before */
+	int64_t hold_ms;  /* a rate limit: how long nothing at all is to be sent, else -1 */
 } OmfRetryAnswer;
 
 extern OmfRetryAnswer omf_retry_decide(const OmfRetryQuestion *question);

@@ -14,20 +14,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "foreign/foreign.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "gate.h"
 #include "options.h"
 #include "session.h"
 
@@ -53,6 +58,7 @@ struct OmfSession
 	int nclusters;          /* that a listing has shown, or -1 */
 	char *token_file;       /* malloc'd, or NULL */
 	FileStamp stamp;        /* of the token file when it was read */
+	OmfGatekeeper *keeper;  /* of the budget that the engine goes by */
 	OmfEngine *engine;      /* ours */
 	WaitEventSet *wait_set; /* the latch, postmaster death, the engine */
 };
@@ -60,7 +66,22 @@ struct OmfSession
 /* Few: one for every server and role that this backend has used. */
 static dlist_head sessions = DLIST_STATIC_INIT(sessions);
 
-static uint32 wait_event = 0;
+/* A pause that is longer than this is worth a word to who waits. */
+#define LONG_PAUSE_MS 5000
+
+/* What a backend that waits for us shows in pg_stat_activity. */
+static struct
+{
+	const char *name;
+	uint32 event; /* 0 until it was first needed */
+} wait_events[] = {
+	[OMF_WAIT_HTTP] = {"OnlineMigrationsHttp", 0},
+	[OMF_WAIT_RETRY] = {"OnlineMigrationsRetry", 0},
+	[OMF_WAIT_RATE_LIMIT] = {"OnlineMigrationsRateLimit", 0},
+};
+
+/* When the statement began in which a client was told of a pause. */
+static TimestampTz told_statement = 0;
 
 /* ----- descriptors that PostgreSQL is to know of ----- */
 
@@ -171,6 +192,7 @@ destroy_session(OmfSession *session)
 	if (session->wait_set != NULL)
 		FreeWaitEventSet(session->wait_set);
 	omf_engine_destroy(session->engine);
+	free(session->keeper);
 	free(session->token_file);
 	free(session);
 }
@@ -228,12 +250,11 @@ user_agent(void)
 					(int) strcspn(server, " "), server);
 }
 
-static OmfEngine *
-create_engine(Oid serverid, const char *token)
+static void
+create_engine(OmfSession *session, Oid serverid, const char *token)
 {
 	OmfServerOptions options = omf_options_of_server(serverid);
 	OmfEngineConfig config;
-	OmfEngine *engine;
 	const char *reason;
 
 	config.http.base_url = options.endpoint;
@@ -247,14 +268,15 @@ create_engine(Oid serverid, const char *token)
 	config.request_timeout_ms = options.request_timeout_ms;
 	config.max_retries = options.max_retries;
 	config.max_retry_wait_ms = options.max_retry_wait_ms;
+	config.reserve = options.rate_limit_reserve;
+	session->keeper = omf_gate_open(options.endpoint, token, &config.gate);
 
-	engine = omf_engine_create(&config, &reason);
-	if (engine == NULL)
+	session->engine = omf_engine_create(&config, &reason);
+	if (session->engine == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 				 errmsg("could not prepare connections to the API"),
 				 errdetail("%s", reason)));
-	return engine;
 }
 
 /* The latch, postmaster death and the engine's descriptor, for every wait. */
@@ -299,10 +321,10 @@ create_session(Oid serverid, const OmfUserOptions *user)
 						(errcode(ERRCODE_OUT_OF_MEMORY),
 						 errmsg("out of memory")));
 			read_token_file(user->token_file, token, &session->stamp);
-			session->engine = create_engine(serverid, token);
+			create_engine(session, serverid, token);
 		}
 		else
-			session->engine = create_engine(serverid, user->token);
+			create_engine(session, serverid, user->token);
 		session->wait_set = create_wait_set(session->engine);
 	}
 	PG_CATCH();
@@ -377,7 +399,43 @@ omf_session_engine(OmfSession *session)
 	return session->engine;
 }
 
+OmfBudget
+omf_session_budget(OmfSession *session)
+{
+	return omf_gate_look(session->keeper);
+}
+
 /* ----- waiting ----- */
+
+static uint32
+wait_event_of(const OmfEngine *engine)
+{
+	OmfWait wait = omf_engine_waits_for(engine);
+
+	if (wait_events[wait].event == 0)
+		wait_events[wait].event = omf_new_wait_event(wait_events[wait].name);
+	return wait_events[wait].event;
+}
+
+void
+omf_session_tell_pause(OmfSession *session, int64 timeout)
+{
+	OmfWait wait = omf_engine_waits_for(session->engine);
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	TimestampTz until;
+
+	if (wait == OMF_WAIT_HTTP || timeout <= LONG_PAUSE_MS ||
+		whereToSendOutput != DestRemote || told_statement == statement)
+		return;
+	told_statement = statement;
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	ereport(NOTICE,
+			(wait == OMF_WAIT_RETRY
+				 ? errmsg("waiting before the API is tried again")
+				 : errmsg("waiting for the API's rate limit"),
+			 errdetail("The pause lasts " INT64_FORMAT " s, until %s.",
+					   (timeout + 999) / 1000, timestamptz_to_str(until))));
+}
 
 void
 omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
@@ -386,15 +444,15 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 	WaitEvent event;
 	int64 timeout;
 
-	if (wait_event == 0)
-		wait_event = omf_new_wait_event("OnlineMigrationsHttp");
 	CHECK_FOR_INTERRUPTS();
 	omf_engine_drive(engine);
 	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
+	omf_session_tell_pause(session, timeout);
 	if (timeout != 0 &&
-		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1, wait_event) > 0 &&
+		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
+						 wait_event_of(engine)) > 0 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
 	omf_engine_end_wait(engine);

@@ -8,7 +8,7 @@
  * MAPPING make the next statement begin a new one; a token file that has
  * changed does so, too.
  *
- * May call: options.c, transfer.c, PostgreSQL's latch and caches.  Must
+ * May call: options.c, gate.c, transfer.c, PostgreSQL's latch and caches.  Must
  * never: know of plans, slots, or what is asked.
  *
  *-------------------------------------------------------------------------
@@ -41,10 +41,19 @@ extern double omf_session_clusters(Oid serverid);
 /* Remember it. */
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
 
+/* What is known of the rate limit of the session's token. */
+extern OmfBudget omf_session_budget(OmfSession *session);
+
 /* An Append has waited for several sessions, and does so no more. */
 extern void omf_session_end_waits(void);
 
 extern OmfEngine *omf_session_engine(OmfSession *session);
+
+/*
+ * The engine is about to be waited for that long, in milliseconds: once in a
+ * statement, an interactive client is told of a long pause.
+ */
+extern void omf_session_tell_pause(OmfSession *session, int64 timeout);
 
 /*
  * Drive the engine; if that brings nothing into the inbox, wait until there

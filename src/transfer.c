@@ -53,6 +53,8 @@ struct OmfRequest
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
 	int stale_retries;    /* that do not */
+	uint64_t permit;      /* of the present or last try */
+	bool uses_reserve;    /* may it use what is left to others? */
 };
 
 struct OmfEngine
@@ -64,7 +66,8 @@ struct OmfEngine
 	OmfRequestList flying;    /* REQUEST_FLYING */
 	int nflying;              /* length of flying */
 	int nwaiting;             /* length of queued and delayed together */
-	int64_t hold_until;       /* nothing is sent before, on the monotonic clock */
+	OmfBudget budget;         /* of the token, unless there is a gate to a shared one */
+	int64_t ask_at;           /* when the queue is to ask for permits again */
 	int64_t waited;           /* the waited clock: milliseconds spent waiting */
 	int64_t wait_started;     /* of the present wait, or -1 */
 	int64_t next_deadline;    /* no request's deadline is before this */
@@ -205,6 +208,58 @@ enter_state(OmfRequest *request, RequestState state)
 		request->engine->nwaiting++;
 }
 
+/* ----- the token's budget ----- */
+
+static OmfBudget *
+lock_budget(OmfEngine *engine)
+{
+	const OmfGate *gate = &engine->config.gate;
+
+	return gate->lock != NULL ? gate->lock(gate->arg) : &engine->budget;
+}
+
+static void
+unlock_budget(OmfEngine *engine)
+{
+	const OmfGate *gate = &engine->config.gate;
+
+	if (gate->unlock != NULL)
+		gate->unlock(gate->arg);
+}
+
+static OmfPermit
+ask_permit(OmfRequest *request, int64_t now)
+{
+	OmfEngine *engine = request->engine;
+	OmfPermit permit = omf_budget_ask(lock_budget(engine), now,
+									  request->uses_reserve ? 0 : engine->config.reserve);
+
+	unlock_budget(engine);
+	return permit;
+}
+
+/* What the answer says of the budget. */
+static void
+hear_budget(OmfRequest *request)
+{
+	struct timespec calendar;
+	int64_t now = omf_pollset_now();
+
+	clock_gettime(CLOCK_REALTIME, &calendar);
+	omf_budget_hear(lock_budget(request->engine), request->permit, &request->exchange.reply, now,
+					(int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
+	unlock_budget(request->engine);
+}
+
+static void
+hold_budget(OmfEngine *engine, int64_t pause_ms)
+{
+	int64_t now = omf_pollset_now();
+
+	omf_budget_hold(lock_budget(engine), now, pause_ms);
+	unlock_budget(engine);
+}
+
 /*
  * The try is over with what reply.outcome says: try again, or hand it over.
  */
@@ -218,6 +273,7 @@ finish_try(OmfRequest *request)
 
 	leave_state(request);
 	reply->tries++;
+	hear_budget(request);
 
 	question.method = request->exchange.method;
 	question.reply = reply;
@@ -230,6 +286,8 @@ finish_try(OmfRequest *request)
 	question.random = erand48(engine->jitter);
 	answer = omf_retry_decide(&question);
 
+	if (answer.hold_ms >= 0)
+		hold_budget(engine, answer.hold_ms);
 	if (!answer.again)
 	{
 		enter_state(request, REQUEST_DONE);
@@ -242,9 +300,7 @@ finish_try(OmfRequest *request)
 	if (omf_retry_maybe_done(reply))
 		reply->earlier_unknown = true;
 	request->not_before = omf_pollset_now() + answer.delay_ms;
-	if (answer.hold_all && request->not_before > engine->hold_until)
-		engine->hold_until = request->not_before;
-	enter_state(request, REQUEST_DELAYED);
+	enter_state(request, answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
 }
 
 static void
@@ -345,32 +401,75 @@ expire_requests(OmfEngine *engine)
 	}
 }
 
-/* Send queued requests as far as max_concurrency allows. */
-static bool
-start_requests(OmfEngine *engine)
+/* Queue the requests whose time to be tried again has come. */
+static void
+queue_delayed(OmfEngine *engine, int64_t now)
 {
-	int64_t now = omf_pollset_now();
-	bool started = false;
-	OmfRequest *request = TAILQ_FIRST(&engine->delayed);
+	OmfRequest *next;
 
-	while (request != NULL)
+	for (OmfRequest *request = TAILQ_FIRST(&engine->delayed); request != NULL; request = next)
 	{
-		OmfRequest *next = TAILQ_NEXT(request, link);
-
+		next = TAILQ_NEXT(request, link);
 		if (request->not_before <= now)
 		{
 			leave_state(request);
 			enter_state(request, REQUEST_QUEUED);
 		}
-		request = next;
 	}
-	if (engine->hold_until > now)
-		return false;
-	while (engine->nflying < engine->config.http.max_concurrency &&
-		   (request = TAILQ_FIRST(&engine->queued)) != NULL)
+}
+
+/* The rate limit allows the request too late: it fails without being sent. */
+static void
+hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
+{
+	OmfReply *reply = &request->exchange.reply;
+
+	leave_state(request);
+	reply->outcome = OMF_HELD_BACK;
+	reply->http_status = 0;
+	reply->retry_after = allowed_at == INT64_MAX ? -1 : (allowed_at - now + 999) / 1000;
+	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
+			 allowed_at == INT64_MAX
+				 ? "The server option \"rate_limit_reserve\" leaves nothing of the API's rate limit."
+				 : "The API's rate limit is used up.");
+	enter_state(request, REQUEST_DONE);
+}
+
+/* Send queued requests as far as max_concurrency and the rate limit allow. */
+static bool
+start_requests(OmfEngine *engine)
+{
+	int64_t now = omf_pollset_now();
+	bool started = false;
+	bool refused = false;
+	OmfRequest *next;
+
+	queue_delayed(engine, now);
+	engine->ask_at = INT64_MAX;
+	for (OmfRequest *request = TAILQ_FIRST(&engine->queued);
+		 request != NULL && engine->nflying < engine->config.http.max_concurrency;
+		 request = next)
 	{
-		start_try(request);
-		started = true;
+		OmfPermit permit;
+
+		next = TAILQ_NEXT(request, link);
+		if (refused && !request->uses_reserve)
+			continue;
+		permit = ask_permit(request, now);
+		if (permit.granted)
+		{
+			request->permit = permit.number;
+			start_try(request);
+			started = true;
+		}
+		else if (permit.allowed_at - now > engine->config.max_retry_wait_ms)
+			hold_back(request, permit.allowed_at, now);
+		else
+		{
+			refused = true;
+			if (permit.ask_at < engine->ask_at)
+				engine->ask_at = permit.ask_at;
+		}
 	}
 	return started;
 }
@@ -421,13 +520,9 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 	if (engine->next_deadline != INT64_MAX &&
 		now + (engine->next_deadline - engine->waited) < wake)
 		wake = now + (engine->next_deadline - engine->waited);
-	if (!TAILQ_EMPTY(&engine->queued) && engine->nflying < engine->config.http.max_concurrency)
-	{
-		int64_t start = engine->hold_until > now ? engine->hold_until : now;
-
-		if (start < wake)
-			wake = start;
-	}
+	if (!TAILQ_EMPTY(&engine->queued) && engine->nflying < engine->config.http.max_concurrency &&
+		engine->ask_at < wake)
+		wake = engine->ask_at;
 
 	if (wake == INT64_MAX)
 		timeout = -1;
@@ -437,6 +532,14 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 		omf_http_arm(engine->http, timeout);
 	engine->wait_started = now;
 	return timeout;
+}
+
+OmfWait
+omf_engine_waits_for(const OmfEngine *engine)
+{
+	if (engine->nflying > 0 || engine->nwaiting == 0)
+		return OMF_WAIT_HTTP;
+	return TAILQ_EMPTY(&engine->queued) ? OMF_WAIT_RETRY : OMF_WAIT_RATE_LIMIT;
 }
 
 int
@@ -505,7 +608,14 @@ omf_engine_submit(OmfEngine *engine, OmfInbox *inbox, OmfMethod method,
 	request->exchange.on_sending = on_sending;
 	TAILQ_INSERT_TAIL(&inbox->pending, request, inbox_link);
 	enter_state(request, REQUEST_QUEUED);
+	engine->ask_at = 0;
 	return request;
+}
+
+void
+omf_request_use_reserve(OmfRequest *request)
+{
+	request->uses_reserve = true;
 }
 
 void

@@ -12,8 +12,8 @@
  * (omf_engine_prepare_wait), waits that long or until the engine's descriptor
  * is readable, and then drives it (omf_engine_drive).
  *
- * May call: http.c, retry.c.  Must never: throw, palloc, log, wait, or know of PostgreSQL or of
- * what the API's answers mean.
+ * May call: http.c, retry.c, budget.c.  Must never: throw, palloc, log, wait,
+ * or know of PostgreSQL or of what the API's answers mean.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,14 +22,29 @@
 
 #include <sys/queue.h>
 
+#include "budget.h"
 #include "http.h"
 
 typedef struct OmfEngine OmfEngine;
 typedef struct OmfRequest OmfRequest;
 
+/*
+ * Where the token's budget is kept, if others share it: lock() hands it over
+ * until unlock().  Neither may throw, and both are called with all signals
+ * blocked.
+ */
+typedef struct OmfGate
+{
+	OmfBudget *(*lock)(void *arg); /* NULL: the engine has a budget of its own */
+	void (*unlock)(void *arg);
+	void *arg;
+} OmfGate;
+
 typedef struct OmfEngineConfig
 {
 	OmfHttpConfig http;        /* of the connections */
+	OmfGate gate;              /* to the token's budget */
+	int reserve;               /* requests of it that are left to others */
 	int request_timeout_ms;    /* from sending to the last byte, one try */
 	int max_retries;           /* tries after the first */
 	int64_t max_retry_wait_ms; /* the longest pause before a retry */
@@ -78,6 +93,9 @@ extern OmfRequest *omf_engine_submit(OmfEngine *engine, OmfInbox *inbox,
 									 const char *body, size_t body_max,
 									 void *owner);
 
+/* Let the request use what the option rate_limit_reserve leaves to others. */
+extern void omf_request_use_reserve(OmfRequest *request);
+
 /* The most requests in flight at once. */
 extern int omf_engine_concurrency(const OmfEngine *engine);
 
@@ -97,6 +115,16 @@ extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
 
 /* The wait is over, whatever ended it: what comes now does not count. */
 extern void omf_engine_end_wait(OmfEngine *engine);
+
+/* What an engine waits for. */
+typedef enum OmfWait
+{
+	OMF_WAIT_HTTP,      /* an answer, or a connection */
+	OMF_WAIT_RETRY,     /* the time to try again */
+	OMF_WAIT_RATE_LIMIT /* the time at which the rate limit allows more */
+} OmfWait;
+
+extern OmfWait omf_engine_waits_for(const OmfEngine *engine);
 
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);

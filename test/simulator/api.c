@@ -146,6 +146,7 @@ add_number(Exchange *exchange, const char *name, int64_t number)
 static void
 add_headers(Exchange *exchange, const Token *token)
 {
+	struct timespec now;
 	char id[64];
 
 	snprintf(id, sizeof(id), "51a0a7e0-0000-4000-8000-%012llx", (unsigned long long) exchange->number);
@@ -154,7 +155,9 @@ add_headers(Exchange *exchange, const Token *token)
 		return;
 	add_number(exchange, "ratelimit-limit", token->limit);
 	add_number(exchange, "ratelimit-remaining", token_remaining(token));
-	add_number(exchange, "ratelimit-reset", (int64_t) time(NULL) + (token_reset_ms(token) + 999) / 1000);
+	clock_gettime(CLOCK_REALTIME, &now);
+	add_number(exchange, "ratelimit-reset",
+			   ((int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000 + token_reset_ms(token) + 999) / 1000);
 }
 
 /* ----- who asks ----- */

@@ -103,6 +103,9 @@ token_remaining(const Token *token)
 {
 	int64_t left = token->limit - (int64_t) (token->requests - token->oldest);
 
+	/* a limit that is not enforced is no secret: there is always more */
+	if (!token->enforce)
+		return token->limit;
 	return left > 0 ? left : 0;
 }
 

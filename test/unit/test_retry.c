@@ -99,7 +99,7 @@ test_policy(void)
 				continue;
 			is_number(answer.counts, true, "  counts against max_retries");
 			is_number(answer.delay_ms, 500, "  after a back-off");
-			is_number(answer.hold_all, limited, "  holds back all others: %s",
+			is_number(answer.hold_ms >= 0, limited, "  holds back all others: %s",
 					  limited ? "yes" : "no");
 		}
 		is_number(omf_retry_maybe_done(&reply), endings[i].maybe_done,
@@ -205,7 +205,8 @@ test_retry_after(void)
 		is_number(omf_retry_decide(&question).again, true, "  of just max_retry_wait");
 		reply.retry_after = 61;
 		is_number(omf_retry_decide(&question).again, false, "  of more: not again");
-		is_number(omf_retry_decide(&question).hold_all, false, "  and nobody is held back");
+		is_number(omf_retry_decide(&question).hold_ms, statuses[i] == 429 ? 61000 : -1,
+				  "  but a 429 holds back all others");
 	}
 	{
 		OmfRetryQuestion question = ask(OMF_GET, OMF_LOST, 0);
@@ -216,7 +217,7 @@ test_retry_after(void)
 		question = ask(OMF_PUT, OMF_ANSWERED, 429);
 		reply.retry_after = 29;
 		is_number(omf_retry_decide(&question).delay_ms, 29000, "PUT, 429: retry-after");
-		is_number(omf_retry_decide(&question).hold_all, true, "  holds back all others");
+		is_number(omf_retry_decide(&question).hold_ms, 29000, "  holds back all others");
 	}
 }
 

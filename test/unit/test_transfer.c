@@ -411,7 +411,9 @@ test_rate_limit(void)
 	is_number(reply_of(0)->http_status, 429, "but the answer");
 	is_number(reply_of(0)->retry_after, 1, "with its retry-after");
 	submit(OMF_GET, "/second", NULL);
-	ok(until_finished(2) && reply_of(1)->http_status == 200, "others are not held back");
+	ok(until_finished(2) && reply_of(1)->outcome == OMF_HELD_BACK, "the next one fails at once");
+	is_number(reply_of(1)->retry_after, 1, "  and says when it may go");
+	is_number(server.nseen, 1, "  without being sent");
 	end_case();
 }
 

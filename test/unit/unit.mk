@@ -11,16 +11,17 @@ UNIT_BIN = $(UNIT_DIR)/bin
 
 # Every test, and the modules of src/ and test/unit/ that go into it.
 UNIT_TESTS = test_json test_reply test_retry test_endpoint test_api \
-	test_pollset test_transfer test_exchange
+	test_pollset test_budget test_transfer test_exchange
 UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
 
 modules_test_json = json
 modules_test_reply = reply
 modules_test_retry = retry reply
+modules_test_budget = budget reply
 modules_test_endpoint = endpoint
 modules_test_api = api resource json reply retry
 modules_test_pollset = pollset
-modules_test_transfer = transfer http sockets pollset reply retry
+modules_test_transfer = transfer budget http sockets pollset reply retry
 helpers_test_transfer = fixture server
 modules_test_exchange = $(modules_test_transfer)
 helpers_test_exchange = $(helpers_test_transfer)

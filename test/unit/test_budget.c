@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_budget.c
+ *	  Unit tests of src/budget.c: how many requests a token may still send.
+ *
+ * The second half plays the API's sliding window against the budget, with a
+ * clock of its own: nobody runs into a 429, and next to nothing of what the
+ * limit allows is left unused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "budget.h"
+#include "tap.h"
+
+#include <string.h>
+
+#define EPOCH_MS INT64_C(1700000000000)
+
+static OmfBudget budget;
+static int64_t now;
+
+/* An answer with these headers; -1 for none. */
+static OmfReply
+answer(int http_status, int64_t limit, int64_t remaining, int64_t resets_in_ms)
+{
+	OmfReply reply;
+
+	memset(&reply, 0, sizeof(reply));
+	omf_reply_reset(&reply);
+	reply.http_status = http_status;
+	reply.ratelimit_limit = limit;
+	reply.ratelimit_remaining = remaining;
+	if (resets_in_ms >= 0)
+		reply.ratelimit_reset = (EPOCH_MS + now + resets_in_ms + 999) / 1000;
+	return reply;
+}
+
+static void
+hear(uint64_t permit, OmfReply reply)
+{
+	omf_budget_hear(&budget, permit, &reply, now, EPOCH_MS + now);
+}
+
+static void
+start(void)
+{
+	memset(&budget, 0, sizeof(budget));
+	now = 1000000;
+}
+
+static OmfPermit
+ask(int64_t reserve)
+{
+	return omf_budget_ask(&budget, now, reserve);
+}
+
+/* ----- rules ----- */
+
+static void
+test_unknown(void)
+{
+	start();
+	for (int i = 0; i < 1000; i++)
+		if (!ask(0).granted)
+			ok(false, "request %d is refused", i);
+	ok(ask(0).granted, "nothing known: everything may be sent");
+	ok(ask(5000).granted, "  with a reserve, too");
+	hear(500, answer(200, -1, -1, -1));
+	ok(ask(0).granted, "answers without the headers change nothing");
+}
+
+static void
+test_counting(void)
+{
+	start();
+	(void) ask(0);
+	(void) ask(0);
+	hear(1, answer(200, 250, 3, 60000));
+	is_number(omf_budget_left(&budget), 2, "what an answer said, less what was sent since");
+	hear(2, answer(200, 250, 2, 60000));
+	is_number(omf_budget_left(&budget), 2, "the next answer says the same");
+	hear(1, answer(200, 250, 249, 60000));
+	is_number(omf_budget_left(&budget), 2, "an answer that was overtaken is not listened to");
+	hear(3, answer(502, -1, -1, -1));
+	is_number(omf_budget_left(&budget), 2, "  nor is a proxy");
+	ok(ask(0).granted && ask(0).granted, "two more");
+	ok(!ask(0).granted, "and no third");
+	is_number(ask(0).allowed_at, now + 60000, "  before the reset");
+	is_number(ask(0).ask_at, now + 60000, "  which is when to ask again");
+}
+
+static void
+test_probe(void)
+{
+	OmfPermit probe;
+
+	start();
+	(void) ask(0);
+	hear(1, answer(200, 250, 0, 10000));
+	now += 10000;
+	probe = ask(0);
+	ok(probe.granted, "at the reset one goes first");
+	ok(!ask(0).granted, "the others wait for what it finds");
+	is_number(ask(0).ask_at, now + OMF_PROBE_POLL_MS, "  and look after it soon");
+	is_number(ask(0).allowed_at, now, "  which is no pause worth an error");
+	hear(probe.number, answer(200, 250, 249, 60000));
+	is_number(omf_budget_left(&budget), 249, "then all of them go");
+
+	hear(ask(0).number, answer(200, 250, 0, 0));
+	probe = ask(0);
+	ok(probe.granted && !ask(0).granted, "a probe that gets lost");
+	now += OMF_PROBE_PATIENCE_MS - 1;
+	ok(!ask(0).granted, "  is waited for");
+	now += 1;
+	ok(ask(0).granted, "  but not for long");
+}
+
+static void
+test_hold(void)
+{
+	OmfPermit probe;
+
+	start();
+	(void) ask(0);
+	hear(1, answer(429, -1, -1, -1));
+	omf_budget_hold(&budget, now, 29000);
+	is_number(ask(0).allowed_at, now + 29000, "a 429 holds everything back");
+	omf_budget_hold(&budget, now, 5000);
+	is_number(ask(0).allowed_at, now + 29000, "  a shorter one does not shorten that");
+	now += 29000;
+	probe = ask(0);
+	ok(probe.granted && !ask(0).granted, "then one goes first");
+	hear(probe.number, answer(200, -1, -1, -1));
+	ok(ask(0).granted, "an answer without the headers frees all");
+
+	start();
+	(void) ask(0);
+	hear(1, answer(429, 5000, 4700, 3600000));
+	omf_budget_hold(&budget, now, 29000);
+	is_number(ask(0).allowed_at, now + 29000, "a 429 of the minute with the hour's headers");
+	now += 29000;
+	hear(ask(0).number, answer(200, 5000, 4699, 3600000));
+	is_number(omf_budget_left(&budget), 4699, "  and all may go on");
+
+	start();
+	omf_budget_hold(&budget, now, INT64_MAX);
+	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "nothing is held longer than an hour");
+	start();
+	hear(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
+	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "  whatever the headers say");
+}
+
+static void
+test_reserve(void)
+{
+	start();
+	hear(ask(50).number, answer(200, 250, 51, 60000));
+	ok(ask(50).granted, "down to the reserve");
+	ok(!ask(50).granted, "  and no further");
+	ok(ask(0).granted, "but for those that may use it");
+	is_number(ask(250).allowed_at, INT64_MAX, "a reserve of all leaves nothing, ever");
+}
+
+static void
+test_clocks(void)
+{
+	OmfReply reply;
+
+	start();
+	reply = answer(200, 250, 0, 10000);
+	reply.ratelimit_reset += 3600;
+	reply.date = (EPOCH_MS + now) / 1000 + 3600;
+	hear(ask(0).number, reply);
+	is_number(ask(0).allowed_at, now + 10000, "the API's clock is an hour ahead");
+	start();
+	reply = answer(200, 250, 0, 10000);
+	reply.ratelimit_reset -= 3600;
+	reply.date = (EPOCH_MS + now) / 1000 - 3600;
+	hear(ask(0).number, reply);
+	is_number(ask(0).allowed_at, now + 10000, "  an hour behind");
+	start();
+	hear(ask(0).number, answer(200, 250, 0, -1));
+	ok(ask(0).granted, "no reset: one by one");
+}
+
+/* ----- against a sliding window ----- */
+
+#define LIMIT 250
+#define ROUND_TRIP_MS 50
+#define FLYING_MAX 100
+#define REQUESTS_MAX 4096
+
+static int64_t taken[REQUESTS_MAX]; /* when the API counted a request */
+static int ntaken;
+
+static int
+in_window(int64_t window)
+{
+	int count = 0;
+
+	for (int i = ntaken - 1; i >= 0 && taken[i] + window > now; i--)
+		count++;
+	return count;
+}
+
+typedef struct Flight
+{
+	uint64_t permit;
+	int64_t lands_at;
+	OmfReply reply;
+} Flight;
+
+static Flight flights[FLYING_MAX];
+static int nflying;
+
+static void
+take_off(uint64_t permit, int64_t window, int *limited)
+{
+	int count = in_window(window);
+	bool allowed = count < LIMIT;
+	int64_t oldest = ntaken > 0 && count > 0 ? taken[ntaken - count] : now;
+
+	if (allowed)
+		taken[ntaken++] = now;
+	else
+		(*limited)++;
+	count += allowed;
+	flights[nflying].permit = permit;
+	flights[nflying].lands_at = now + ROUND_TRIP_MS;
+	flights[nflying].reply = answer(allowed ? 200 : 429, LIMIT, LIMIT - count,
+									(count == 1 && allowed ? now : oldest) + window - now);
+	nflying++;
+}
+
+static void
+land(void)
+{
+	int left = 0;
+
+	for (int i = 0; i < nflying; i++)
+	{
+		if (flights[i].lands_at > now)
+			flights[left++] = flights[i];
+		else
+			hear(flights[i].permit, flights[i].reply);
+	}
+	nflying = left;
+}
+
+/* So many requests through the window: milliseconds that takes. */
+static int64_t
+play(int requests, int64_t window, int *limited)
+{
+	int64_t begun;
+
+	start();
+	begun = now;
+	ntaken = nflying = 0;
+	*limited = 0;
+	for (int sent = 0; sent < requests || nflying > 0; now++)
+	{
+		land();
+		while (sent < requests && nflying < FLYING_MAX)
+		{
+			OmfPermit permit = ask(0);
+
+			if (!permit.granted)
+				break;
+			take_off(permit.number, window, limited);
+			sent++;
+		}
+	}
+	return now - begun;
+}
+
+static void
+test_window(void)
+{
+	int limited;
+	int64_t took = play(600, 60000, &limited);
+
+	/* two windows have to pass before the last hundred may go */
+	is_number(limited, 0, "600 requests at 250 a minute: none meets a 429");
+	ok(took >= 120000 && took * 95 <= 120000 * 100, "  in %lld ms of at least 120000", (long long) took);
+	took = play(2000, 60000, &limited);
+	is_number(limited, 0, "2000 requests: none meets a 429");
+	ok(took >= 420000 && took * 95 <= 420000 * 100, "  in %lld ms of at least 420000", (long long) took);
+}
+
+int
+main(void)
+{
+	begin_tests();
+	test_unknown();
+	test_counting();
+	test_probe();
+	test_hold();
+	test_reserve();
+	test_clocks();
+	test_window();
+	return finish_tests();
+}
