@@ -9,7 +9,8 @@
  *
  *	plan.c  scan.c  async.c  explain.c
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
- *	lifecycle.c  source.c							the SQL functions
+ *	lifecycle.c										the SQL functions
+ *	source.c  arguments.c  call.c					their arguments and calls
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call
