@@ -56,3 +56,20 @@ COMMENT ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text)
 
 REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) FROM PUBLIC;
+
+CREATE FUNCTION online_migrations_fdw_rate_limits()
+RETURNS TABLE (server text, "limit" bigint, remaining bigint,
+    resets_at timestamptz, observed_at timestamptz, held_until timestamptz)
+AS 'MODULE_PATHNAME', 'omf_rate_limits'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION online_migrations_fdw_rate_limits() IS
+'what is known of the rate limits of the API tokens of the current user';
+
+CREATE VIEW online_migrations_fdw_rate_limits AS
+SELECT * FROM online_migrations_fdw_rate_limits();
+
+COMMENT ON VIEW online_migrations_fdw_rate_limits IS
+'what is known of the rate limits of the API tokens of the current user';
+
+GRANT SELECT ON online_migrations_fdw_rate_limits TO PUBLIC;

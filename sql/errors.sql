@@ -28,12 +28,12 @@ $$ SELECT '0badc0de-0000-4000-8000-000000000' || status $$;
 \x on
 
 -- By HTTP status, for each of the calls.
-SELECT s AS http, f.* FROM unnest('{400,401,403,409,412,422,429,405,418,451,301,302,307,308,500,501,502,503,504}'::int[]) WITH ORDINALITY AS t(s, n),
+SELECT s AS http, f.* FROM unnest('{400,401,403,409,412,422,405,418,451,301,302,307,308,500,501,502,503,504}'::int[]) WITH ORDINALITY AS t(s, n),
     LATERAL failure(look(cluster_of(s))) f ORDER BY n;
 SELECT s AS http, f.* FROM unnest('{404}'::int[]) s, LATERAL failure(look(cluster_of(s))) f;
-SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,429,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
+SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
     LATERAL failure(start(cluster_of(s))) f ORDER BY n;
-SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,429,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
+SELECT s AS http, f.* FROM unnest('{400,401,403,404,409,412,422,405,307,500,503}'::int[]) WITH ORDINALITY AS t(s, n),
     LATERAL failure(stop(cluster_of(s))) f ORDER BY n;
 \x off
 -- Each was asked once; the others are the query afterwards.

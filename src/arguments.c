@@ -72,9 +72,8 @@ is_own_wrapper(Oid wrapper)
 	return own;
 }
 
-/* The names of this wrapper's servers, whoever may use them. */
-static List *
-own_servers(void)
+List *
+omf_own_servers(void)
 {
 	Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
@@ -102,7 +101,7 @@ compare_names(const ListCell *a, const ListCell *b)
 static const char *
 only_server(void)
 {
-	List *names = own_servers();
+	List *names = omf_own_servers();
 	StringInfoData listed;
 	ListCell *cell;
 

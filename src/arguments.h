@@ -11,6 +11,7 @@
 #define OMF_ARGUMENTS_H
 
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 
 /*
  * Refuse NULL for the arguments that may not be NULL: their names by
@@ -20,6 +21,9 @@ extern void omf_refuse_nulls(FunctionCallInfo fcinfo, const char *const *names, 
 
 /* The id of a migration, which nothing else may be sent for; palloc'd. */
 extern char *omf_migration_id_argument(FunctionCallInfo fcinfo, int argument);
+
+/* The names of this wrapper's servers, whoever may use them; palloc'd. */
+extern List *omf_own_servers(void);
 
 /*
  * The server that is meant, NULL meaning the only one of this wrapper, which

@@ -18,19 +18,27 @@ min(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Permits whose requests are not over. */
+static int64_t
+permits_out(const OmfBudget *budget)
+{
+	return budget->issued > budget->ended ? (int64_t) (budget->issued - budget->ended) : 0;
+}
+
 int64_t
 omf_budget_left(const OmfBudget *budget)
 {
-	int64_t sent_since = (int64_t) (budget->issued - budget->observed);
+	int64_t left = budget->remaining - permits_out(budget);
 
-	return sent_since < budget->remaining ? budget->remaining - sent_since : 0;
+	return left > 0 ? left : 0;
 }
 
 static OmfPermit
-grant(OmfBudget *budget)
+grant(OmfBudget *budget, int64_t now)
 {
 	OmfPermit permit = {true, ++budget->issued, 0, 0};
 
+	budget->changed_at = now;
 	return permit;
 }
 
@@ -45,41 +53,68 @@ refuse(int64_t ask_at, int64_t allowed_at)
 OmfPermit
 omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
 {
-	int64_t lost_at = budget->probed_at + OMF_PROBE_PATIENCE_MS;
+	int64_t lost_at;
 
 	if (budget->held_until > now)
 		return refuse(budget->held_until, budget->held_until);
 	if (!budget->known || omf_budget_left(budget) > reserve)
-		return grant(budget);
+		return grant(budget, now);
 	if (budget->limit >= 0 && reserve >= budget->limit)
 		return refuse(INT64_MAX, INT64_MAX);
+
+	/* only what is under way stands in the way */
+	if (budget->remaining > reserve)
+	{
+		lost_at = budget->changed_at + OMF_PERMIT_PATIENCE_MS;
+		if (lost_at > now)
+			return refuse(min(now + OMF_BUDGET_POLL_MS, lost_at), now);
+		budget->ended = budget->issued;
+		return grant(budget, now);
+	}
 	if (budget->resets_at > now)
 		return refuse(budget->resets_at, budget->resets_at);
 
 	/* the window has moved on: one request finds out how far */
-	if (budget->probe > budget->observed && lost_at > now)
-		return refuse(min(now + OMF_PROBE_POLL_MS, lost_at), now);
+	lost_at = budget->probed_at + OMF_PROBE_PATIENCE_MS;
+	if (budget->probe != 0 && lost_at > now)
+		return refuse(min(now + OMF_BUDGET_POLL_MS, lost_at), now);
 	budget->probed_at = now;
 	budget->probe = budget->issued + 1;
-	return grant(budget);
+	return grant(budget, now);
+}
+
+void
+omf_budget_end(OmfBudget *budget, int64_t now)
+{
+	budget->ended++;
+	budget->changed_at = now;
 }
 
 void
 omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 				int64_t now, int64_t epoch_ms)
 {
+	bool probe = permit == budget->probe;
 	int64_t pause;
 
-	/* an answer that another one has overtaken, or none of the API's own */
-	if (permit <= budget->observed || reply->outcome != OMF_ANSWERED ||
+	if (probe)
+		budget->probe = 0;
+
+	/* an answer from before a 429, or none of the API's own */
+	if (permit <= budget->deaf_to || reply->outcome != OMF_ANSWERED ||
 		(reply->ratelimit_remaining < 0 && reply->http_status >= 500))
 		return;
-	budget->observed = permit;
-	budget->known = reply->ratelimit_limit >= 0 && reply->ratelimit_remaining >= 0;
-	if (!budget->known)
+	if (reply->ratelimit_limit < 0 || reply->ratelimit_remaining < 0)
+	{
+		budget->known = false;
 		return;
+	}
+	if (!budget->known || probe || reply->ratelimit_reset != budget->reset ||
+		reply->ratelimit_remaining < budget->remaining)
+		budget->remaining = reply->ratelimit_remaining;
+	budget->known = true;
 	budget->limit = reply->ratelimit_limit;
-	budget->remaining = reply->ratelimit_remaining;
+	budget->reset = reply->ratelimit_reset;
 	budget->observed_at = now;
 
 	/* go by the API's clock where ours is off */
@@ -107,6 +142,7 @@ omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms)
 		budget->limit = -1;
 	budget->known = true;
 	budget->remaining = 0;
-	budget->observed = budget->issued;
+	budget->deaf_to = budget->issued;
+	budget->probe = 0;
 	budget->resets_at = budget->held_until;
 }

@@ -9,14 +9,15 @@
  * how long to send nothing (retry-after).
  * https://docs.digitalocean.com/reference/api/reference/rate-limits/
  *
- * Every request takes a permit before it is sent.  Permits are numbered, and
- * the answer to the latest of them tells most: what is left is what that
- * answer said, less the permits given out since.  So nothing has to be given
- * back, and a process that dies with permits in its hands takes no more than
- * those with it, until the next answer.
+ * Every request takes a permit before it is sent, which ends when it is over.
+ * What is left is the least that an answer has said since the oldest request
+ * last left the window, less the permits that have not ended: answers come in
+ * any order, and nobody knows which requests they have counted.  A process
+ * that dies does not end its permits, so where nothing else stands in the way,
+ * they are forgotten after a while.
  *
- * Used up, it waits for the time of the reset and then lets a single request
- * through, a probe, whose answer tells how many may follow.
+ * Used up, a budget waits for the time of the reset and then lets a single
+ * request through, a probe, whose answer tells how many may follow.
  *
  * Times are milliseconds of one monotonic clock, the same for all processes.
  * An OmfBudget holds no pointer and may lie in shared memory; whoever shares
@@ -40,8 +41,11 @@
 /* After so long without its answer, a probe is taken for lost. */
 #define OMF_PROBE_PATIENCE_MS 1000
 
-/* How often to look whether the answer to another's probe has come. */
-#define OMF_PROBE_POLL_MS 50
+/* After so long without an answer to anybody, permits out are taken for lost. */
+#define OMF_PERMIT_PATIENCE_MS 2000
+
+/* How often to look whether an answer to somebody else has come. */
+#define OMF_BUDGET_POLL_MS 50
 
 /* All zeroes: nothing is known, and everything may be sent. */
 typedef struct OmfBudget
@@ -50,12 +54,15 @@ typedef struct OmfBudget
 	int64_t limit;       /* requests in a window, as last heard, or -1 */
 	int64_t remaining;   /* left then */
 	int64_t resets_at;   /* when the oldest request leaves the window, or 0 */
+	int64_t reset;       /* the same in epoch seconds, as last heard */
 	int64_t observed_at; /* when that was heard, or 0: never */
 	int64_t held_until;  /* a 429 allows nothing before, or 0 */
 	int64_t probed_at;   /* when the last probe was let through */
+	int64_t changed_at;  /* when a permit was last granted or ended */
 	uint64_t issued;     /* number of the last permit */
-	uint64_t observed;   /* the latest permit whose answer was heard */
-	uint64_t probe;      /* permit of the last probe, or 0 */
+	uint64_t ended;      /* how many permits have ended */
+	uint64_t deaf_to;    /* answers up to that permit tell no news */
+	uint64_t probe;      /* permit of the probe that is out, or 0 */
 } OmfBudget;
 
 /* What is to be done with a request. */
@@ -79,6 +86,9 @@ extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
  */
 extern void omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 							int64_t now, int64_t epoch_ms);
+
+/* A granted permit's request is over, or was called off. */
+extern void omf_budget_end(OmfBudget *budget, int64_t now);
 
 /* A 429: nothing is to be sent for so many milliseconds. */
 extern void omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms);

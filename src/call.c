@@ -33,6 +33,7 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 									  method, path, body, OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
+	omf_request_use_reserve(call->request);
 	PG_TRY();
 	{
 		while (omf_inbox_take(&call->inbox) == NULL)

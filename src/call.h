@@ -30,7 +30,8 @@ typedef struct OmfCall
 
 /*
  * Make the call over call->session and wait for its end; call->result says
- * what came of it.
+ * what came of it.  What the option rate_limit_reserve leaves to others is
+ * for such calls, too.
  */
 extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
 

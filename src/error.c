@@ -113,6 +113,8 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
+	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 && error->resets_in < 0)
+		return "Lower the server option \"rate_limit_reserve\": scans may use only what the limit allows beyond it.";
 	if (error->kind == OMF_ERROR_RATE_LIMIT && error->resets_in >= 0)
 		return psprintf("The limit allows the next request in " INT64_FORMAT " s, at %s. The server option \"max_retry_wait\" bounds how long a statement waits by itself.",
 						error->resets_in,

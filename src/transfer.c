@@ -151,63 +151,6 @@ free_secret(char *secret)
 	free(secret);
 }
 
-/* ----- the way of a request: queued or delayed, flying, done ----- */
-
-static OmfRequestList *
-state_list(OmfRequest *request)
-{
-	OmfEngine *engine = request->engine;
-
-	switch (request->state)
-	{
-		case REQUEST_QUEUED:
-			return &engine->queued;
-		case REQUEST_DELAYED:
-			return &engine->delayed;
-		case REQUEST_FLYING:
-			return &engine->flying;
-		default:
-			return NULL;
-	}
-}
-
-/* Take the request out of the list that it is in, and call its try off. */
-static void
-leave_state(OmfRequest *request)
-{
-	OmfEngine *engine = request->engine;
-	OmfRequestList *list = state_list(request);
-
-	if (list == NULL)
-		return;
-	TAILQ_REMOVE(list, request, link);
-	if (request->state == REQUEST_FLYING)
-		engine->nflying--;
-	else
-		engine->nwaiting--;
-	omf_http_stop(&request->exchange);
-}
-
-static void
-enter_state(OmfRequest *request, RequestState state)
-{
-	OmfRequestList *list;
-
-	request->state = state;
-	if (state == REQUEST_DONE)
-	{
-		TAILQ_REMOVE(&request->inbox->pending, request, inbox_link);
-		TAILQ_INSERT_TAIL(&request->inbox->done, request, inbox_link);
-		return;
-	}
-	list = state_list(request);
-	TAILQ_INSERT_TAIL(list, request, link);
-	if (state == REQUEST_FLYING)
-		request->engine->nflying++;
-	else
-		request->engine->nwaiting++;
-}
-
 /* ----- the token's budget ----- */
 
 static OmfBudget *
@@ -258,6 +201,67 @@ hold_budget(OmfEngine *engine, int64_t pause_ms)
 
 	omf_budget_hold(lock_budget(engine), now, pause_ms);
 	unlock_budget(engine);
+}
+
+/* ----- the way of a request: queued or delayed, flying, done ----- */
+
+static OmfRequestList *
+state_list(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+
+	switch (request->state)
+	{
+		case REQUEST_QUEUED:
+			return &engine->queued;
+		case REQUEST_DELAYED:
+			return &engine->delayed;
+		case REQUEST_FLYING:
+			return &engine->flying;
+		default:
+			return NULL;
+	}
+}
+
+/* Take the request out of the list that it is in, and call its try off. */
+static void
+leave_state(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+	OmfRequestList *list = state_list(request);
+
+	if (list == NULL)
+		return;
+	TAILQ_REMOVE(list, request, link);
+	if (request->state == REQUEST_FLYING)
+	{
+		engine->nflying--;
+		omf_budget_end(lock_budget(engine), omf_pollset_now());
+		unlock_budget(engine);
+	}
+	else
+		engine->nwaiting--;
+	omf_http_stop(&request->exchange);
+}
+
+static void
+enter_state(OmfRequest *request, RequestState state)
+{
+	OmfRequestList *list;
+
+	request->state = state;
+	if (state == REQUEST_DONE)
+	{
+		TAILQ_REMOVE(&request->inbox->pending, request, inbox_link);
+		TAILQ_INSERT_TAIL(&request->inbox->done, request, inbox_link);
+		return;
+	}
+	list = state_list(request);
+	TAILQ_INSERT_TAIL(list, request, link);
+	if (state == REQUEST_FLYING)
+		request->engine->nflying++;
+	else
+		request->engine->nwaiting++;
 }
 
 /*

@@ -41,6 +41,14 @@ hear(uint64_t permit, OmfReply reply)
 	omf_budget_hear(&budget, permit, &reply, now, EPOCH_MS + now);
 }
 
+/* The same, and the request is over. */
+static void
+land_one(uint64_t permit, OmfReply reply)
+{
+	hear(permit, reply);
+	omf_budget_end(&budget, now);
+}
+
 static void
 start(void)
 {
@@ -65,7 +73,7 @@ test_unknown(void)
 			ok(false, "request %d is refused", i);
 	ok(ask(0).granted, "nothing known: everything may be sent");
 	ok(ask(5000).granted, "  with a reserve, too");
-	hear(500, answer(200, -1, -1, -1));
+	land_one(500, answer(200, -1, -1, -1));
 	ok(ask(0).granted, "answers without the headers change nothing");
 }
 
@@ -73,20 +81,41 @@ static void
 test_counting(void)
 {
 	start();
-	(void) ask(0);
-	(void) ask(0);
-	hear(1, answer(200, 250, 3, 60000));
-	is_number(omf_budget_left(&budget), 2, "what an answer said, less what was sent since");
-	hear(2, answer(200, 250, 2, 60000));
-	is_number(omf_budget_left(&budget), 2, "the next answer says the same");
-	hear(1, answer(200, 250, 249, 60000));
-	is_number(omf_budget_left(&budget), 2, "an answer that was overtaken is not listened to");
-	hear(3, answer(502, -1, -1, -1));
-	is_number(omf_budget_left(&budget), 2, "  nor is a proxy");
-	ok(ask(0).granted && ask(0).granted, "two more");
-	ok(!ask(0).granted, "and no third");
+	for (int i = 0; i < 3; i++)
+		(void) ask(0);
+	land_one(2, answer(200, 250, 4, 60000));
+	is_number(omf_budget_left(&budget), 2, "what an answer said, less what is under way");
+	land_one(3, answer(200, 250, 5, 60000));
+	is_number(omf_budget_left(&budget), 3, "one that was overtaken by the first does not raise it");
+	land_one(1, answer(200, 250, 3, 60000));
+	is_number(omf_budget_left(&budget), 3, "nothing is under way: what the last one said");
+	hear(4, answer(502, -1, -1, -1));
+	is_number(omf_budget_left(&budget), 3, "a proxy has nothing to say");
+	ok(ask(0).granted && ask(0).granted && ask(0).granted, "three more");
+	ok(!ask(0).granted, "and no fourth");
+	is_number(ask(0).ask_at, now + OMF_BUDGET_POLL_MS, "  as long as they are under way");
+	is_number(ask(0).allowed_at, now, "  which is no pause worth an error");
+	for (int i = 4; i <= 6; i++)
+		land_one((uint64_t) i, answer(200, 250, 6 - i, 60000));
+	ok(!ask(0).granted, "nor when they are over");
 	is_number(ask(0).allowed_at, now + 60000, "  before the reset");
 	is_number(ask(0).ask_at, now + 60000, "  which is when to ask again");
+	land_one(7, answer(200, 250, 10, 61000));
+	is_number(omf_budget_left(&budget), 10, "with another reset, more is left");
+}
+
+/* A process that dies takes its permits with it. */
+static void
+test_lost_permits(void)
+{
+	start();
+	(void) ask(0);
+	land_one(1, answer(200, 250, 2, 60000));
+	ok(ask(0).granted && ask(0).granted && !ask(0).granted, "two permits out");
+	now += OMF_PERMIT_PATIENCE_MS - 1;
+	ok(!ask(0).granted, "  are waited for");
+	now += 1;
+	ok(ask(0).granted && ask(0).granted && !ask(0).granted, "  and forgotten after a while");
 }
 
 static void
@@ -96,17 +125,17 @@ test_probe(void)
 
 	start();
 	(void) ask(0);
-	hear(1, answer(200, 250, 0, 10000));
+	land_one(1, answer(200, 250, 0, 10000));
 	now += 10000;
 	probe = ask(0);
 	ok(probe.granted, "at the reset one goes first");
 	ok(!ask(0).granted, "the others wait for what it finds");
-	is_number(ask(0).ask_at, now + OMF_PROBE_POLL_MS, "  and look after it soon");
+	is_number(ask(0).ask_at, now + OMF_BUDGET_POLL_MS, "  and look after it soon");
 	is_number(ask(0).allowed_at, now, "  which is no pause worth an error");
-	hear(probe.number, answer(200, 250, 249, 60000));
+	land_one(probe.number, answer(200, 250, 249, 60000));
 	is_number(omf_budget_left(&budget), 249, "then all of them go");
 
-	hear(ask(0).number, answer(200, 250, 0, 0));
+	land_one(ask(0).number, answer(200, 250, 0, 0));
 	probe = ask(0);
 	ok(probe.granted && !ask(0).granted, "a probe that gets lost");
 	now += OMF_PROBE_PATIENCE_MS - 1;
@@ -122,7 +151,7 @@ test_hold(void)
 
 	start();
 	(void) ask(0);
-	hear(1, answer(429, -1, -1, -1));
+	land_one(1, answer(429, -1, -1, -1));
 	omf_budget_hold(&budget, now, 29000);
 	is_number(ask(0).allowed_at, now + 29000, "a 429 holds everything back");
 	omf_budget_hold(&budget, now, 5000);
@@ -130,23 +159,23 @@ test_hold(void)
 	now += 29000;
 	probe = ask(0);
 	ok(probe.granted && !ask(0).granted, "then one goes first");
-	hear(probe.number, answer(200, -1, -1, -1));
+	land_one(probe.number, answer(200, -1, -1, -1));
 	ok(ask(0).granted, "an answer without the headers frees all");
 
 	start();
 	(void) ask(0);
-	hear(1, answer(429, 5000, 4700, 3600000));
+	land_one(1, answer(429, 5000, 4700, 3600000));
 	omf_budget_hold(&budget, now, 29000);
 	is_number(ask(0).allowed_at, now + 29000, "a 429 of the minute with the hour's headers");
 	now += 29000;
-	hear(ask(0).number, answer(200, 5000, 4699, 3600000));
+	land_one(ask(0).number, answer(200, 5000, 4699, 3600000));
 	is_number(omf_budget_left(&budget), 4699, "  and all may go on");
 
 	start();
 	omf_budget_hold(&budget, now, INT64_MAX);
 	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "nothing is held longer than an hour");
 	start();
-	hear(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
+	land_one(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
 	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "  whatever the headers say");
 }
 
@@ -154,7 +183,7 @@ static void
 test_reserve(void)
 {
 	start();
-	hear(ask(50).number, answer(200, 250, 51, 60000));
+	land_one(ask(50).number, answer(200, 250, 51, 60000));
 	ok(ask(50).granted, "down to the reserve");
 	ok(!ask(50).granted, "  and no further");
 	ok(ask(0).granted, "but for those that may use it");
@@ -170,16 +199,16 @@ test_clocks(void)
 	reply = answer(200, 250, 0, 10000);
 	reply.ratelimit_reset += 3600;
 	reply.date = (EPOCH_MS + now) / 1000 + 3600;
-	hear(ask(0).number, reply);
+	land_one(ask(0).number, reply);
 	is_number(ask(0).allowed_at, now + 10000, "the API's clock is an hour ahead");
 	start();
 	reply = answer(200, 250, 0, 10000);
 	reply.ratelimit_reset -= 3600;
 	reply.date = (EPOCH_MS + now) / 1000 - 3600;
-	hear(ask(0).number, reply);
+	land_one(ask(0).number, reply);
 	is_number(ask(0).allowed_at, now + 10000, "  an hour behind");
 	start();
-	hear(ask(0).number, answer(200, 250, 0, -1));
+	land_one(ask(0).number, answer(200, 250, 0, -1));
 	ok(ask(0).granted, "no reset: one by one");
 }
 
@@ -226,7 +255,7 @@ take_off(uint64_t permit, int64_t window, int *limited)
 		(*limited)++;
 	count += allowed;
 	flights[nflying].permit = permit;
-	flights[nflying].lands_at = now + ROUND_TRIP_MS;
+	flights[nflying].lands_at = now + ROUND_TRIP_MS + (int64_t) (permit * 7919 % 13);
 	flights[nflying].reply = answer(allowed ? 200 : 429, LIMIT, LIMIT - count,
 									(count == 1 && allowed ? now : oldest) + window - now);
 	nflying++;
@@ -242,7 +271,7 @@ land(void)
 		if (flights[i].lands_at > now)
 			flights[left++] = flights[i];
 		else
-			hear(flights[i].permit, flights[i].reply);
+			land_one(flights[i].permit, flights[i].reply);
 	}
 	nflying = left;
 }
@@ -293,6 +322,7 @@ main(void)
 	begin_tests();
 	test_unknown();
 	test_counting();
+	test_lost_permits();
 	test_probe();
 	test_hold();
 	test_reserve();

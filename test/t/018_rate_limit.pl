@@ -1,0 +1,173 @@
+# The API's rate limit: one budget of a token for all backends, pauses that
+# can be seen and cancelled, and backends that die in the midst of it.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('rate_limit', simulator => $simulator,
+	log_level => 'warning',
+	conf => "shared_preload_libraries = 'online_migrations_fdw'\nrestart_after_crash = on\n");
+my $major = $node->safe_psql('postgres', 'SHOW server_version_num') / 10000;
+
+my @clusters = map { sprintf '00000000-0000-4000-8000-%012d', $_ } 1 .. 200;
+for my $cluster (@clusters)
+{
+	$simulator->cluster($cluster, engine => 'pg');
+	$simulator->migration($cluster, 'running', 'id-' . substr($cluster, -4));
+}
+
+# Each case has a token of its own, hence a budget of its own.
+my $cases = 0;
+
+sub new_token
+{
+	my (%limits) = @_;
+	my $token = 'dop_v1_case' . ++$cases;
+	$simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN, enforce => 'true', %limits);
+	$node->safe_psql('digitalocean',
+		"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
+	$simulator->delete_faults;
+	return;
+}
+
+# The first answer tells of the limit.
+sub learn_limit
+{
+	$_->run(look($clusters[199])) for @_;
+	$simulator->clear_log;
+	return;
+}
+
+sub look
+{
+	my (@which) = @_;
+	my $keys = join ',', map { "'$_'" } @which;
+	return "SELECT count(status) FROM databases.online_migrations WHERE database_cluster_uuid IN ($keys)";
+}
+
+sub refused { return scalar grep { $_->{status} == 429 } $simulator->log; }
+
+# ----- pacing -----
+
+new_token(limit => 51, window_seconds => 2);
+my $first = OnlineMigrations::Session->open($node);
+my $second = OnlineMigrations::Session->open($node);
+learn_limit($first);
+my $result = $first->run(look(@clusters[ 0 .. 119 ]));
+is($result->{out}, 120, '120 clusters at 51 requests in 2 s');
+cmp_ok($result->{seconds}, '>=', 3.9, 'in no less than two windows');
+is(refused(), 0, 'and none met the limit');
+
+new_token(limit => 30, window_seconds => 2);
+learn_limit($first);
+$first->post(look(@clusters[ 0 .. 39 ]));
+OnlineMigrations::Waiting::until_true(sub { $simulator->log >= 29 });
+$result = $second->run(look(@clusters[ 100 .. 119 ]));
+is($result->{out}, 20, 'another backend');
+cmp_ok($result->{seconds}, '>', 0.5, '  waits for the same budget');
+is($first->result->{out}, 40, '  and leaves the first one its rows');
+is(refused(), 0, '  without a 429');
+
+# ----- one 429 for all -----
+
+new_token(limit => 5000);
+learn_limit($first);
+$simulator->fault('status', status => 429, retry_after => 2, uuid => $clusters[0], times => 1);
+$first->post(look($clusters[0]));
+OnlineMigrations::Waiting::until_true(sub { refused() == 1 });
+$result = $second->run(look(@clusters[ 1 .. 50 ]));
+is($result->{out}, 50, 'a 429 in one backend');
+is($first->result->{out}, 1, '  is waited out there');
+my ($limited, @later) = $simulator->log;
+is($limited->{status}, 429, '  it came first');
+cmp_ok((sort { $a <=> $b } map { $_->{time} } @later)[0] - $limited->{time}, '>=', 1.9,
+	'  and nobody sent anything before its time');
+is($node->safe_psql('digitalocean',
+		"SELECT \"limit\", remaining FROM databases.online_migrations_fdw_rate_limits"),
+	'5000|' . (5000 - 53), 'a third one sees what is left');
+
+# ----- a pause that is seen, and ended -----
+
+new_token(limit => 5000);
+$simulator->fault('status', status => 429, retry_after => 30, uuid => $clusters[0]);
+$first->post(look($clusters[0]));
+ok(OnlineMigrations::Waiting::until_true(
+		sub { $first->{psql}->pump_nb; $first->{err} =~ /NOTICE:.*waiting for the API's rate limit/ }),
+	'a long pause is told of');
+like($first->{err}, qr/DETAIL:  The pause lasts (29|30) s, until /, '  with its length');
+is($node->safe_psql('postgres', 'SELECT wait_event FROM pg_stat_activity WHERE pid = ' . $first->pid),
+	$major >= 17 ? 'OnlineMigrationsRateLimit' : 'Extension', '  and seen in pg_stat_activity');
+$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $first->pid . ')');
+$result = $first->result;
+is($result->{sqlstate}, '57014', 'cancel ends it');
+cmp_ok($result->{seconds}, '<', 15, '  at once');
+$result = $first->run("SET statement_timeout = '300ms'; " . look($clusters[1]));
+is($result->{sqlstate}, '57014', 'so does statement_timeout');
+$first->run('RESET statement_timeout');
+$simulator->delete_faults;
+
+# ----- an error rather than a pause that is too long -----
+
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (ADD max_retry_wait '1s')});
+$result = $first->run(look($clusters[1]));
+is($result->{sqlstate}, '53400', 'a pause over max_retry_wait is an error');
+cmp_ok($result->{seconds}, '<', 5, '  at once');
+like($result->{hint}, qr/^The limit allows the next request in \d+ s, at 20/, '  which says when');
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)});
+
+# ----- back-off shows as such -----
+
+new_token(limit => 5000);
+$simulator->fault('status', status => 503, retry_after => 30, uuid => $clusters[0]);
+$first->post(look($clusters[0]));
+ok(OnlineMigrations::Waiting::until_true(
+		sub { $first->{psql}->pump_nb; $first->{err} =~ /NOTICE:.*waiting before the API is tried again/ }),
+	'a long back-off is told of, too');
+is($node->safe_psql('postgres', 'SELECT wait_event FROM pg_stat_activity WHERE pid = ' . $first->pid),
+	$major >= 17 ? 'OnlineMigrationsRetry' : 'Extension', '  and seen in pg_stat_activity');
+is($second->run(look($clusters[1]))->{out}, 1, '  but it holds nobody else back');
+$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $first->pid . ')');
+is($first->result->{sqlstate}, '57014', 'cancel ends it');
+$simulator->delete_faults;
+
+# ----- a backend that is gone -----
+
+# Of two that wait for the window to move on, one sends a probe, and goes.
+new_token(limit => 1, window_seconds => 1);
+$first->run(look($clusters[0]));
+$simulator->fault('hang', uuid => $clusters[1]);
+$first->post(look($clusters[1]));
+ok(OnlineMigrations::Waiting::in_flight($simulator, 1), 'a probe that is not answered');
+$second->post(look($clusters[2]));
+$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . $first->pid . ')');
+is($first->result->{sqlstate}, '57P01', '  goes with its backend');
+is($second->result->{out}, 1, '  and another one takes its place');
+$simulator->delete_faults;
+
+for my $round (1 .. 3)
+{
+	new_token(limit => 5000);
+	$simulator->config(latency_ms => 500);
+	my $victim = OnlineMigrations::Session->open($node);
+	$victim->post(look(@clusters[ 0 .. 99 ]));
+	ok(OnlineMigrations::Waiting::in_flight($simulator, 100), "kill -9 with 100 requests in flight, $round");
+	kill 'KILL', $victim->pid;
+	ok(OnlineMigrations::Waiting::until_true(sub {
+			my ($out, $err) = ('', '');
+			$node->psql('digitalocean', 'SELECT 1', stdout => \$out, stderr => \$err) == 0 && $out eq '1';
+		}), '  the server is back');
+	$simulator->config(latency_ms => 0);
+	is($node->safe_psql('digitalocean', look(@clusters)), 200, '  and works');
+	eval { $victim->result };
+	eval { $victim->close };
+}
+
+$node->stop;
+done_testing();
