@@ -102,7 +102,7 @@ END $$;
 
 -- EXPLAIN ANALYZE shows what was asked, and in how many batches.
 SELECT masked('SELECT status FROM few JOIN online_migrations ON database_cluster_uuid = k');
-SELECT regexp_replace(line, '[1-9][0-9]?$', '(n)') AS batches FROM masked('SELECT i FROM many WHERE EXISTS
+SELECT regexp_replace(line, '[1-9][0-9]*$', '(n)') AS batches FROM masked('SELECT i FROM many WHERE EXISTS
     (SELECT FROM online_migrations WHERE database_cluster_uuid = k)') line WHERE line ~ 'Batch';
 SELECT line FROM masked('SELECT status FROM few JOIN online_migrations ON database_cluster_uuid = k LIMIT 0') line WHERE line ~ 'Batch';
 \! simctl log --clear >/dev/null

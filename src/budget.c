@@ -12,6 +12,9 @@
 /* Clocks that differ by no more are taken to show the same time. */
 #define CLOCK_TOLERANCE_S 2
 
+/* The same reset can come out as either of two seconds. */
+#define RESET_TOLERANCE_S 1
+
 static int64_t
 min(int64_t a, int64_t b)
 {
@@ -109,13 +112,16 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 		budget->known = false;
 		return;
 	}
-	if (!budget->known || probe || reply->ratelimit_reset != budget->reset ||
-		reply->ratelimit_remaining < budget->remaining)
-		budget->remaining = reply->ratelimit_remaining;
+
+	/* more is left only once the window has moved on: answers overtake each other */
+	budget->observed_at = now;
+	if (budget->known && !probe && reply->ratelimit_reset <= budget->reset + RESET_TOLERANCE_S &&
+		reply->ratelimit_remaining > budget->remaining)
+		return;
 	budget->known = true;
+	budget->remaining = reply->ratelimit_remaining;
 	budget->limit = reply->ratelimit_limit;
 	budget->reset = reply->ratelimit_reset;
-	budget->observed_at = now;
 
 	/* go by the API's clock where ours is off */
 	if (reply->date >= 0 &&

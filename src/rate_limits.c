@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_foreign_server.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"

@@ -101,6 +101,8 @@ test_counting(void)
 	is_number(ask(0).allowed_at, now + 60000, "  before the reset");
 	is_number(ask(0).ask_at, now + 60000, "  which is when to ask again");
 	land_one(7, answer(200, 250, 10, 61000));
+	is_number(omf_budget_left(&budget), 0, "a reset that is rounded otherwise changes nothing");
+	land_one(8, answer(200, 250, 10, 62000));
 	is_number(omf_budget_left(&budget), 10, "with another reset, more is left");
 }
 
