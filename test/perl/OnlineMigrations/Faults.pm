@@ -97,7 +97,7 @@ _add({ %lost, stopped => 'HV00L+', %late },
 	[ 'a first byte too late', [ 'slow_first_byte', ms => 20_000 ] ]);
 _add({ %lost, %late }, [ 'a body too slow', [ 'drip', ms => 100 ], stop => 'ok', least => undef ]);
 _add({ _same('ok') },
-	[ 'a slow body', [ 'drip', ms => 1 ] ],
+	[ 'a slow body', [ 'drip', ms => 1 ], list => undef ],
 	[ 'a late first byte', [ 'slow_first_byte', ms => 50 ] ]);
 
 # ----- sizes -----
