@@ -18,6 +18,7 @@ use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 # What goes wrong for good is tried twice; the connections that libcurl kept
 # are none of these tries, and there are two of them at most (OMF_STALE_RETRIES).
@@ -43,11 +44,14 @@ my $node = OnlineMigrations::TestNode->start('faults', simulator => $simulator,
 	log_level => 'warning', conf => "max_files_per_process = 150\n");
 delete $ENV{LD_PRELOAD};
 
+# Name look-ups of our own making, or undef where they can't be had.
 sub build_resolver
 {
 	my $library = "$folder/resolver.so";
-	system("cc -shared -fPIC -o $library $ENV{OMF_TREE}/test/t/resolver.c -ldl 2>$folder/cc.log");
-	return $? == 0 ? $library : undef;
+	my $probe = 'my ($error) = Socket::getaddrinfo(q(late.simulator.test)); exit($error ? 1 : 0)';
+	system("cc -shared -fPIC -o $library $ENV{OMF_TREE}/test/t/resolver.c -ldl 2>$folder/cc.log") == 0 or return;
+	local $ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
+	return system($^X, '-MSocket', '-e', $probe) == 0 ? $library : undef;
 }
 
 # ----- servers -----
@@ -335,6 +339,7 @@ sub problems_of
 	{
 		push @problems, "wanted $cell->{expected}, got $error{sqlstate}" if $error{sqlstate} ne $cell->{expected};
 		push @problems, "does not say $row->{says}" if $row->{says} && $said !~ $row->{says};
+		push @problems, 'does not say how often it was tried' if $cell->{again} && $said !~ /Tried \d+ times/;
 		push @problems, 'no detail or no hint' if (!$error{detail} || !$error{hint}) && $cell->{expected} ne '22007';
 		my $unknown = $said =~ /^DETAIL: .*Sent at \d{4}-\d\d-\d\d .*^HINT: .*Look at the cluster's status .* before trying again/ms;
 		push @problems, $unknown ? 'should not be unknown' : 'does not say that it is unknown'
@@ -378,6 +383,41 @@ for my $name (sort keys %scripts)
 	row_ok("$name: $_", $rows{$_}, $out, $err, $pid // 'nobody') for @names;
 	is($out->{last}, $out->{first}, "$name: no descriptor is left open");
 }
+# ----- a slow name look-up -----
+
+# The thread that looks up can't be stopped, but nobody waits for it.
+sub try_slow_lookup
+{
+	my ($what, $sql) = @_;
+	my $session = OnlineMigrations::Session->open($node);
+	$session->post($sql);
+	OnlineMigrations::Waiting::is_waiting($node, $session->pid);
+	my $cancelled = time;
+	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $session->pid . ')');
+	my $result = $session->result;
+	is($result->{sqlstate}, '57014', "cancel during a slow name look-up, $what") or diag($result->{err});
+	unlike($result->{err}, qr/had been sent/, "nothing was sent, $what");
+	cmp_ok($result->{done} - $cancelled, '<', 10, "at once, $what");
+	is($session->run(check_of('h2_one_sound'))->{out}, $session->pid . '|syncing', "the next query is right, $what");
+	$session->close;
+	my $gone = 'SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ' . $session->pid;
+	ok($node->poll_query_until('postgres', $gone), "the process ends, $what");
+	cmp_ok(time - $cancelled, '<', 15, "at once, too, $what");
+	return;
+}
+
+SKIP:
+{
+	my ($version) = `pkg-config --modversion libcurl` =~ /^(\d+\.\d+)/;
+	skip 'no resolver of our own', 1 if !$resolver;
+	skip 'libcurl before 7.87 waits for its look-up', 1 if $version < 7.87 && $version =~ /^7\./;
+	@created = ();
+	add_server('slowly', endpoint => "https://slow.simulator.test:$port", connect_timeout => '60s');
+	$node->safe_psql('digitalocean', $created[0]);
+	my %cell = (uuid => $others[0], schema => 'slowly');
+	try_slow_lookup($_, sql_of({ %cell, kind => $_ })) for qw(one start);
+}
+
 is($_->counters->{destroy_cluster}, 0, 'no cluster was destroyed') for $simulator, $narrow;
 unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
 
