@@ -68,7 +68,7 @@ my %overs = (
 $overs{endpoint} = $overs{h2};
 my %variants = (
 	sound => [],
-	hasty => [ request_timeout => '400ms' ],
+	hasty => [ request_timeout => '700ms' ],
 	patient => [ max_retry_wait => '10s' ]);
 
 # And those that are wrong themselves.
@@ -88,7 +88,7 @@ my %endpoints = (
 	blackhole => [ endpoint => $simulator->url('blackhole'), connect_timeout => '500ms', @ca ],
 	(map { $_ => [ endpoint => "https://$_.simulator.test:$port", @ca ] } qw(nowhere unsure dead deadfirst late)),
 	slow => [ endpoint => "https://slow.simulator.test:$port", connect_timeout => '500ms', @ca ],
-	deaffirst => [ endpoint => "https://deaffirst.simulator.test:$port", connect_timeout => '1s', @ca ]);
+	deaffirst => [ endpoint => "https://deaffirst.simulator.test:$port", connect_timeout => '2s', @ca ]);
 
 # Each script has servers of its own, that it alters to get new connections.
 my @created;
@@ -157,6 +157,17 @@ sub add_cell
 	return;
 }
 
+# Once or forever, on a new or a kept connection: all four where tries count,
+# and do not wait for a timeout.
+sub ways_of
+{
+	my ($row, $kind) = @_;
+	my $expected = $row->{ $kinds{$kind}{column} } // return;
+	my @ways = ([ 'once', 0 ], [ 'forever', 1 ]);
+	push @ways, [ 'once', 1 ], [ 'forever', 0 ] if $expected =~ /\+/ && ($row->{server} // '') ne 'hasty';
+	return grep { $_->[0] eq ($row->{times} // $_->[0]) } @ways;
+}
+
 sub add_cells
 {
 	my ($over, @wanted) = @_;
@@ -165,10 +176,7 @@ sub add_cells
 	{
 		for my $kind (@wanted)
 		{
-			for my $times (grep { $_ eq ($row->{times} // $_) } qw(once forever))
-			{
-				add_cell($row, $kind, $over, times => $times, warm => $_) for 0, 1;
-			}
+			add_cell($row, $kind, $over, times => $_->[0], warm => $_->[1]) for ways_of($row, $kind);
 		}
 	}
 	return;

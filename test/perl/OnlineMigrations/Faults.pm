@@ -54,6 +54,7 @@ sub _add
 }
 
 sub _custom { my ($body, %more) = @_; return [ 'custom', body => $body, %more ]; }
+sub _custom_bytes { my ($body, $status) = @_; return [ 'custom', body_base64 => encode_base64($body, ''), status => $status ]; }
 sub _status { my ($status, %more) = @_; return [ 'status', status => $status, %more ]; }
 
 sub _same { my ($what) = @_; return map { $_ => $what } qw(read list start stop); }
@@ -75,6 +76,7 @@ _add({ %lost, breaks => 1 },
 	[ 'closed in the body', ['close_in_body'] ],
 	[ 'reset in the body', ['reset_in_body'] ],
 	[ 'half closed in the body', ['half_close'] ],
+	[ 'RST_STREAM in the body', ['rst_in_body'], over => 'h2' ],
 	[ 'a chunk cut off', ['truncated_chunk'] ],
 	[ 'less than the stated length', ['bad_content_length'] ],
 	[ 'no HTTP', _custom('SSH-2.0-OpenSSH', raw => 'true'), over => 'http' ]);
@@ -90,11 +92,14 @@ _add({ _same('ok') }, [ 'the connection ends after the answer', ['goaway_idle'] 
 
 # ----- time -----
 
-my %late = (server => 'hasty', least => 0.35, says => qr/within 400 ms.*request_timeout|Sent at/s);
+my %late = (server => 'hasty', least => 0.6, says => qr/within 700 ms.*request_timeout|Sent at/s);
 
 _add({ %lost, stopped => 'HV00L+', %late },
 	[ 'no answer', ['hang'] ],
 	[ 'a first byte too late', [ 'slow_first_byte', ms => 20_000 ] ]);
+_add({ %lost, %late, over => 'http' },
+	[ 'a body that stops', ['rst_in_body'] ],
+	[ 'another protocol, not asked for', _custom('', status => 101) ]);
 _add({ %lost, %late }, [ 'a body too slow', [ 'drip', ms => 100 ], stop => 'ok', least => undef ]);
 _add({ _same('ok') },
 	[ 'a slow body', [ 'drip', ms => 1 ], list => undef ],
@@ -206,6 +211,16 @@ _add({},
 	[ 'status 409', _status(409), _same('55000'), says => qr/HTTP status 409/ ],
 	[ 'status 412', _status(412), _same('55000'), says => qr/HTTP status 412/ ],
 	[ 'status 422', _status(422), _same('22023'), says => qr/HTTP status 422/ ],
+	[ 'an error with bytes that are no UTF-8', _custom_bytes("{\"message\":\"\xff\xfe\"}", 422), _same('22023') ],
+	[ 'an error with a NUL', _custom('{"message":"a\u0000b"}', status => 422), _same('22023') ],
+	[ 'an error with a long message', _custom('{"message":"' . 'x' x 20_000 . '"}', status => 422), _same('22023') ],
+	[ 'an error with control characters', _custom('{"message":"a\r\n\u001b[31mERROR:  b"}', status => 422),
+		_same('22023'), says => qr/a   \[31mERROR:  b/ ],
+	[ 'an error with deep JSON', _custom('[' x 1000, status => 422), _same('22023') ],
+	[ 'an error that is packed', [ 'custom', %bomb, status => 422, headers => { 'content-encoding' => 'gzip' } ],
+		_same('22023') ],
+	[ 'an error over the cap', [ 'oversized_body', status => 422 ], _same('54000'),
+		list => '22023', start => '54000?' ],
 	[ 'an error that is no JSON', _custom('oops', status => 403), _same('42501') ],
 	[ 'an error without a body', _custom('', status => 403), _same('42501') ],
 	[ 'an error with a body of another shape', _custom('{"message":{"a":1},"id":7}', status => 422), _same('22023') ]);
