@@ -289,8 +289,13 @@ post_tokens(Control *control)
 static void
 post_faults(Control *control)
 {
-	const char *problem = fault_add(control->body);
+	const char *problem = NULL;
 
+	if (json_object_is_type(control->body, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(control->body) && problem == NULL; i++)
+			problem = fault_add(json_object_array_get_idx(control->body, i));
+	else
+		problem = fault_add(control->body);
 	if (problem != NULL)
 		refuse(control, problem);
 	else

@@ -167,46 +167,29 @@ cut_off(Exchange *exchange, Cut cut, Ending ending)
 		set_json(exchange, "{\"id\":\"magic\",\"status\":\"running\",\"created_at\":\"2020-10-29T15:57:38Z\"}");
 }
 
-static void
-apply_reset_before(const Fault *fault, Exchange *exchange)
+/* Ways to cut an answer off that need no more than that. */
+static const struct
 {
-	(void) fault;
-	cut_off(exchange, CUT_BEFORE, END_RESET);
-}
+	const char *name;
+	Cut cut;
+	Ending ending;
+} cuts[] = {
+	{"reset_before", CUT_BEFORE, END_RESET},
+	{"close_before", CUT_BEFORE, END_CLOSE},
+	{"reset_in_headers", CUT_IN_HEADERS, END_RESET},
+	{"close_in_headers", CUT_IN_HEADERS, END_CLOSE},
+	{"reset_in_body", CUT_IN_BODY, END_RESET},
+	{"close_in_body", CUT_IN_BODY, END_CLOSE},
+	{"half_close", CUT_IN_BODY, END_HALF_CLOSE},
+	{"rst_in_body", CUT_IN_BODY, END_KEEP},
+};
 
 static void
-apply_close_before(const Fault *fault, Exchange *exchange)
+apply_cut(const Fault *fault, Exchange *exchange)
 {
-	(void) fault;
-	cut_off(exchange, CUT_BEFORE, END_CLOSE);
-}
-
-static void
-apply_reset_in_headers(const Fault *fault, Exchange *exchange)
-{
-	(void) fault;
-	cut_off(exchange, CUT_IN_HEADERS, END_RESET);
-}
-
-static void
-apply_close_in_headers(const Fault *fault, Exchange *exchange)
-{
-	(void) fault;
-	cut_off(exchange, CUT_IN_HEADERS, END_CLOSE);
-}
-
-static void
-apply_reset_in_body(const Fault *fault, Exchange *exchange)
-{
-	(void) fault;
-	cut_off(exchange, CUT_IN_BODY, END_RESET);
-}
-
-static void
-apply_close_in_body(const Fault *fault, Exchange *exchange)
-{
-	(void) fault;
-	cut_off(exchange, CUT_IN_BODY, END_CLOSE);
+	for (size_t i = 0; i < lengthof(cuts); i++)
+		if (strcmp(cuts[i].name, fault->kind->name) == 0)
+			cut_off(exchange, cuts[i].cut, cuts[i].ending);
 }
 
 static void
@@ -215,13 +198,6 @@ apply_truncated_chunk(const Fault *fault, Exchange *exchange)
 	(void) fault;
 	cut_off(exchange, CUT_IN_BODY, END_CLOSE);
 	exchange->reply.chunked = true;
-}
-
-static void
-apply_half_close(const Fault *fault, Exchange *exchange)
-{
-	(void) fault;
-	cut_off(exchange, CUT_IN_BODY, END_HALF_CLOSE);
 }
 
 static void
@@ -265,6 +241,7 @@ apply_oversized_body(const Fault *fault, Exchange *exchange)
 	body[0] = '{';
 	body[size - 1] = '}';
 	set_json(exchange, body);
+	exchange->reply.status = (int) parameter(fault, "status", 200);
 	exchange->reply.chunked = json_flag(fault->parameters, "chunked", false);
 	free(body);
 }
@@ -417,19 +394,19 @@ static const FaultKind kinds[] = {
 	{"slow_first_byte", apply_slow_first_byte, true, "the answer begins late: ms"},
 	{"drip", apply_drip, true, "the body comes byte by byte: ms"},
 	{"hang", apply_hang, false, "no answer, ever"},
-	{"reset_before", apply_reset_before, true, "connection reset before the answer"},
-	{"close_before", apply_close_before, true, "connection closed before the answer"},
-	{"reset_in_headers", apply_reset_in_headers, true, "connection reset within the headers"},
-	{"close_in_headers", apply_close_in_headers, true, "connection closed within the headers"},
-	{"reset_in_body", apply_reset_in_body, true, "connection reset within the body"},
-	{"close_in_body", apply_close_in_body, true, "connection closed within the body"},
+	{"reset_before", apply_cut, true, "connection reset before the answer"},
+	{"close_before", apply_cut, true, "connection closed before the answer"},
+	{"reset_in_headers", apply_cut, true, "connection reset within the headers"},
+	{"close_in_headers", apply_cut, true, "connection closed within the headers"},
+	{"reset_in_body", apply_cut, true, "connection reset within the body"},
+	{"close_in_body", apply_cut, true, "connection closed within the body"},
 	{"truncated_chunk", apply_truncated_chunk, true, "connection closed within a chunk"},
-	{"half_close", apply_half_close, true, "sending side closed within the body"},
+	{"half_close", apply_cut, true, "sending side closed within the body"},
 	{"bad_content_length", apply_bad_content_length, true, "content-length of more than the body: length"},
 	{"goaway", apply_goaway, true, "GOAWAY instead of the answer: covered, code"},
 	{"goaway_idle", apply_goaway_idle, true, "connection closed after the answer"},
 	{"rst_stream", apply_rst_stream, true, "RST_STREAM instead of the answer: code"},
-	{"oversized_body", apply_oversized_body, false, "a huge body: size, chunked"},
+	{"oversized_body", apply_oversized_body, false, "a huge body: size, chunked, status"},
 	{"oversized_headers", apply_oversized_headers, true, "headers of 1 kB each: count"},
 	{"many_1xx", apply_many_1xx, true, "interim answers first: count"},
 	{"deep_json", apply_deep_json, false, "deeply nested JSON: depth"},
@@ -452,6 +429,7 @@ static const FaultKind kinds[] = {
 	{"missing_fields", apply_fixed_body, false, "an empty object"},
 	{"bad_timestamp", apply_fixed_body, false, "created_at is no time"},
 	{"empty_200", apply_fixed_body, false, "an empty body with status 200"},
+	{"rst_in_body", apply_cut, true, "RST_STREAM within the body; HTTP/1.1: the body stops"},
 };
 
 /* ----- which one ----- */
@@ -464,6 +442,23 @@ is_of_method(const Fault *fault, const Exchange *exchange, Kind kind)
 	if (strcmp(fault->method, "LIST") == 0)
 		return kind == KIND_LIST;
 	return kind != KIND_LIST && strcmp(fault->method, exchange->method) == 0;
+}
+
+/* If the fault is for one value of the query's parameter only: is it that? */
+static bool
+is_of_query(const Fault *fault, const Exchange *exchange, const char *name, const char *query_name)
+{
+	const char *query = strchr(exchange->path, '?');
+	json_object *wanted = json_get(fault->parameters, name);
+	char *value;
+	bool same;
+
+	if (wanted == NULL)
+		return true;
+	value = query_parameter(query != NULL ? query + 1 : NULL, query_name);
+	same = value != NULL && strcmp(value, json_object_get_string(wanted)) == 0;
+	free(value);
+	return same;
 }
 
 /* The fault that a magic UUID stands for, or NULL. */
@@ -498,17 +493,9 @@ fault_find(const Exchange *exchange, Kind kind, const char *uuid)
 	{
 		if (fault->times == 0 || !is_of_method(fault, exchange, kind) ||
 			(fault->uuid[0] != '\0' && strcmp(fault->uuid, uuid) != 0) ||
-			(fault->reused_only && !connection_reused(exchange->connection)))
+			(fault->reused_only && !connection_reused(exchange->connection)) ||
+			!is_of_query(fault, exchange, "page", "page") || !is_of_query(fault, exchange, "tag", "tag_name"))
 			continue;
-		if (json_has(fault->parameters, "page"))
-		{
-			char *page = query_parameter(strchr(exchange->path, '?') != NULL ? strchr(exchange->path, '?') + 1 : NULL, "page");
-			bool same = page != NULL && atoll(page) == parameter(fault, "page", 0);
-
-			free(page);
-			if (!same)
-				continue;
-		}
 		if (fault->skip > 0)
 		{
 			fault->skip--;

@@ -83,7 +83,7 @@ server_certificate(TlsKind kind, EVP_PKEY *key)
 	bool own = kind == TLS_SELFSIGNED;
 	X509 *issuer = own ? certificate : ca_certificate;
 	const char *names = kind == TLS_WRONGHOST ? "DNS:elsewhere.example.com"
-											  : "DNS:localhost,IP:127.0.0.1,IP:::1";
+											  : "DNS:localhost,DNS:*.simulator.test,IP:127.0.0.1,IP:::1";
 
 	X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
 	if (add_extension(certificate, issuer, NID_subject_alt_name, names) &&

@@ -162,7 +162,12 @@ sub token
 	return $self->call('POST', 'tokens', { %{ _typed(%fields) }, token => $name });
 }
 
-# fault($name, uuid => ..., method => ..., times => ..., skip => ..., ...)
+# Many clusters, or faults, in one call: a list of hashes with what cluster()
+# and fault() take, the uuid or the name of the fault among them.
+sub clusters_all { my ($self, @clusters) = @_; return $self->call('POST', 'clusters', [ map { _typed(%$_) } @clusters ]) }
+sub faults_all { my ($self, @faults) = @_; return $self->call('POST', 'faults', [ map { _typed(%$_) } @faults ]) }
+
+# fault($name, uuid => ..., method => ..., page => ..., tag => ..., times => ..., skip => ..., ...)
 sub fault
 {
 	my ($self, $name, %parameters) = @_;
