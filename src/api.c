@@ -417,6 +417,7 @@ read_links(OmfPage *page, const OmfJson *document, const char *base_url, char *r
 	page->total = record->values[0] != NULL ? strtoll(record->values[0], NULL, 10) : -1;
 	page->next = record->values[1] != NULL ? page_of_link(record->values[1]) : -1;
 	page->last = record->values[2] != NULL ? page_of_link(record->values[2]) : -1;
+	page->has_links = omf_json_has(document, "links");
 	for (int i = 1; i <= 2; i++)
 		if (record->values[i] != NULL && !is_same_host(record->values[i], base_url))
 			page->other_host = true;

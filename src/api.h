@@ -103,6 +103,7 @@ typedef struct OmfPage
 	int64_t total;   /* meta.total: clusters in all, or -1: not said */
 	int64_t next;    /* the page that links.pages.next names, or -1: none */
 	int64_t last;    /* likewise links.pages.last */
+	bool has_links;  /* there are links, be it to no other page */
 	bool other_host; /* one of the links is to another host */
 } OmfPage;
 

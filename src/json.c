@@ -444,6 +444,14 @@ omf_json_record(const OmfJson *document, const char *path, const OmfJsonMember *
 	return record_of(value, path, members, nmembers, record, reason);
 }
 
+bool
+omf_json_has(const OmfJson *document, const char *path)
+{
+	struct json_object *value = NULL;
+
+	return find(object_of(document), path, &value) && value != NULL;
+}
+
 int
 omf_json_length(const OmfJson *document, const char *path)
 {

@@ -15,6 +15,7 @@
 #ifndef OMF_JSON_H
 #define OMF_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -96,6 +97,9 @@ extern OmfJsonStatus omf_json_decode(const char *text, size_t length,
 									 const OmfJsonMember *members, int nmembers,
 									 OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
+
+/* Is there anything but null at `path`? */
+extern bool omf_json_has(const OmfJson *document, const char *path);
 
 /* The length of the array at `path`, or -1 if there is no array. */
 extern int omf_json_length(const OmfJson *document, const char *path);

@@ -6,9 +6,11 @@
  * See listing.h for what this is for, and what it may and must not call.
  *
  * The API's rules promise links.pages and meta.total, the description of this
- * call names neither.  Where one of them comes, it says how many pages there
- * are; else pages are read until one brings no new cluster.  The list can
- * shift while it is read, so a cluster may be on two pages: it counts once.
+ * call names neither.  Where links come, they say how many pages there are.  A
+ * total alone says how many to ask for at once, but not that there are no
+ * more: pages are read until it is met, or until one brings no new cluster.
+ * The list can shift while it is read, so a cluster may be on two pages: it
+ * counts once.
  *
  *-------------------------------------------------------------------------
  */
@@ -174,13 +176,32 @@ learn_pages(OmfListing *listing, const OmfPage *page, int number)
 
 	/* the fullest page shows how many clusters the API puts on one */
 	listing->page_size = Max(listing->page_size, page->nrecords);
+	listing->total = page->total;
+	listing->has_links = page->has_links;
+	if (page->last > 0 || page->next > 0)
+		listing->linked = true;
 	if (page->last > 0)
 		pages = page->last;
-	else if (page->total >= 0 && page->nrecords > 0)
+	else if (!listing->linked && page->total >= 0 && page->nrecords > 0)
 		pages = Max(1, (page->total + listing->page_size - 1) / Max(listing->page_size, 1));
 	if (page->next > 0)
 		pages = Max(pages, number + 1);
 	listing->pages = Max(listing->pages, pages);
+}
+
+/*
+ * Can there be a page behind the last one?  A total that is met says that
+ * there is none, unless that page is full and there are no links at all: then
+ * it may be wrong, and met only so far.
+ */
+static bool
+may_have_more(const OmfListing *listing)
+{
+	int full = listing->asked > 1 ? listing->page_size : OMF_PAGE_SIZE;
+
+	if (listing->linked || listing->last_added == 0)
+		return false;
+	return listing->nlisted != listing->total || (listing->last_records >= full && !listing->has_links);
 }
 
 /* The page is good: ask for those that it tells of, or see the end. */
@@ -189,9 +210,14 @@ go_on(OmfListing *listing, const OmfPage *page, int number, int added)
 {
 	learn_pages(listing, page, number);
 	listing->pages = Min(listing->pages, OMF_PAGES_MAX + 1);
-	if (listing->pages < 0 && added > 0)
-		ask_page(listing, number + 1); /* nobody says: see whether there is one */
+	if (number == listing->asked)
+	{
+		listing->last_records = page->nrecords;
+		listing->last_added = added;
+	}
 	while (listing->asked < listing->pages)
+		ask_page(listing, listing->asked + 1);
+	if (listing->answered == listing->asked && may_have_more(listing))
 		ask_page(listing, listing->asked + 1);
 	listing->complete = listing->answered == listing->asked;
 	if (listing->complete && listing->tag == NULL)

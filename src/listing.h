@@ -42,6 +42,11 @@ struct OmfListing
 	int answered;              /* number of pages that have arrived */
 	int64 pages;               /* how many there are, or -1 as long as nobody said */
 	int page_size;             /* clusters on the fullest page so far */
+	int64 total;               /* clusters that there are, by the last page's word, or -1 */
+	bool has_links;            /* does the last page have any links? */
+	bool linked;               /* there were links, which show where the end is */
+	int last_records;          /* clusters on the highest page that was asked for */
+	int last_added;            /* of these, new ones */
 	OmfPage *page;             /* the one being taken in, if any */
 	bool complete;             /* all pages are there */
 	OmfError *error;           /* malloc'd: why a page could not be had */

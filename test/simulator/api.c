@@ -356,7 +356,7 @@ list(Exchange *exchange, const Call *call)
 	{
 		json_object *meta = json_object_new_object();
 
-		json_object_object_add(meta, "total", json_object_new_int64(total));
+		json_object_object_add(meta, "total", json_object_new_int64(total + config.list_total_off));
 		json_object_object_add(body, "meta", meta);
 	}
 	reply_json(&exchange->reply, 200, body);

@@ -20,6 +20,7 @@ typedef struct Config
 	int64_t syncing_ms;	  /* then syncing for so long */
 	bool list_links;	  /* a listing has links.pages */
 	bool list_total;	  /* a listing has meta.total */
+	int64_t list_total_off; /* meta.total is wrong by so many */
 	int64_t list_max_page; /* the most clusters on a page */
 	bool list_shift;	  /* each page repeats the last cluster of the one before */
 	int64_t list_loop;	  /* that page names itself as the next one; 0: none */

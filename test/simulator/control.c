@@ -253,6 +253,7 @@ set_config(Control *control)
 	config.syncing_ms = json_int(body, "syncing_ms", config.syncing_ms);
 	config.list_links = json_flag(body, "list_links", config.list_links);
 	config.list_total = json_flag(body, "list_total", config.list_total);
+	config.list_total_off = json_int(body, "list_total_off", config.list_total_off);
 	config.list_max_page = json_int(body, "list_max_page", config.list_max_page);
 	if (config.list_max_page > 1000)
 		config.list_max_page = 1000;

@@ -84,13 +84,34 @@ for my $batched (qw(on off))
 
 # ----- a listing that fails -----
 
+# A page with these clusters.
+sub page_of
+{
+	my ($clusters) = @_;
+	return { fault => 'custom', body => '{"databases":[' . sprintf($clusters, '00000006-0000-4000-8000-00000000ffff') . ']}' };
+}
+
 for my $failure (
 	[ 'page 2 fails', { fault => 'status', status => 500 }, 'HV00L' ],
 	[ 'page 2 is no JSON', { fault => 'not_json' }, 'HV00M' ],
 	[ 'page 2 is cut short', { fault => 'close_in_body' }, 'HV00L' ],
 	[ 'page 2 has no clusters', { fault => 'missing_fields' }, 'HV00M' ],
 	[ 'page 2 is too large', { fault => 'oversized_body', size => 17 * 1024 * 1024 }, '54000' ],
-	[ 'page 2 is forbidden', { fault => 'status', status => 403 }, '42501' ])
+	[ 'page 2 is forbidden', { fault => 'status', status => 403 }, '42501' ],
+	[ 'page 2 is not for this token', { fault => 'status', status => 401 }, '28000' ],
+	[ 'page 2 is not found', { fault => 'status', status => 404 }, '42704' ],
+	[ 'page 2 is one too many', { fault => 'status', status => 429, retry_after => 3600 }, '53400' ],
+	[ 'page 2 is elsewhere', { fault => 'redirect' }, 'HV000' ],
+	[ 'page 2 is reset', { fault => 'reset_before' }, 'HV00L' ],
+	[ 'page 2 has no body', { fault => 'no_content_204' }, 'HV000' ],
+	[ 'page 2 is empty', { fault => 'empty_200' }, 'HV00M' ],
+	[ 'page 2 is cut short JSON', { fault => 'truncated_json' }, 'HV00M' ],
+	[ 'page 2 is an array', { fault => 'json_array' }, 'HV00M' ],
+	[ 'page 2 is too deep', { fault => 'deep_json' }, '54000' ],
+	[ 'page 2 has a cluster twice', page_of('{"id":"%1$s"},{"id":"%1$s"}'), 'HV00M' ],
+	[ 'page 2 has a cluster without a name of its own', page_of('{"id":"%1$s"},{"name":"nobody"}'), 'HV00M' ],
+	[ 'page 2 has a cluster that is none', page_of('{"id":"%1$s"},7'), 'HV00M' ],
+	[ 'page 2 has another number of nodes', page_of('{"id":"%1$s","num_nodes":"many"}'), 'HV00M' ])
 {
 	my ($name, $fault, $sqlstate) = @$failure;
 	my %parameters = (%$fault, method => 'LIST', page => 2);
@@ -101,9 +122,113 @@ for my $failure (
 	$node->psql_ok('SELECT count(*) FROM databases.clusters', '450', "$name: then it is whole again");
 }
 
+# Links that do not lead on, or lead away, are no shorter list either.
+for my $failure (
+	[ 'page 1 leads to itself', { list_loop => 1 }, qr/page=1&.* does not lead on/ ],
+	[ 'page 2 leads to itself', { list_loop => 2 }, qr/page=2&.* does not lead on/ ],
+	[ 'page 1 leads to another host', { list_other_host => 'true' }, qr/page=1&.* to another host/ ],
+	[ 'there are too many clusters', { list_total_off => 200_000 }, qr/page=1&.* too many pages/ ])
+{
+	my ($name, $config, $detail) = @$failure;
+	$simulator->config(%$config);
+	for my $table (qw(online_migrations clusters))
+	{
+		$node->psql_fails("SELECT count(*) FROM databases.$table", 'HV00M', $detail, "$name, $table");
+	}
+	$simulator->config(list_loop => 0, list_other_host => 'false', list_total_off => 0);
+}
+is(scalar(grep { $_->{path} !~ m{^/v2/databases[?/]} } $simulator->log), 0, 'nothing was sent elsewhere');
+
+# ----- a listing that says little, or what is not so -----
+
+# Whatever links and total say, the rows are all there are.
+for my $links (qw(true false))
+{
+	for my $total (undef, 0, -450, -449, -350, -250, -150, -51, -50, -1, 1, 50, 151, 1000)
+	{
+		for my $size (200, 150, 7)
+		{
+			my $name = join ', ', $links eq 'true' ? 'links' : 'no links',
+			  !defined $total ? 'no total' : $total ? "total off by $total" : 'total', "$size on a page";
+			$simulator->config(list_links => $links, list_total => defined $total ? 'true' : 'false',
+				list_total_off => $total // 0, list_max_page => $size);
+			$simulator->reset_counters;
+			$node->psql_ok('SELECT count(*), count(DISTINCT id) FROM databases.clusters', '450|450', $name);
+			my $least = int((450 + $size - 1) / $size);
+			my $more = $links eq 'true' ? $least
+			  : !defined $total || $total <= 0 ? $least + 1 : 1 + int((450 + $total + $size - 1) / $size);
+			cmp_ok($simulator->counters->{list}, '<=', $more, "... and no more pages than that takes");
+		}
+	}
+}
+$simulator->config(list_links => 'false', list_total => 'true', list_total_off => -300, list_max_page => 200);
+$node->psql_ok('SELECT count(*) FROM databases.online_migrations', '450', 'migrations, too, where the total is not so');
+$simulator->config(list_links => 'true', list_total_off => 0);
+
 # ----- what a listing holds besides -----
 
-unlike($node->log_text(0), qr/canary/i, 'no password of a cluster in the log');
+# The simulator's clusters hold this password; so do these malformed answers,
+# right where what is wrong with them begins.
+{
+	my $canary = 'canary-PaSsWoRd-5e1f';
+	my $id = '00000006-0000-4000-8000-000000000005';
+	my $session = OnlineMigrations::Session->open($node);
+	my $seen = '';
+	my @queries = (
+		'SELECT * FROM databases.clusters LIMIT 1',
+		'SELECT c, m FROM databases.clusters c JOIN databases.online_migrations m ON m.database_cluster_uuid = c.id LIMIT 1',
+		"SELECT c FROM databases.clusters c WHERE id = '$id'",
+		"SELECT c FROM databases.clusters c WHERE id IN (SELECT k FROM jobs)",
+		"SELECT * FROM databases.online_migrations m WHERE database_cluster_uuid = '$id'");
+	my @malformed = map { sprintf $_, $id, $canary } (
+		'{"id":"%1$s","connection":{"password":"%2$s",}}',
+		'{"id":"%1$s","connection":{"password":"%2$s',
+		'{"id":"%1$s","connection":"%2$s"}',
+		'{"id":"%2$s"}',
+		'{"id":"%1$s","name":{"password":"%2$s"}}',
+		'{"id":"%1$s","name":["%2$s"],"num_nodes":"%2$s"}',
+		'{"id":"%1$s","tags":"%2$s"}',
+		'{"id":"%1$s","tags":[{"password":"%2$s"}]}',
+		'{"id":"%1$s","engine":7,"password":"%2$s"}',
+		'"%2$s"',
+		'{"id":"%1$s","connection":{"password":"%2$s"}} "%2$s"',
+		'{"id":"%1$s","connection":{"password":"' . "\x01" . '%2$s"}}');
+	my $failed = 0;
+
+	$session->run('SET client_min_messages = debug5; SET debug_print_plan = on');
+	for my $query (map { ($_, "EXPLAIN (ANALYZE, VERBOSE) $_") } @queries)
+	{
+		my $result = $session->run($query);
+		is($result->{sqlstate}, '', "it runs: $query");
+		$seen .= $result->{out} . $result->{err};
+	}
+	for my $cluster (@malformed)
+	{
+		$simulator->fault('custom', method => 'LIST', body => qq({"databases":[$cluster]}));
+		$simulator->fault('custom', uuid => $id, body => qq({"database":$cluster}));
+		for my $query (@queries)
+		{
+			my $result = $session->run($query);
+			$failed++ if $result->{sqlstate} eq 'HV00M';
+			$seen .= $result->{out} . $result->{err};
+		}
+		$simulator->delete_faults;
+	}
+	for my $body (qq({"databases":[],"links":{"pages":{"next":"$canary"}}}), qq({"databases":"$canary"}),
+		qq({"databases":[],"meta":{"total":"$canary"}}), $canary, qq("$canary"), qq(["$canary"]))
+	{
+		for my $status (200, 502)
+		{
+			$simulator->fault('custom', body => $body, status => $status);
+			$seen .= join '', map { $_->{out} . $_->{err} } map { $session->run($_) } @queries;
+			$simulator->delete_faults;
+		}
+	}
+	cmp_ok($failed, '>', @malformed, 'malformed answers are errors');
+	unlike($seen, qr/canary|PaSsWoRd/i, "no password of a cluster in rows, plans or messages");
+	unlike($node->log_text(0), qr/canary|PaSsWoRd/i, "nor in the server's log");
+	$session->close;
+}
 
 $node->stop;
 $simulator->stop;
