@@ -21,7 +21,7 @@ use Time::HiRes qw(sleep time);
 # Longer than anything that a test does.
 my $PATIENCE = 60;
 
-# open(NODE, role => name, database => name)
+# open(NODE, role => name, database => name): whatever has a connstr will do.
 sub open
 {
 	my ($class, $node, %options) = @_;
@@ -89,6 +89,24 @@ sub run
 	my ($self, $sql) = @_;
 	$self->post($sql);
 	return $self->result;
+}
+
+# What Ctrl-C does: psql has the statement cancelled, and ends.
+sub interrupt
+{
+	my ($self) = @_;
+	$self->{psql}->signal('INT');
+	return;
+}
+
+# psql is gone, without a word to the server.
+sub kill
+{
+	my ($self) = @_;
+	$self->{psql}->signal('KILL');
+	$self->{psql}->finish;
+	delete $self->{psql};
+	return;
 }
 
 # The backend's open file descriptors.

@@ -34,6 +34,7 @@ our $TOKEN = 'dop_v1_simulator';
 #   server_options further options of CREATE SERVER, as a hash
 #   token          that of the user mapping
 #   conf           further lines of postgresql.conf
+#   init           what PostgreSQL::Test::Cluster's init takes, as a hash
 #   log_level      log_min_messages, debug5 unless given
 #   setup          'full' (as if not given), 'extension' (no server, mapping
 #                  and tables), or 'none' (an empty database)
@@ -50,7 +51,7 @@ sub _make
 {
 	my ($class, $name, %options) = @_;
 	my $self = $class->new($name);
-	$self->init;
+	$self->init(%{ $options{init} // {} });
 	$self->append_conf('postgresql.conf',
 		'log_min_messages = ' . ($options{log_level} // 'debug5'));
 	$self->append_conf('postgresql.conf', $options{conf} // '');
@@ -63,6 +64,20 @@ sub _make
 	$self->create_extension if $setup ne 'none';
 	$self->create_server(%options) if $setup eq 'full';
 	return $self;
+}
+
+# A hot standby of this node, which needs init => { allows_streaming => 1 },
+# with all that the node has by now.
+sub start_standby
+{
+	my ($self, $name) = @_;
+	$self->backup($name);
+	my $standby = (ref $self)->new($name);
+	$standby->init_from_backup($self, $name, has_streaming => 1);
+	$standby->SUPER::start();
+	$standby->{omf_simulator} = $self->simulator;
+	$self->wait_for_catchup($standby, 'replay');
+	return $standby;
 }
 
 sub simulator { return $_[0]->{omf_simulator}; }
