@@ -27,4 +27,10 @@ extern char *omf_migration_id_argument(FunctionCallInfo fcinfo, int argument);
  */
 extern Oid omf_server_argument(FunctionCallInfo fcinfo, int argument);
 
+/*
+ * The same server once more, in a later transaction: that it is still there,
+ * and that the user still has USAGE on it.
+ */
+extern void omf_server_check(Oid serverid, const char *name, Oid userid);
+
 #endif /* OMF_ARGUMENTS_H */
