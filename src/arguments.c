@@ -124,12 +124,31 @@ only_server(void)
 	return NULL;
 }
 
+static void
+check_usage(Oid serverid, const char *name, Oid userid)
+{
+	AclResult aclresult = omf_server_aclcheck(serverid, userid);
+
+	if (aclresult != ACLCHECK_OK)
+		aclcheck_error(aclresult, OBJECT_FOREIGN_SERVER, name);
+}
+
+void
+omf_server_check(Oid serverid, const char *name, Oid userid)
+{
+	if (GetForeignServerExtended(serverid, FSV_MISSING_OK) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server does not exist any more"),
+				 errdetail("Foreign server \"%s\" has been dropped.", name)));
+	check_usage(serverid, name, userid);
+}
+
 Oid
 omf_server_argument(FunctionCallInfo fcinfo, int argument)
 {
 	const char *name = PG_ARGISNULL(argument) ? only_server() : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 	ForeignServer *server = GetForeignServerByName(name, true);
-	AclResult aclresult;
 
 	if (server == NULL)
 		ereport(ERROR,
@@ -142,8 +161,6 @@ omf_server_argument(FunctionCallInfo fcinfo, int argument)
 				 errmsg("server is not one of online_migrations_fdw"),
 				 errdetail("Server \"%s\" is of the foreign data wrapper \"%s\".", name,
 						   GetForeignDataWrapper(server->fdwid)->fdwname)));
-	aclresult = omf_server_aclcheck(server->serverid, GetUserId());
-	if (aclresult != ACLCHECK_OK)
-		aclcheck_error(aclresult, OBJECT_FOREIGN_SERVER, name);
+	check_usage(server->serverid, name, GetUserId());
 	return server->serverid;
 }

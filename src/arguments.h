@@ -31,4 +31,10 @@ extern List *omf_own_servers(void);
  */
 extern Oid omf_server_argument(FunctionCallInfo fcinfo, int argument);
 
+/*
+ * The same server once more, in a later transaction: that it is still there,
+ * and that the user still has USAGE on it.
+ */
+extern void omf_server_check(Oid serverid, const char *name, Oid userid);
+
 #endif /* OMF_ARGUMENTS_H */

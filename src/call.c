@@ -10,14 +10,39 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "portability/instr_time.h"
 
 #include "call.h"
+
+int64
+omf_clock(void)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
+}
 
 static void
 end_call(OmfCall *call)
 {
 	omf_request_free(call->request);
 	call->request = NULL;
+}
+
+/* Wait for the answer; false when the deadline has passed before. */
+static bool
+await_answer(OmfCall *call)
+{
+	while (omf_inbox_take(&call->inbox) == NULL)
+	{
+		int64 left = call->deadline != 0 ? call->deadline - omf_clock() : -1;
+
+		if (call->deadline != 0 && left <= 0)
+			return false;
+		omf_session_wait_at_most(call->session, &call->inbox, left);
+	}
+	return true;
 }
 
 void
@@ -36,8 +61,7 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	omf_request_use_reserve(call->request);
 	PG_TRY();
 	{
-		while (omf_inbox_take(&call->inbox) == NULL)
-			omf_session_wait(call->session, &call->inbox, false);
+		call->late = !await_answer(call);
 	}
 	PG_CATCH();
 	{
@@ -45,10 +69,24 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (call->late)
+	{
+		end_call(call);
+		return;
+	}
 	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
 	call->result = omf_api_result(omf_api_resource("online_migrations"), call->request,
 								  &call->secrets, &call->record, &call->error);
 	end_call(call);
+}
+
+void
+omf_call_reset(OmfCall *call)
+{
+	free(call->record);
+	free(call->error);
+	call->record = NULL;
+	call->error = NULL;
 }
 
 /* From memory that goes with the error. */

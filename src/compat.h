@@ -111,6 +111,13 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #define omf_named_shared_memory(name, size, init) NULL
 #endif
 
+/* Intervals can be infinite from PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define omf_interval_is_finite(interval) (!INTERVAL_NOT_FINITE(interval))
+#else
+#define omf_interval_is_finite(interval) true
+#endif
+
 /* Path and plan nodes grew arguments. */
 #if PG_VERSION_NUM >= 180000
 #define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \

@@ -75,9 +75,9 @@ static struct
 	const char *name;
 	uint32 event; /* 0 until it was first needed */
 } wait_events[] = {
-	[OMF_WAIT_HTTP] = {"OnlineMigrationsHttp", 0},
-	[OMF_WAIT_RETRY] = {"OnlineMigrationsRetry", 0},
-	[OMF_WAIT_RATE_LIMIT] = {"OnlineMigrationsRateLimit", 0},
+	[OMF_WAITS_HTTP] = {"OnlineMigrationsHttp", 0},
+	[OMF_WAITS_RETRY] = {"OnlineMigrationsRetry", 0},
+	[OMF_WAITS_RATE_LIMIT] = {"OnlineMigrationsRateLimit", 0},
 };
 
 /* When the statement began in which a client was told of a pause. */
@@ -410,7 +410,7 @@ omf_session_budget(OmfSession *session)
 static uint32
 wait_event_of(const OmfEngine *engine)
 {
-	OmfWait wait = omf_engine_waits_for(engine);
+	OmfEngineWait wait = omf_engine_waits_for(engine);
 
 	if (wait_events[wait].event == 0)
 		wait_events[wait].event = omf_new_wait_event(wait_events[wait].name);
@@ -420,25 +420,25 @@ wait_event_of(const OmfEngine *engine)
 void
 omf_session_tell_pause(OmfSession *session, int64 timeout)
 {
-	OmfWait wait = omf_engine_waits_for(session->engine);
+	OmfEngineWait wait = omf_engine_waits_for(session->engine);
 	TimestampTz statement = GetCurrentStatementStartTimestamp();
 	TimestampTz until;
 
-	if (wait == OMF_WAIT_HTTP || timeout <= LONG_PAUSE_MS ||
+	if (wait == OMF_WAITS_HTTP || timeout <= LONG_PAUSE_MS ||
 		whereToSendOutput != DestRemote || told_statement == statement)
 		return;
 	told_statement = statement;
 	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
 	ereport(NOTICE,
-			(wait == OMF_WAIT_RETRY
+			(wait == OMF_WAITS_RETRY
 				 ? errmsg("waiting before the API is tried again")
 				 : errmsg("waiting for the API's rate limit"),
 			 errdetail("The pause lasts " INT64_FORMAT " s, until %s.",
 					   (timeout + 999) / 1000, timestamptz_to_str(until))));
 }
 
-void
-omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
+static void
+wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_most)
 {
 	OmfEngine *engine = session->engine;
 	WaitEvent event;
@@ -449,6 +449,8 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
+	if (at_most >= 0 && (timeout < 0 || timeout > at_most))
+		timeout = at_most;
 	omf_session_tell_pause(session, timeout);
 	if (timeout != 0 &&
 		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
@@ -457,6 +459,18 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 		ResetLatch(MyLatch);
 	omf_engine_end_wait(engine);
 	CHECK_FOR_INTERRUPTS();
+}
+
+void
+omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
+{
+	wait_for(session, inbox, for_room, -1);
+}
+
+void
+omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
+{
+	wait_for(session, inbox, false, milliseconds);
 }
 
 void

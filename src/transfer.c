@@ -538,12 +538,12 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 	return timeout;
 }
 
-OmfWait
+OmfEngineWait
 omf_engine_waits_for(const OmfEngine *engine)
 {
 	if (engine->nflying > 0 || engine->nwaiting == 0)
-		return OMF_WAIT_HTTP;
-	return TAILQ_EMPTY(&engine->queued) ? OMF_WAIT_RETRY : OMF_WAIT_RATE_LIMIT;
+		return OMF_WAITS_HTTP;
+	return TAILQ_EMPTY(&engine->queued) ? OMF_WAITS_RETRY : OMF_WAITS_RATE_LIMIT;
 }
 
 int

@@ -117,14 +117,14 @@ extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
 extern void omf_engine_end_wait(OmfEngine *engine);
 
 /* What an engine waits for. */
-typedef enum OmfWait
+typedef enum OmfEngineWait
 {
-	OMF_WAIT_HTTP,      /* an answer, or a connection */
-	OMF_WAIT_RETRY,     /* the time to try again */
-	OMF_WAIT_RATE_LIMIT /* the time at which the rate limit allows more */
-} OmfWait;
+	OMF_WAITS_HTTP,      /* an answer, or a connection */
+	OMF_WAITS_RETRY,     /* the time to try again */
+	OMF_WAITS_RATE_LIMIT /* the time at which the rate limit allows more */
+} OmfEngineWait;
 
-extern OmfWait omf_engine_waits_for(const OmfEngine *engine);
+extern OmfEngineWait omf_engine_waits_for(const OmfEngine *engine);
 
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
