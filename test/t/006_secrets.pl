@@ -15,8 +15,8 @@ my $cluster = '00000000-0000-4000-8000-000000000001';
 my $token = 'dop_v1_' . '0123456789abcdef' x 4;
 my $password = 's3cr3t-pass"word\\with/quotes';
 my $simulator = OnlineMigrations::Simulator->start;
-$simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN);
-$simulator->cluster($cluster, engine => 'pg');
+$simulator->token($token);
+$simulator->cluster($cluster, engine => 'pg', token => $token);
 $simulator->migration($cluster, 'done', 'some-id');
 
 # Without log_statement, the only statements in the log are those of errors.
@@ -94,6 +94,7 @@ for my $fault (@faults)
 {
 	point_to($over = $fault->[2]) if $over ne $fault->[2];
 	try_fault($session, @$fault);
+	$node->fresh_token('digitalocean', $token) if ($fault->[1]{status} // 0) == 429;
 }
 point_to('http');
 

@@ -82,6 +82,20 @@ sub start_standby
 
 sub simulator { return $_[0]->{omf_simulator}; }
 
+# Another token of that account for that server: a rate limit that was met is
+# the old one's.
+my $tokens = 0;
+
+sub fresh_token
+{
+	my ($self, $server, $account) = @_;
+	my $token = sprintf '%sx%04d', $account // $TOKEN, ++$tokens;
+	$self->simulator->token($token, account => $account // $TOKEN);
+	$self->safe_psql($DATABASE, "ALTER USER MAPPING FOR CURRENT_USER SERVER $server
+		OPTIONS (SET token " . $self->literal($token) . ')');
+	return;
+}
+
 # Quotes an SQL literal.
 sub literal
 {
