@@ -35,7 +35,8 @@ extern int64 omf_clock(void);
 
 /*
  * Make the call over call->session and wait for its end; call->result says
- * what came of it.
+ * what came of it.  With a deadline it may be call->late instead, and has
+ * been called off.
  */
 extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
 
