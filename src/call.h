@@ -35,8 +35,8 @@ extern int64 omf_clock(void);
 
 /*
  * Make the call over call->session and wait for its end; call->result says
- * what came of it.  What the option rate_limit_reserve leaves to others is
- * for such calls, too.
+ * what came of it.  With a deadline it may be call->late instead, and has
+ * been called off.  Such calls may use what rate_limit_reserve leaves to others.
  */
 extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
 

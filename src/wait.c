@@ -58,17 +58,17 @@ enum
 
 typedef struct Waiting
 {
-	OmfWait wait;        /* what was asked for, and what has been seen */
-	Oid serverid;        /* of the foreign server */
-	const char *server;  /* its name when the wait began */
-	Oid userid;          /* who waits */
-	const char *cluster; /* its UUID */
-	char path[OMF_PATH_SIZE];
-	OmfCall call;          /* the last poll */
-	const char *token;     /* that no message may show; the session's */
-	MemoryContext context; /* lives as long as the wait */
-	MemoryContext scratch; /* lives until the next poll */
-	bool telling;          /* a notice is on its way, which needs no context */
+	OmfWait wait;             /* what was asked for, and what has been seen */
+	Oid serverid;             /* of the foreign server */
+	const char *server;       /* its name when the wait began */
+	Oid userid;               /* who waits */
+	const char *cluster;      /* its UUID */
+	char path[OMF_PATH_SIZE]; /* of its migration */
+	OmfCall call;             /* the last poll */
+	const char *token;        /* that no message may show; the session's */
+	MemoryContext context;    /* lives as long as the wait */
+	MemoryContext scratch;    /* lives until the next poll */
+	bool telling;             /* a notice is on its way, which needs no context */
 } Waiting;
 
 static uint32 wait_event = 0;
@@ -92,47 +92,48 @@ refuse_atomic(FunctionCallInfo fcinfo)
 					 "Driver: autocommit on. pg_cron: a job with this one command.")));
 }
 
-static const char **
-read_until(ArrayType *array)
+static void
+report_bad_until(const char *detail)
 {
-	const char **until;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid list of statuses to wait for"),
+			 errdetail("%s", detail),
+			 errhint("Write it like '{syncing,done}'.")));
+}
+
+static const char *
+read_status(Datum given)
+{
+	const char *status = TextDatumGetCString(given);
+
+	if (!omf_api_is_active(status) && !omf_api_is_ended(status))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid list of statuses to wait for"),
+				 errdetail("\"%s\" is no status of an online migration.", status),
+				 errhint("%s", omf_name_hint("Statuses are", status, omf_statuses, OMF_NSTATUSES))));
+	return status;
+}
+
+static void
+read_until(ArrayType *array, OmfWait *wait)
+{
 	Datum *given;
 	bool *nulls;
-	int ngiven;
 
 	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid list of statuses to wait for"),
-				 errdetail("\"until\" has more than one dimension."),
-				 errhint("Write it like '{syncing,done}'.")));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls, &ngiven);
-	if (ngiven == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid list of statuses to wait for"),
-				 errdetail("\"until\" is empty."),
-				 errhint("Write it like '{syncing,done}'.")));
-	until = palloc(ngiven * sizeof(char *));
-	for (int i = 0; i < ngiven; i++)
+		report_bad_until("\"until\" has more than one dimension.");
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls, &wait->nuntil);
+	if (wait->nuntil == 0)
+		report_bad_until("\"until\" is empty.");
+	wait->until = palloc(wait->nuntil * sizeof(char *));
+	for (int i = 0; i < wait->nuntil; i++)
 	{
-		char *status = nulls[i] ? NULL : TextDatumGetCString(given[i]);
-
-		if (status == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid list of statuses to wait for"),
-					 errdetail("\"until\" contains a NULL."),
-					 errhint("Write it like '{syncing,done}'.")));
-		if (!omf_api_is_active(status) && !omf_api_is_ended(status))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid list of statuses to wait for"),
-					 errdetail("\"%s\" is no status of an online migration.", status),
-					 errhint("%s", omf_name_hint("Statuses are", status, omf_statuses, OMF_NSTATUSES))));
-		until[i] = status;
+		if (nulls[i])
+			report_bad_until("\"until\" contains a NULL.");
+		wait->until[i] = read_status(given[i]);
 	}
-	return until;
 }
 
 /* A month is 30 days here, as it is for EXTRACT(EPOCH FROM ...). */
@@ -174,11 +175,9 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 {
 	OmfWait *wait = &waiting->wait;
 	pg_uuid_t *cluster = PG_GETARG_UUID_P(ARG_CLUSTER);
-	ArrayType *until = PG_GETARG_ARRAYTYPE_P(ARG_UNTIL);
 
 	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID) ? NULL : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
-	wait->until = read_until(until);
-	wait->nuntil = ArrayGetNItems(ARR_NDIM(until), ARR_DIMS(until));
+	read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
 	wait->interval_ms = read_poll_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
 	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
 	waiting->call.deadline = PG_ARGISNULL(ARG_TIMEOUT) ? 0 : wait->deadline;
