@@ -452,9 +452,15 @@ test_pages(void)
 
 	if (!ok(page != NULL && error == NULL, "a page"))
 		return;
-	ok(page->nrecords == 2 && page->total == 7 && page->next == 3 && page->last == -1 && !page->other_host,
+	ok(page->nrecords == 2 && page->total == 7 && page->next == 3 && page->last == -1 && !page->other_host && page->has_links,
 	   "what it says");
 	is_number((long long) request.reply.body_length, 0, "its body is wiped");
+	omf_api_page_free(page);
+	page = page_of(200, "{\"databases\":[],\"links\":null}");
+	ok(page != NULL && page->total == -1 && page->next == -1 && !page->has_links, "one that says nothing");
+	omf_api_page_free(page);
+	page = page_of(200, "{\"databases\":[],\"links\":{}}");
+	ok(page != NULL && page->next == -1 && page->has_links, "one that has no other page");
 	omf_api_page_free(page);
 	for (int i = 0; i < countof(bad); i++)
 	{
