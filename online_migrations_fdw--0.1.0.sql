@@ -54,5 +54,19 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) IS
 'stops an online migration (DELETE /v2/databases/{database_cluster_uuid}/online-migration/{migration_id}); ROLLBACK does not undo it';
 
+CREATE PROCEDURE databases_wait_online_migration(
+    database_cluster_uuid uuid,
+    migration_id text DEFAULT NULL,
+    until text[] DEFAULT '{syncing,done}',
+    timeout interval DEFAULT NULL,
+    poll_interval interval DEFAULT '10 s',
+    server text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'omf_wait_online_migration'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) IS
+'waits until an online migration has one of the given statuses (GET /v2/databases/{database_cluster_uuid}/online-migration); commits before each pause';
+
 REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) FROM PUBLIC;

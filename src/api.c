@@ -266,6 +266,7 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	error->http_status = reply->http_status;
 	error->maybe_done = error->method == OMF_PUT &&
 						(omf_retry_maybe_done(reply) || reply->http_status / 100 == 2);
+	error->passing = omf_retry_could_help(reply);
 	error->tries = reply->tries;
 	error->sent_at = reply->sent_at;
 	error->resets_in = limit_resets_in(reply);

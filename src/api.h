@@ -60,6 +60,7 @@ typedef struct OmfError
 	char request_id[OMF_REQUEST_ID_SIZE]; /* for DigitalOcean's support, or empty */
 	char words[OMF_WORDS_SIZE];           /* libcurl's or json.c's, or empty */
 	bool maybe_done;                      /* a start that may have been carried out */
+	bool passing;                         /* the same call could do better later */
 	int tries;                            /* how often it was sent */
 	int64_t resets_in;                    /* seconds until the limit allows more, or -1 */
 	int64_t sent_at;                      /* epoch seconds of the last sending, or 0 */

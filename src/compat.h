@@ -92,6 +92,13 @@
 #define omf_new_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* Intervals can be infinite from PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define omf_interval_is_finite(interval) (!INTERVAL_NOT_FINITE(interval))
+#else
+#define omf_interval_is_finite(interval) true
+#endif
+
 /* Path and plan nodes grew arguments. */
 #if PG_VERSION_NUM >= 180000
 #define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \

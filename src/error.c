@@ -139,11 +139,12 @@ message_of(OmfAction action, const OmfError *error)
 	return 0;
 }
 
-void
-omf_raise(OmfAction action, const OmfError *error)
+/* With a hint of one's own, or else that of the kind of failure. */
+static void
+report(int elevel, OmfAction action, const OmfError *error, const char *own_hint)
 {
 	int sqlstate = ERRCODE_FDW_ERROR;
-	const char *hint = NULL;
+	const char *hint = own_hint;
 
 	if (error == NULL)
 		ereport(ERROR,
@@ -154,11 +155,25 @@ omf_raise(OmfAction action, const OmfError *error)
 		if (kinds[i].kind == error->kind)
 		{
 			sqlstate = kinds[i].sqlstate;
-			hint = hint_of(action, error, kinds[i].hint);
+			if (own_hint == NULL)
+				hint = hint_of(action, error, kinds[i].hint);
 		}
-	ereport(ERROR,
+	ereport(elevel,
 			(errcode(sqlstate),
 			 message_of(action, error),
 			 errdetail("%s", detail_of(error)),
 			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+void
+omf_warn(OmfAction action, const OmfError *error, const char *hint)
+{
+	report(WARNING, action, error, hint);
+}
+
+void
+omf_raise(OmfAction action, const OmfError *error)
+{
+	report(ERROR, action, error, NULL);
+	pg_unreachable();
 }

@@ -24,6 +24,12 @@ typedef enum OmfAction
 } OmfAction;
 
 /*
+ * Warn of a failure that does not end what is being done, which the hint is
+ * about; NULL for the error stands for "out of memory".
+ */
+extern void omf_warn(OmfAction action, const OmfError *error, const char *hint);
+
+/*
  * Raise the error; it and its strings are not used after that.  NULL stands
  * for "out of memory".
  */

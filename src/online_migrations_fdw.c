@@ -9,7 +9,9 @@
  *
  *	plan.c  scan.c  async.c  explain.c
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
- *	lifecycle.c  source.c							the SQL functions
+ *	lifecycle.c  wait.c								the SQL functions
+ *	wait_state.c									what a poll means to a wait
+ *	source.c  arguments.c  call.c					their arguments and calls
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  options.c					PostgreSQL's side of a call

@@ -182,8 +182,28 @@ omf_api_is_migration_id(const char *migration_id)
 	return length >= 1 && length <= OMF_MIGRATION_ID_MAX && migration_id[length] == '\0';
 }
 
+/* Those of a migration that is going on come first. */
+const char *const omf_statuses[OMF_NSTATUSES] = {"running", "syncing", "canceled", "error", "done"};
+
+#define NACTIVE 2
+
+static bool
+is_among(const char *status, int first, int end)
+{
+	for (int i = first; i < end; i++)
+		if (strcmp(status, omf_statuses[i]) == 0)
+			return true;
+	return false;
+}
+
 bool
 omf_api_is_active(const char *status)
 {
-	return strcmp(status, "running") == 0 || strcmp(status, "syncing") == 0;
+	return is_among(status, 0, NACTIVE);
+}
+
+bool
+omf_api_is_ended(const char *status)
+{
+	return is_among(status, NACTIVE, OMF_NSTATUSES);
 }

@@ -118,7 +118,14 @@ extern void omf_api_migration_id_path(char path[OMF_PATH_SIZE],
  */
 extern bool omf_api_is_migration_id(const char *migration_id);
 
+/* The statuses of a migration that are known. */
+#define OMF_NSTATUSES 5
+extern const char *const omf_statuses[OMF_NSTATUSES];
+
 /* Is a migration of that status still going on? */
 extern bool omf_api_is_active(const char *status);
+
+/* Has a migration of that status ended?  Of one that is not known: no. */
+extern bool omf_api_is_ended(const char *status);
 
 #endif /* OMF_RESOURCE_H */

@@ -41,9 +41,8 @@ omf_retry_maybe_done(const OmfReply *reply)
 	}
 }
 
-/* Could the same request do better on another try? */
-static bool
-is_worth_it(const OmfReply *reply)
+bool
+omf_retry_could_help(const OmfReply *reply)
 {
 	switch (reply->outcome)
 	{
@@ -106,7 +105,7 @@ omf_retry_decide(const OmfRetryQuestion *question)
 	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
 	int64_t pause;
 
-	if (!is_worth_it(reply))
+	if (!omf_retry_could_help(reply))
 		return answer;
 
 	/* a start must never be sent twice: only what surely was not done */

@@ -51,6 +51,9 @@ typedef struct OmfRetryAnswer
 
 extern OmfRetryAnswer omf_retry_decide(const OmfRetryQuestion *question);
 
+/* Could the same request do better on another try, whenever that may be? */
+extern bool omf_retry_could_help(const OmfReply *reply);
+
 /* May the try that ended so have been carried out by the server? */
 extern bool omf_retry_maybe_done(const OmfReply *reply);
 

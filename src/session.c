@@ -379,8 +379,8 @@ omf_session_engine(OmfSession *session)
 
 /* ----- waiting ----- */
 
-void
-omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
+static void
+wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_most)
 {
 	OmfEngine *engine = session->engine;
 	WaitEvent event;
@@ -393,12 +393,26 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
+	if (at_most >= 0 && (timeout < 0 || timeout > at_most))
+		timeout = at_most;
 	if (timeout != 0 &&
 		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1, wait_event) > 0 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
 	omf_engine_end_wait(engine);
 	CHECK_FOR_INTERRUPTS();
+}
+
+void
+omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
+{
+	wait_for(session, inbox, for_room, -1);
+}
+
+void
+omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
+{
+	wait_for(session, inbox, false, milliseconds);
 }
 
 void

@@ -54,4 +54,7 @@ extern OmfEngine *omf_session_engine(OmfSession *session);
  */
 extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room);
 
+/* The same for an answer, but for no longer than that; -1: however long. */
+extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds);
+
 #endif /* OMF_SESSION_H */

@@ -102,6 +102,9 @@ test_policy(void)
 			is_number(answer.hold_all, limited, "  holds back all others: %s",
 					  limited ? "yes" : "no");
 		}
+		is_number(omf_retry_could_help(&reply), endings[i].get_again,
+				  "%s: another try could help: %s", endings[i].name,
+				  endings[i].get_again ? "yes" : "no");
 		is_number(omf_retry_maybe_done(&reply), endings[i].maybe_done,
 				  "%s: may have been carried out: %s", endings[i].name,
 				  endings[i].maybe_done ? "yes" : "no");

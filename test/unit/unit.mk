@@ -11,7 +11,7 @@ UNIT_BIN = $(UNIT_DIR)/bin
 
 # Every test, and the modules of src/ and test/unit/ that go into it.
 UNIT_TESTS = test_json test_reply test_retry test_endpoint test_api \
-	test_pollset test_transfer test_exchange
+	test_pollset test_transfer test_exchange test_wait_state
 UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
 
 modules_test_json = json
@@ -24,6 +24,7 @@ modules_test_transfer = transfer http sockets pollset reply retry
 helpers_test_transfer = fixture server
 modules_test_exchange = $(modules_test_transfer)
 helpers_test_exchange = $(helpers_test_transfer)
+modules_test_wait_state = wait_state resource
 
 UNIT_CFLAGS = -std=gnu99 -D_GNU_SOURCE -DOMF_VERSION='"test"' -O1 -g \
 	$(WARNINGS) -Isrc -I$(UNIT_DIR) \

@@ -7,6 +7,8 @@
 #   ... cancel it ...
 #   my $result = $session->result;
 #
+# says(PATTERN) waits for a notice of a statement that goes on.
+#
 # A result is a hash: out and err of psql, seconds that it took, done (the time
 # of its end), and of the first error sqlstate, message, detail, hint, context.
 package OnlineMigrations::Session;
@@ -82,6 +84,22 @@ sub result
 	$result{out} =~ s/\n\z//;
 	$self->{out} = $self->{err} = '';
 	return { OnlineMigrations::TestNode::parse_error($result{err}), %result };
+}
+
+# Waits until psql has said something, an error or a notice, that matches;
+# false when it never does.
+sub says
+{
+	my ($self, $pattern) = @_;
+	my $end = time + $PATIENCE;
+	while (time < $end && $self->{psql}->pumpable)
+	{
+		$self->{psql}->pump_nb;
+		return 1 if $self->{err} =~ $pattern;
+		return 0 if $self->_has_ended;
+		sleep(0.005);
+	}
+	return 0;
 }
 
 sub run

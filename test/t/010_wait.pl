@@ -1,0 +1,356 @@
+# Waiting for a migration: what it tells, what ends it and what does not, and
+# that vacuum does not wait with it.  What takes minutes is in
+# test/unit/test_wait_state.c.
+use strict;
+use warnings;
+
+use IPC::Run;
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+use Time::HiRes qw(time);
+
+# It takes a few milliseconds.  A loaded machine is no reason to fail.
+my $AT_ONCE = 2;
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('wait', simulator => $simulator,
+	log_level => 'notice', conf => "wal_level = replica\nmax_wal_senders = 5",
+	server_options => { max_retries => 0 });
+
+my $next = 0;
+
+# A cluster that no other test touches, with a migration of that status.
+sub new_cluster
+{
+	my ($status, $id) = @_;
+	my $cluster = sprintf '00000000-0000-4000-8000-%012d', ++$next;
+	$simulator->cluster($cluster, engine => 'pg');
+	$simulator->migration($cluster, $status, $id) if defined $status;
+	return $cluster;
+}
+
+sub call_for
+{
+	my ($cluster, $arguments) = @_;
+	$arguments = defined $arguments ? ", $arguments" : '';
+	return "CALL databases.databases_wait_online_migration('$cluster'$arguments)";
+}
+
+# A wait that polls each second.
+sub begin_wait
+{
+	my ($cluster, %options) = @_;
+	my $session = OnlineMigrations::Session->open($node, role => $options{role});
+	my $arguments = "poll_interval => '" . ($options{interval} // '1 s') . "'";
+	$arguments .= ", $options{arguments}" if defined $options{arguments};
+	$session->post(call_for($cluster, $arguments));
+	return $session;
+}
+
+sub polls { my ($cluster) = @_; return scalar grep { $_->{path} =~ /$cluster/ } $simulator->log; }
+
+# So many polls more have been answered.
+sub polls_more
+{
+	my ($cluster, $more) = @_;
+	my $wanted = polls($cluster) + $more;
+	return OnlineMigrations::Waiting::until_true(sub { polls($cluster) >= $wanted });
+}
+
+# The notices of a result, without what differs.
+sub notices
+{
+	my ($result) = @_;
+	return map { s/\d\d:\d\d:\d\d/(time)/r } $result->{err} =~ /NOTICE:  00000: (.*)/g;
+}
+
+sub reached_ok
+{
+	my ($result, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($result->{sqlstate}, '', $name) or diag($result->{err});
+	return;
+}
+
+sub failed_ok
+{
+	my ($result, $sqlstate, $pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($result->{sqlstate}, $sqlstate, $name) or diag($result->{err});
+	like($result->{err}, $pattern, "$name: what it says");
+	return;
+}
+
+# ----- as it is meant to be used -----
+
+# The start tells the id; GET still shows the migration before it, then none.
+my $cluster = new_cluster('done', 'old');
+my $session = begin_wait($cluster, arguments => "migration_id => 'new', until => '{done}'");
+ok($session->says(qr/NOTICE:.*"new" is not there yet\nDETAIL:  .*"old".* is done\./),
+	'it tells what is there instead');
+polls_more($cluster, 1);
+$simulator->migration($cluster);
+polls_more($cluster, 1);
+for my $status (qw(running syncing paused))
+{
+	$simulator->migration($cluster, $status, 'new');
+	ok($session->says(qr/NOTICE:.*"new" is $status, after \d\d:\d\d:\d\d of/), "it tells of $status at once");
+}
+$simulator->migration($cluster, 'done', 'new');
+my $result = $session->result;
+reached_ok($result, 'done');
+is_deeply([ notices($result) ], [
+		'online migration "new" is not there yet',
+		'online migration "new" is running, after (time) of waiting',
+		'online migration "new" is syncing, after (time) of running',
+		'online migration "new" is paused, after (time) of syncing',
+		'online migration "new" is done, after (time) of paused',
+	], 'each change once, in order');
+
+# ----- changes in PostgreSQL -----
+
+$node->create_role('waiter', $OnlineMigrations::TestNode::TOKEN);
+$node->create_role('expelled', $OnlineMigrations::TestNode::TOKEN);
+$node->safe_psql('digitalocean', qq{
+	GRANT EXECUTE ON PROCEDURE databases.databases_wait_online_migration TO waiter, expelled;
+	CREATE SERVER doomed FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint '${\$simulator->http}');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER doomed OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');
+	CREATE SERVER nobody FOREIGN DATA WRAPPER online_migrations_fdw
+		OPTIONS (endpoint '${\$simulator->url('refused')}', max_retries '0');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER nobody OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');});
+
+# Each counts from the next poll on: what the API then sees of that wait.
+my $pause = 3;
+my %changes = (
+	'REVOKE USAGE' => {
+		role => 'expelled', server => 'digitalocean', answers => '200',
+		sql => 'REVOKE USAGE ON FOREIGN SERVER digitalocean FROM expelled',
+		sqlstate => '42501', says => qr/permission denied for foreign server digitalocean/ },
+	'ALTER USER MAPPING' => {
+		role => 'waiter', server => 'digitalocean', answers => '200 401',
+		sql => "ALTER USER MAPPING FOR waiter SERVER digitalocean OPTIONS (SET token 'dop_v1_wrong')",
+		sqlstate => '28000', says => qr/HTTP status 401/ },
+	'DROP SERVER' => {
+		server => 'doomed', answers => '200',
+		sql => 'SET client_min_messages = warning; DROP SERVER doomed CASCADE',
+		sqlstate => '42704', says => qr/Foreign server "doomed" has been dropped/ },
+);
+my $admin = OnlineMigrations::Session->open($node);
+for my $name (sort keys %changes)
+{
+	my $change = $changes{$name};
+	$change->{cluster} = new_cluster('running', 'first');
+	$change->{session} = begin_wait($change->{cluster}, role => $change->{role},
+		interval => "$pause s", arguments => "server => '$change->{server}'");
+	ok($change->{session}->says(qr/NOTICE:.* is running, after/), "$name: it has begun");
+	is($admin->run($change->{sql})->{err}, '', $name);
+	$change->{in_time} = time - $change->{session}->{started} < $pause;
+}
+
+# ----- waits side by side -----
+
+# What is done to each while it waits, and how it ends.
+my %cases = (
+	'another migration' => {
+		change => sub { $simulator->migration($_[0], 'done', 'another') },
+		sqlstate => '55000', says => qr/"first".* was last seen running.*"another", which is done/ },
+	'empty answers' => {
+		change => sub { $simulator->fault('empty_200', uuid => $_[0]) },
+		sqlstate => '55000', says => qr/finished, its status is unknown\nDETAIL:.* 3 times in a row/ },
+	'too few empty answers' => {
+		change => sub { $simulator->fault('empty_200', uuid => $_[0], times => 2);
+			$simulator->migration($_[0], 'done', 'first') } },
+	'trouble that passes' => {
+		change => sub { $simulator->fault('echo_secrets', uuid => $_[0], status => 503, times => 3);
+			$simulator->migration($_[0], 'done', 'first') },
+		warnings => 1 },
+	'connections lost' => {
+		change => sub { $simulator->fault('close_before', uuid => $_[0], times => 2);
+			$simulator->migration($_[0], 'done', 'first') },
+		warnings => 1 },
+	'nothing for a while' => {
+		change => sub { $simulator->fault('status', uuid => $_[0], status => 404, times => 2);
+			$simulator->migration($_[0], 'done', 'first') } },
+	'HTTP status 401' => {
+		change => sub { $simulator->fault('status', uuid => $_[0], status => 401) },
+		sqlstate => '28000', says => qr/HTTP status 401/, last => 401 },
+	'HTTP status 403' => {
+		change => sub { $simulator->fault('status', uuid => $_[0], status => 403) },
+		sqlstate => '42501', says => qr/HTTP status 403/, last => 403 },
+	'error' => {
+		change => sub { $simulator->migration($_[0], 'error', 'first') },
+		sqlstate => '55000', says => qr/"first".* is error\. Waited for: syncing, done\./ },
+
+);
+
+for my $name (sort keys %cases)
+{
+	my $case = $cases{$name};
+	$case->{cluster} = new_cluster('running', 'first');
+	my $arguments = $case->{arguments} // "server => 'digitalocean'";
+	$arguments .= ", server => 'digitalocean'" unless $arguments =~ /server/;
+	$case->{session} = begin_wait($case->{cluster}, role => $case->{role}, arguments => $arguments);
+}
+ok($cases{$_}{session}->says(qr/NOTICE:.* is running, after/), "$_: it has begun") for sort keys %cases;
+$_->{change}->($_->{cluster}) for map { $cases{$_} } sort keys %cases;
+for my $name (sort keys %cases)
+{
+	my $case = $cases{$name};
+	my $ended = $case->{session}->result;
+	if ($case->{sqlstate}) { failed_ok($ended, $case->{sqlstate}, $case->{says}, $name) }
+	else { reached_ok($ended, $name) }
+	my @warnings = $ended->{err} =~ /^.*(WARNING: .*)/mg;
+	is(scalar(@warnings), $case->{warnings} // 0, "$name: warnings") or diag($ended->{err});
+	is(scalar(grep { $_->{path} =~ /$case->{cluster}/ && $_->{status} == $case->{last} } $simulator->log),
+		1, "$name: it is not asked again") if $case->{last};
+	unlike($ended->{err}, qr/dop_v1_simulator/, "$name: no token is shown");
+	$case->{session}->close;
+}
+$simulator->delete_faults;
+
+for my $name (sort keys %changes)
+{
+	my $change = $changes{$name};
+	failed_ok($change->{session}->result, $change->{sqlstate}, $change->{says}, $name);
+	SKIP:
+	{
+		skip 'too slow a machine', 1 unless $change->{in_time};
+		is(join(' ', map { $_->{status} } grep { $_->{path} =~ /$change->{cluster}/ } $simulator->log),
+			$change->{answers}, "$name: from the next poll on");
+	}
+	$change->{session}->close;
+}
+
+# Without any answer ever.
+$result = $session->run(call_for(new_cluster(), "timeout => '1500 ms', poll_interval => '1 s', server => 'nobody'"));
+failed_ok($result, 'HV000', qr/has not been seen\.\n.*^calls fail for/ms, 'nobody answers');
+is(() = $result->{err} =~ /WARNING:  HV00N/g, 1, 'nobody answers: one warning');
+$node->safe_psql('digitalocean', 'DROP SERVER nobody CASCADE');
+
+# ----- vacuum -----
+
+# Meanwhile: statement_timeout counts from the beginning, whatever is committed.
+my $timed = new_cluster('running', 'first');
+$session->run("SET statement_timeout = '2500 ms'");
+$session->post(call_for($timed, "poll_interval => '1 s'"));
+
+# In each pause, however long the wait takes.
+$cluster = new_cluster('running', 'first');
+my $waiter = begin_wait($cluster);
+my $activity = 'FROM pg_stat_activity WHERE pid = ' . $waiter->pid;
+my $held = 0;
+ok(OnlineMigrations::Waiting::until_true(sub {
+			my ($xmin, $is_fresh) = split /\|/, $node->safe_psql('postgres', "SELECT
+				backend_xmin IS NOT NULL OR backend_xid IS NOT NULL, xact_start - query_start > '2.5 s' $activity");
+			$held++ if $xmin eq 't';
+			return $is_fresh eq 't'; }),
+	'its transaction is a new one after each poll');
+is($held, 0, 'it has no snapshot, nor an xid');
+is($node->safe_psql('postgres', "SELECT state, wait_event_type $activity"), 'active|Extension',
+	'pg_stat_activity shows that it waits');
+$node->safe_psql('digitalocean', 'CREATE TABLE emptied (i int); INSERT INTO emptied SELECT generate_series(1, 1000); DELETE FROM emptied; VACUUM emptied');
+is($node->safe_psql('digitalocean', "SELECT pg_relation_size('emptied')"), 0, 'VACUUM removes what was deleted since');
+kill 'INT', $waiter->pid;
+$waiter->result;
+$waiter->close;
+
+$result = $session->result;
+is($result->{sqlstate}, '57014', 'statement_timeout over several polls');
+cmp_ok(polls($timed), '>=', 2, 'there were several');
+$session->close;
+
+# ----- what ends it at once -----
+
+# Two phases: in the pause, which takes an hour, and while the API is asked.
+sub get_into
+{
+	my ($phase, $before, $arguments) = @_;
+	my $waiting = OnlineMigrations::Session->open($node);
+	my $asked = new_cluster('running', 'first');
+	$simulator->fault('hang', uuid => $asked) if $phase eq 'call';
+	$waiting->run($before) if $before;
+	$waiting->post(call_for($asked, join ', ', "poll_interval => '1 h'", $arguments // ()));
+	$phase eq 'call' ? OnlineMigrations::Waiting::in_flight($simulator, 1)
+	  : $waiting->says(qr/is running/);
+	OnlineMigrations::Waiting::is_waiting($node, $waiting->pid);
+	is($node->safe_psql('postgres', 'SELECT backend_xmin FROM pg_stat_activity WHERE pid = ' . $waiting->pid),
+		'', "no snapshot in the $phase");
+	return $waiting;
+}
+
+sub ends_ok
+{
+	my ($waiting, $sqlstate, $since, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $ended = $waiting->result;
+	is($ended->{sqlstate}, $sqlstate, $name) or diag($ended->{err});
+	cmp_ok($ended->{done} - $since, '<', $AT_ONCE, "$name: at once");
+	ok(OnlineMigrations::Waiting::in_flight($simulator, 0), "$name: nothing is left in flight");
+	$simulator->delete_faults;
+	return $ended;
+}
+
+for my $phase (qw(pause call))
+{
+	my $waiting = get_into($phase);
+	kill 'INT', $waiting->pid;
+	my $ended = ends_ok($waiting, '57014', time, "cancel in the $phase");
+	like($ended->{context}, qr/^wait for online migration.* of database cluster /, "cancel in the $phase: context");
+	is($waiting->run('SELECT 1')->{out}, 1, "cancel in the $phase: the session goes on");
+	$waiting->close;
+
+	$waiting = get_into($phase);
+	kill 'TERM', $waiting->pid;
+	ends_ok($waiting, '57P01', time, "terminate in the $phase");
+
+	$waiting = get_into($phase, undef, "timeout => '1 s'");
+	$ended = ends_ok($waiting, 'HV000', $waiting->{started} + 1, "timeout in the $phase");
+	like($ended->{detail}, $phase eq 'pause' ? qr/ was last seen running\./ : qr/ has not been seen\./,
+		"timeout in the $phase: the last status");
+	cmp_ok($ended->{seconds}, '>=', 0.9, "timeout in the $phase: not before");
+	$waiting->close;
+
+	$waiting = get_into($phase, "SET statement_timeout = '1 s'");
+	ends_ok($waiting, '57014', $waiting->{started} + 1, "statement_timeout in the $phase");
+	$waiting->close;
+}
+
+# ----- where it can't commit -----
+
+$cluster = new_cluster('done', 'first');
+my $call = call_for($cluster);
+
+sub psql_says
+{
+	my (@arguments) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('digitalocean'), @arguments ],
+		'<', \'', '>', \$out, '2>', \$err);
+	return $err;
+}
+
+like(psql_says('-1', '-c', $call), qr/ERROR:  2D000: .*HINT:.*psql: no -1/s, 'psql -1');
+like(psql_says('-c', "SELECT 1; $call"), qr/ERROR:  2D000: /, 'psql -c with two statements');
+like(psql_says('-c', "$call; SELECT 1"), qr/ERROR:  2D000: /, 'before another statement, too');
+is(polls($cluster), 0, 'nothing is sent');
+like(psql_says('-c', 'SELECT 1', '-c', $call), qr/^NOTICE:.* is done/, 'psql with two -c');
+
+# ----- a standby -----
+
+$node->backup('base');
+my $standby = OnlineMigrations::TestNode->new('standby');
+$standby->init_from_backup($node, 'base');
+$standby->append_conf('postgresql.conf', 'hot_standby = on');
+$standby->set_standby_mode;
+PostgreSQL::Test::Cluster::start($standby);
+my ($out, $err) = ('', '');
+$standby->psql('digitalocean', "SELECT pg_is_in_recovery(); $call;", stdout => \$out, stderr => \$err);
+is($out, 't', 'a standby');
+like($err, qr/NOTICE:.* is done/, 'it works on a standby');
+$standby->stop;
+
+unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:|leak/i, 'no process has crashed, nothing has leaked');
+done_testing();
