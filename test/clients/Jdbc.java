@@ -27,6 +27,9 @@ public final class Jdbc {
             "SELECT databases.databases_delete_online_migration(database_cluster_uuid, id) FROM "
                     + TABLE + " WHERE database_cluster_uuid = ?";
 
+    private static final String WAIT =
+            "CALL databases.databases_wait_online_migration(?, until => ?)";
+
     private final Connection connection;
 
     private Jdbc(String options) throws SQLException {
@@ -47,6 +50,7 @@ public final class Jdbc {
         client.tryPrepared(keys[0], keys[1]);
         client.tryCursor();
         client.tryCancel(keys[0], keys[3]);
+        client.tryWait(keys[0]);
         client.tryStart(keys[4]);
         new Jdbc("preferQueryMode=simple").query("simple", ONE, keys[0]);
         new Jdbc("stringtype=unspecified").query("unspecified", ONE, keys[0].toString());
@@ -71,14 +75,16 @@ public final class Jdbc {
             for (int i = 0; i < parameters.length; i++) {
                 statement.setObject(i + 1, parameters[i]);
             }
-            showRows(name, statement.executeQuery());
+            if (statement.execute()) {
+                showRows(name, statement.getResultSet());
+            }
         }
     }
 
     private void queryError(String name, String sql, Object... parameters) {
         try {
             query(name, sql, parameters);
-            show(name, "no error");
+            show(name, "00000");
         } catch (SQLException error) {
             show(name, error.getSQLState());
         }
@@ -164,7 +170,7 @@ public final class Jdbc {
     private static void showError(String name, PreparedStatement statement) {
         try {
             statement.executeQuery();
-            show(name, "no error");
+            show(name, "00000");
         } catch (SQLException error) {
             show(name, error.getSQLState());
         }
@@ -181,6 +187,15 @@ public final class Jdbc {
         } catch (SQLException | InterruptedException error) {
             show("canceler", error);
         }
+    }
+
+    private void tryWait(UUID running) throws SQLException {
+        Array until = connection.createArrayOf("text", new String[] {"running"});
+        queryError("wait", WAIT, running, until);
+        connection.setAutoCommit(false);
+        queryError("wait in transaction", WAIT, running, until);
+        connection.rollback();
+        connection.setAutoCommit(true);
     }
 
     private void tryStart(UUID start) throws SQLException {

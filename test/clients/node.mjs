@@ -10,6 +10,7 @@ import Cursor from 'pg-cursor';
 const TABLE = 'databases.online_migrations';
 const ONE = `SELECT status FROM ${TABLE} WHERE database_cluster_uuid = $1`;
 const START = 'SELECT status FROM databases.databases_update_online_migration($1, $2)';
+const WAIT = 'CALL databases.databases_wait_online_migration($1, until => $2)';
 const STOP = `SELECT databases.databases_delete_online_migration(database_cluster_uuid, id)
   FROM ${TABLE} WHERE database_cluster_uuid = $1`;
 
@@ -23,7 +24,7 @@ async function query(client, name, text, values) {
 async function queryError(client, name, text, values) {
   try {
     await client.query(text, values);
-    show(name, 'no error');
+    show(name, '00000');
   } catch (error) {
     show(name, error.code);
   }
@@ -90,6 +91,14 @@ async function tryCancel(client, running, hanging) {
   await query(client, 'goes on', ONE, [running]);
 }
 
+async function tryWait(client, running) {
+  const values = [running, ['running']];
+  await queryError(client, 'wait', WAIT, values);
+  await client.query('BEGIN');
+  await queryError(client, 'wait in transaction', WAIT, values);
+  await client.query('ROLLBACK');
+}
+
 async function tryStart(client, start) {
   const source = JSON.parse(process.env.OMF_SOURCE);
   await query(client, 'start', START, [start, source]);
@@ -110,5 +119,6 @@ await tryTypes(client, running);
 await tryPrepared(client, running, done);
 await tryCursor(client);
 await tryCancel(client, running, hanging);
+await tryWait(client, running);
 await tryStart(client, start);
 await client.end();

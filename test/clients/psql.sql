@@ -29,6 +29,13 @@ WHERE table_schema = 'databases' AND table_name = 'online_migrations';
 SELECT 'columns', column_name, udt_name FROM information_schema.columns
 WHERE table_schema = 'databases' AND table_name = 'online_migrations' ORDER BY ordinal_position;
 
+CALL databases.databases_wait_online_migration(:'running', until => '{running}');
+\echo 'wait\t':SQLSTATE
+BEGIN;
+CALL databases.databases_wait_online_migration(:'running', until => '{running}');
+\echo 'wait in transaction\t':LAST_ERROR_SQLSTATE
+ROLLBACK;
+
 SET statement_timeout = '300ms';
 SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = :'hanging';
 \echo 'timeout\t':LAST_ERROR_SQLSTATE

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 TABLE = "databases.online_migrations"
 ONE = f"SELECT status FROM {TABLE} WHERE database_cluster_uuid = %s"
+WAIT = "CALL databases.databases_wait_online_migration(%s, until => %s)"
 START = "SELECT status FROM databases.databases_update_online_migration(%s, %s)"
 STOP = f"""SELECT databases.databases_delete_online_migration(database_cluster_uuid, id)
     FROM {TABLE} WHERE database_cluster_uuid = %s"""
@@ -32,7 +33,7 @@ def sqlstate_of(conn, query, params=()):
         conn.execute(query, params)
     except psycopg.Error as error:
         return error.sqlstate
-    return "no error"
+    return "00000"
 
 
 def try_parameters(conn, running, done, missing):
@@ -95,6 +96,12 @@ def try_cancel(conn, running, hanging):
     show("goes on", conn.execute(ONE, [running]))
 
 
+def try_wait(conn, running):
+    show("wait", [[sqlstate_of(conn, WAIT, [running, ["running"]])]])
+    with psycopg.connect(autocommit=False) as other:
+        show("wait in transaction", [[sqlstate_of(other, WAIT, [running, ["running"]])]])
+
+
 def try_start(conn, start):
     source = Jsonb(json.loads(os.environ["OMF_SOURCE"]))
     show("start", conn.execute(START, [start, source]))
@@ -110,6 +117,7 @@ def main():
         try_prepared(conn, running, done)
         try_cursor(conn)
         try_cancel(conn, running, hanging)
+        try_wait(conn, running)
         try_start(conn, start)
 
 
