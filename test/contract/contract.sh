@@ -16,19 +16,9 @@ install_prism()
 	[ ! -x "$PRISM" ] || return 0
 	mkdir -p "$folder"
 	cp "$source/package.json" "$source/package-lock.json" "$folder/"
+	# The cache and the document are those of whoever called.
 	caller_step "installing Prism with npm" npm ci --prefix "$folder" \
 		--ignore-scripts --no-audit --no-fund
-}
-
-# The cache and the document are those of whoever called, not of the user
-# that the servers run as.
-caller_step()
-{
-	local kept=("${USER_COMMAND[@]}") status=0
-	USER_COMMAND=(env)
-	step "$@" || status=$?
-	USER_COMMAND=("${kept[@]}")
-	return "$status"
 }
 
 # start_prism NAME COMMAND...: PRISM_URL is where it listens.

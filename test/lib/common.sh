@@ -202,6 +202,16 @@ step()
 	return "$status"
 }
 
+# The same as whoever called, in whose folders it reads and writes.
+caller_step()
+{
+	local kept=("${USER_COMMAND[@]}") status=0
+	USER_COMMAND=(env)
+	step "$@" || status=$?
+	USER_COMMAND=("${kept[@]}")
+	return "$status"
+}
+
 # The same for a change of the machine, as root.  Such a command is not cut
 # off when the user interrupts: half an installation is worse than a wait.
 root_step()

@@ -2,7 +2,8 @@
 # Which Debian packages the commands under test/ need, and how the missing
 # ones come.  Where nothing is missing, apt is not called.
 #
-# Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more.
+# Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more,
+# and add_packages for what it can do without.
 
 # The oldest PostgreSQL that the extension supports.
 OLDEST_POSTGRES=15
@@ -85,6 +86,16 @@ get_root()
 	sudo -v
 }
 
+# Once is enough.
+PACKAGE_LISTS_READ=
+read_package_lists()
+{
+	[ -z "$PACKAGE_LISTS_READ" ] || return 0
+	root_step "reading apt's lists of packages" \
+		apt-get -q -o DPkg::Lock::Timeout=300 update || return
+	PACKAGE_LISTS_READ=1
+}
+
 ensure_packages()
 {
 	local requirements missing
@@ -106,9 +117,7 @@ ensure_packages()
 		return 0
 	fi
 	get_root "$missing"
-	root_step "reading apt's lists of packages" \
-		apt-get -q -o DPkg::Lock::Timeout=300 update ||
-		die "apt cannot read its lists of packages"
+	read_package_lists || die "apt cannot read its lists of packages"
 	if [ -z "$PG_MAJOR" ]; then
 		PG_MAJOR=$(archive_postgres)
 		[ -n "$PG_MAJOR" ] || die "this release's archive has no PostgreSQL"
@@ -122,6 +131,29 @@ ensure_packages()
 	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
 		die "apt could not install what is missing"
 	choose_postgres
+}
+
+# add_packages PURPOSE REQUIREMENT...: true when they are there in the end.
+# Nobody is asked for a password on their account.
+add_packages()
+{
+	local purpose=$1 missing
+	shift
+	if ! have apt-get || ! have dpkg-query; then
+		return 0
+	fi
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+		complain "no root to install $missing: $purpose is left out"
+		return 1
+	fi
+	# shellcheck disable=SC2086
+	if ! read_package_lists ||
+		! root_step "installing $missing" bash "$LIB/install-packages" $missing; then
+		complain "no $missing: $purpose is left out"
+		return 1
+	fi
 }
 
 choose_postgres()

@@ -125,11 +125,21 @@ sub last_request { return ($simulator->log)[-1]; }
 {
 	my $session = OnlineMigrations::Session->open($standby);
 	is($session->run($start)->{sqlstate}, '25006', 'a session opened before the promotion');
+	my $waiting = OnlineMigrations::Session->open($standby);
+	$simulator->migration($second, 'running', 'second-id');
+	$waiting->post("CALL databases.databases_wait_online_migration('$second',
+		until => '{done}', poll_interval => '1 s')");
+	ok($waiting->says(qr/"second-id" is running/), 'a wait on the standby');
 	$standby->promote;
 	is($session->run($status)->{out}, 'syncing', 'after the promotion, the same session reads');
 	is($session->run($start)->{out}, 'running', 'starts');
 	is($session->run($stop)->{out}, 't', 'and stops');
 	$session->close;
+	$simulator->migration($second, 'done', 'second-id');
+	my $result = $waiting->result;
+	is($result->{sqlstate}, '', 'the wait goes on');
+	like($result->{err}, qr/"second-id" is done, after/, 'and ends as it should');
+	$waiting->close;
 	$standby->psql_ok("SELECT status FROM $table WHERE database_cluster_uuid = '$never'",
 		'running', 'another session sees the migration');
 }

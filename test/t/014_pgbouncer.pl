@@ -121,6 +121,23 @@ sub try_starting
 	return;
 }
 
+# A wait commits again and again, and is one statement to the pooler: it keeps
+# its connection to the server, and its notices come through.
+sub try_wait
+{
+	my ($one, $other) = @_;
+	$simulator->migration($clusters[0], 'running', 'id-1');
+	$one->post("CALL databases.databases_wait_online_migration('$clusters[0]',
+		poll_interval => '1 s')");
+	ok($one->says(qr/"id-1" is running/), 'a wait through the pooler');
+	$other->post($status);
+	$simulator->migration($clusters[0], 'syncing', 'id-1');
+	like($one->result->{err}, qr/NOTICE:.* is syncing, after/, 'it ends as it should');
+	my $result = $other->result;
+	is($result->{out} . $result->{err}, 'syncing', 'the other client has waited for the connection');
+	return;
+}
+
 # ----- a client that gives up -----
 
 # psql cancels on SIGINT, and ends as it runs a script.
@@ -185,6 +202,7 @@ sub try_protocol
 	try_leftovers(@pair);
 	try_roles(@pair);
 	try_starting(@pair);
+	try_wait(@pair);
 	try_cancel($pooler, $pair[1]);
 	try_disconnect($pooler, $pair[1]);
 	try_protocol($pooler, $_, 4) for qw(simple extended), $prepares ? 'prepared' : ();
