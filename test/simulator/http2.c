@@ -277,6 +277,7 @@ submit_answer(Exchange *exchange)
 	nghttp2_data_provider provider;
 	char status[16];
 	char length[32];
+	bool bodiless = reply->status == 204 || reply->status == 304;
 	size_t count = 0;
 
 	provider.source.ptr = exchange;
@@ -294,10 +295,10 @@ submit_answer(Exchange *exchange)
 		fields[count++] = field(reply->headers.items[i].name, reply->headers.items[i].value);
 	if (reply->stated_length != NULL)
 		fields[count++] = field("content-length", reply->stated_length);
-	else if (reply->status != 204 && !reply->chunked)
+	else if (!bodiless && !reply->chunked)
 		fields[count++] = field("content-length", length);
 	nghttp2_submit_response(http->session, exchange->stream, fields, count,
-							reply->length > 0 || reply->cut != CUT_NONE ? &provider : NULL);
+							(reply->length > 0 && !bodiless) || reply->cut != CUT_NONE ? &provider : NULL);
 	free(fields);
 	if (reply->length == 0 && reply->cut == CUT_NONE && reply->ending == END_RESET)
 		end_connection(exchange->connection, END_RESET);
