@@ -181,6 +181,7 @@ static const struct
 	{"reset_in_body", CUT_IN_BODY, END_RESET},
 	{"close_in_body", CUT_IN_BODY, END_CLOSE},
 	{"half_close", CUT_IN_BODY, END_HALF_CLOSE},
+	{"rst_in_body", CUT_IN_BODY, END_KEEP},
 };
 
 static void
@@ -240,6 +241,7 @@ apply_oversized_body(const Fault *fault, Exchange *exchange)
 	body[0] = '{';
 	body[size - 1] = '}';
 	set_json(exchange, body);
+	exchange->reply.status = (int) parameter(fault, "status", 200);
 	exchange->reply.chunked = json_flag(fault->parameters, "chunked", false);
 	free(body);
 }
@@ -404,7 +406,7 @@ static const FaultKind kinds[] = {
 	{"goaway", apply_goaway, true, "GOAWAY instead of the answer: covered, code"},
 	{"goaway_idle", apply_goaway_idle, true, "connection closed after the answer"},
 	{"rst_stream", apply_rst_stream, true, "RST_STREAM instead of the answer: code"},
-	{"oversized_body", apply_oversized_body, false, "a huge body: size, chunked"},
+	{"oversized_body", apply_oversized_body, false, "a huge body: size, chunked, status"},
 	{"oversized_headers", apply_oversized_headers, true, "headers of 1 kB each: count"},
 	{"many_1xx", apply_many_1xx, true, "interim answers first: count"},
 	{"deep_json", apply_deep_json, false, "deeply nested JSON: depth"},
@@ -427,6 +429,7 @@ static const FaultKind kinds[] = {
 	{"missing_fields", apply_fixed_body, false, "an empty object"},
 	{"bad_timestamp", apply_fixed_body, false, "created_at is no time"},
 	{"empty_200", apply_fixed_body, false, "an empty body with status 200"},
+	{"rst_in_body", apply_cut, true, "RST_STREAM within the body; HTTP/1.1: the body stops"},
 };
 
 /* ----- which one ----- */
