@@ -108,8 +108,13 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	}
 	else if (exchange->method == OMF_PUT)
 	{
-		/* another stream on the connection makes it a reused one for libcurl */
-		if (!exchange->alone || exchange->starts != exchange->http->starts)
+		/*
+		 * Another stream on the connection makes it a reused one for libcurl;
+		 * and if it has words for what was wrong, as when it goes back to
+		 * HTTP/1.1 because the server wants that, no stream was refused.
+		 */
+		if (!exchange->alone || exchange->starts != exchange->http->starts ||
+			exchange->reply.words[0] != '\0')
 			exchange->reply.outcome = OMF_LOST;
 		return CURL_PREREQFUNC_ABORT;
 	}
