@@ -1,6 +1,6 @@
 # A start is sent once: the API must never be asked for a second migration
-# because of what happened to the first request, to a connection, or to the
-# shape of a query.
+# because of what happened to a connection before, or of the shape of a query.
+# (What happens to the request itself: 017_faults.pl.)
 use strict;
 use warnings;
 
@@ -13,10 +13,7 @@ use Test::More;
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('start', simulator => $simulator);
 
-# The same simulator over TLS, and a port where nobody listens.
 add_server('h2', $node->server_options('https'), request_timeout => '1s');
-add_server('nobody', endpoint => $simulator->url('refused'),
-	max_retries => 2, max_retry_wait => '20ms');
 add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
 
 # Whatever is started runs on.
@@ -67,62 +64,7 @@ sub seen_ok
 	return $node->requests_ok($expected, $code, "$name: the requests");
 }
 
-# ----- what happens to the request -----
-
-# Fault, its options, the server, SQLSTATE or row, what the error says, PUTs.
-my $unknown = qr/Look at the cluster's status .* before trying again/s;
-my @accidents = (
-	[ 'close_before', {}, 'hasty', 'HV010', $unknown, 1 ],
-	[ 'close_before', {}, 'h2', 'HV010', $unknown, 1 ],
-	[ 'reset_before', {}, 'hasty', 'HV010', $unknown, 1 ],
-	[ 'reset_before', {}, 'h2', 'HV010', $unknown, 1 ],
-	[ 'close_in_body', {}, 'hasty', 'HV010', $unknown, 1 ],
-	[ 'close_in_body', {}, 'h2', 'HV010', $unknown, 1 ],
-	[ 'hang', {}, 'hasty', 'HV010', $unknown, 1 ],
-	[ 'hang', {}, 'h2', 'HV010', $unknown, 1 ],
-	[ 'goaway', { covered => 'true' }, 'h2', 'HV010', $unknown, 1 ],
-	[ 'status', { status => 500 }, 'hasty', 'HV00L', $unknown, 1 ],
-	[ 'status', { status => 502 }, 'hasty', 'HV00L', $unknown, 1 ],
-	[ 'status', { status => 503 }, 'hasty', 'HV00L', $unknown, 1 ],
-	[ 'status', { status => 504 }, 'h2', 'HV00L', $unknown, 1 ],
-	[ 'status', { status => 400 }, 'hasty', '22023', undef, 1 ],
-	[ 'status', { status => 401 }, 'hasty', '28000', undef, 1 ],
-	[ 'status', { status => 403 }, 'hasty', '42501', undef, 1 ],
-	[ 'status', { status => 404 }, 'hasty', '42704', undef, 1 ],
-	[ 'status', { status => 409 }, 'hasty', '55000', undef, 1 ],
-	[ 'status', { status => 412 }, 'hasty', '55000', undef, 1 ],
-	[ 'status', { status => 422 }, 'hasty', '22023', undef, 1 ],
-	[ 'status', { status => 429, retry_after => 3600 }, 'hasty', '53400', undef, 1 ],
-	[ 'redirect', {}, 'hasty', 'HV000', undef, 1 ],
-	[ 'not_json', {}, 'hasty', 'HV00M', $unknown, 1 ],
-	[ 'status', { status => 429, retry_after => 1 }, 'hasty', undef, undef, 2 ],
-	[ 'rst_stream', { code => 7 }, 'h2', undef, undef, 2 ],
-);
-
-sub try_accident
-{
-	my ($fault, $options, $server, $sqlstate, $says, $puts) = @_;
-	my $name = join ' ', $fault, (map { "$_ $options->{$_}" } sort keys %$options), $server;
-	my $cluster = new_cluster();
-	my $session = OnlineMigrations::Session->open($node);
-
-	# so that there is a connection that could be used again
-	$session->run(start('0badc0de-0000-4000-8000-000000000400', $server));
-	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, %$options);
-	my $result = seen_ok({ PUT => $puts }, sub {
-			$session->run(start($cluster, $server, ', replace => true')) }, $name);
-	$simulator->delete_faults;
-	is($result->{sqlstate}, $sqlstate // '', "$name: " . ($sqlstate // 'succeeds'))
-	  or diag($result->{err});
-	like($result->{hint} // '', $says, "$name: the hint") if $says;
-	like($result->{detail} // '', qr/Sent at \d{4}-/, "$name: when it was sent") if $says;
-	is($result->{out}, 't|running', "$name: the row") unless $sqlstate;
-	is($session->run('SELECT 1')->{out}, '1', "$name: the backend works on");
-	$session->close;
-	return;
-}
-
-try_accident(@$_) for @accidents;
+# ----- kept connections -----
 
 # Only connections that are used again are closed: a start has one of its own.
 for my $fault (qw(close_before reset_before))
@@ -141,23 +83,6 @@ for my $fault (qw(close_before reset_before))
 		$simulator->delete_faults;
 		$session->close;
 	}
-}
-
-# Nobody there: tried again, and surely not sent.
-my $result = $node->psql_fails(start(new_cluster(), 'nobody', ', replace => true'),
-	'HV00N', qr/Tried 3 times/, 'nobody listens: max_retries 2');
-unlike($result->{err}, $unknown, 'nobody listens: nothing was started');
-
-# A stop may be sent again: the first answer was lost, the second is 404.
-{
-	my $cluster = new_cluster();
-	my $id = $node->safe_psql('digitalocean', 'SELECT id FROM ' . call($cluster));
-	$simulator->fault('close_before', method => 'DELETE', times => 1);
-	seen_ok({ DELETE => 2 }, sub {
-			$node->psql_ok("SELECT databases.databases_delete_online_migration(
-				'$cluster', '$id', server => 'hasty')", 't', 'a stop whose answer was lost') },
-		'a stop is tried again');
-	$simulator->delete_faults;
 }
 
 # ----- the shape of the query -----

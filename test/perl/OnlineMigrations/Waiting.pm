@@ -45,12 +45,15 @@ sub is_waiting
 
 # A listener whose queue is full: who connects to it never gets an answer,
 # not even that of TCP.  Returns a hash with its url; it works until that goes.
+# It is on the loopback address and port that are given, or on any port.
 sub deaf_listener
 {
-	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+	my ($host, $port) = @_;
+	$host //= '127.0.0.1';
+	my $listener = IO::Socket::INET->new(LocalAddr => $host, LocalPort => $port,
 		Listen => 1, Proto => 'tcp') or die "cannot listen: $!\n";
 	listen($listener, 0) or die "cannot listen: $!\n";
-	my $address = pack_sockaddr_in($listener->sockport, inet_aton('127.0.0.1'));
+	my $address = pack_sockaddr_in($listener->sockport, inet_aton($host));
 	my @clients;
 	for (1 .. 4)
 	{
@@ -59,7 +62,7 @@ sub deaf_listener
 		connect($client, $address);
 		push @clients, $client;
 	}
-	return { url => 'http://127.0.0.1:' . $listener->sockport,
+	return { url => "http://$host:" . $listener->sockport,
 		held => [ $listener, @clients ] };
 }
 
