@@ -35,6 +35,11 @@
 #define OMF_SET_QUICK_EXIT(handle) true
 #endif
 
+/* What CURL_IGNORE_DEPRECATION is for is deprecated, but nothing replaces it. */
+#ifndef CURL_IGNORE_DEPRECATION
+#define CURL_IGNORE_DEPRECATION(statements) statements
+#endif
+
 /* CURL_WRITEFUNC_ERROR came with libcurl 7.87. */
 #ifndef CURL_WRITEFUNC_ERROR
 #define CURL_WRITEFUNC_ERROR 0xFFFFFFFF

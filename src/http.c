@@ -64,6 +64,7 @@ struct OmfHttp
 	int nflying;                        /* exchanges in flight */
 	uint64_t starts;                    /* exchanges begun so far */
 	bool unswept;                       /* some may have been closed behind our back */
+	bool one_gone;                      /* a socket that libcurl watched, since the timer ran */
 	int64_t timer;                      /* when libcurl wants a call, or -1 */
 	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
 	int64_t date;                       /* the same in epoch seconds, or -1 */
@@ -137,6 +138,7 @@ on_socket(CURL *handle, curl_socket_t fd, int what, void *arg, void *socket_arg)
 	(void) handle;
 	if (what == CURL_POLL_REMOVE)
 	{
+		http->one_gone = true;
 		omf_pollset_forget(http->pollset, fd);
 		return 0;
 	}
@@ -493,7 +495,17 @@ omf_http_run_timer(OmfHttp *http)
 	if (http->timer < 0 || omf_pollset_now() < http->timer)
 		return;
 	http->timer = -1;
+	http->one_gone = false;
 	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+
+	/*
+	 * libcurl 7.88 gives up on an address that does not answer, and then waits
+	 * for an event before it connects to the next one: there will be none.
+	 */
+	if (http->one_gone && http->nflying > 0)
+	{
+		CURL_IGNORE_DEPRECATION(curl_multi_socket_all(http->multi, &running);)
+	}
 }
 
 void

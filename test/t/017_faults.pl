@@ -9,7 +9,6 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
 use IPC::Run;
 use OnlineMigrations::Faults;
 use OnlineMigrations::Session;
@@ -37,12 +36,21 @@ for ($simulator, $narrow)
 	$_->config(max_streams => 1) if $_ == $narrow;
 }
 
+# libcurl before 7.87 waits for the end of a name look-up, whatever happens.
+my ($major, $minor) = `pkg-config --modversion libcurl` =~ /^(\d+)\.(\d+)/;
+my $quick_exit = $major > 7 || $minor >= 87;
+
 my $deaf = OnlineMigrations::Waiting::deaf_listener();
 my $resolver = build_resolver();
-$ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $resolver if $resolver;
-my $node = OnlineMigrations::TestNode->start('faults', simulator => $simulator,
-	log_level => 'warning', conf => "max_files_per_process = 150\n");
-delete $ENV{LD_PRELOAD};
+my $node = start_node();
+
+# With few descriptors, so that none may be counted as open once it is not.
+sub start_node
+{
+	local $ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $resolver;
+	return OnlineMigrations::TestNode->start('faults', simulator => $simulator,
+		log_level => 'warning', conf => "max_files_per_process = 150\n");
+}
 
 # Name look-ups of our own making, or undef where they can't be had.
 sub build_resolver
@@ -147,7 +155,7 @@ sub add_cell
 	my ($row, $kind, $over, %more) = @_;
 	my $expected = $row->{ $kinds{$kind}{column} };
 	return if !defined $expected;
-	return if $row->{resolver} && !$resolver;
+	return if ($row->{resolver} && !$resolver) || ($row->{lingers} && !$quick_exit);
 	my $cell = { row => $row, kind => $kind, over => $over, number => scalar @cells, %more };
 	my $schema = join '_', $over, $kind, $row->{at} // $row->{server} // 'sound';
 	@$cell{qw(expected again unknown)} = $expected =~ /^(.*?)(\+?)(\??)$/s;
@@ -241,6 +249,21 @@ sub check_of
 # An altered server's connections are new ones.
 sub cold { my ($schema) = @_; return "ALTER SERVER $schema OPTIONS (SET max_retries '$MAX_RETRIES');\n"; }
 
+# A rate limit concerns all that has the same token.
+sub limited_token { my ($cell) = @_; return "dop_v1_cell$cell->{number}"; }
+
+sub token_of
+{
+	my ($schema, $token) = @_;
+	return "ALTER USER MAPPING FOR CURRENT_USER SERVER $schema OPTIONS (SET token '$token');\n";
+}
+
+for my $cell (grep { $_->{row}{limits} } @cells)
+{
+	simulator_of($cell)->token(limited_token($cell),
+		account => $OnlineMigrations::TestNode::TOKEN, limit => 10_000_000);
+}
+
 # What psql prints of it stands behind the mark.
 sub marked { my ($mark, $sql) = @_; return "\\echo \@$mark\n\\warn \@$mark\n$sql;\n"; }
 
@@ -264,9 +287,11 @@ sub script_of
 	{
 		$script .= $last if $cell->{row}{lingers};
 		$last = '' if $cell->{row}{lingers};
+		$script .= token_of($cell->{schema}, limited_token($cell)) if $cell->{row}{limits};
 		$script .= $cell->{warm} ? marked("$cell->{number}.before", check_of($cell->{schema})) : cold($cell->{schema});
 		$script .= "\\timing on\n" . marked($cell->{number}, sql_of($cell)) . "\\timing off\n";
 		$script .= cold($cell->{schema}) if $cell->{row}{at};
+		$script .= token_of($cell->{schema}, $OnlineMigrations::TestNode::TOKEN) if $cell->{row}{limits};
 		$script .= marked("$cell->{number}.next", check_of("${name}_sound"));
 	}
 	return $script . $last;
@@ -416,13 +441,12 @@ sub try_slow_lookup
 
 SKIP:
 {
-	my ($major, $minor) = `pkg-config --modversion libcurl` =~ /^(\d+)\.(\d+)/;
 	skip 'no resolver of our own', 1 if !$resolver;
-	skip 'libcurl before 7.87 waits for its look-up', 1 if $major == 7 && $minor < 87;
+	skip 'libcurl before 7.87 waits for its look-up', 1 if !$quick_exit;
 	@created = ();
 	add_server('slowly', endpoint => "https://slow.simulator.test:$port", connect_timeout => '60s');
 	$node->safe_psql('digitalocean', $created[0]);
-	my %cell = (uuid => $others[0], schema => 'slowly');
+	my %cell = (uuid => $others[0], tag => 'none', schema => 'slowly');
 	try_slow_lookup($_, sql_of({ %cell, kind => $_ })) for qw(one start);
 }
 
