@@ -69,6 +69,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 	OmfFetch *fetch = omf_fetch_create(omf_channel_get(estate, serverid, GetUserId()), resource);
 	OmfAnswer answer;
 
+	if (omf_row_reports_errors(relation, resource))
+		omf_fetch_report_errors(fetch);
+	omf_channel_begin_scan(omf_fetch_channel(fetch));
 	omf_fetch_set_all(fetch, NULL);
 	while (omf_fetch_next(fetch, &answer))
 	{
@@ -79,6 +82,7 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 		sample_row(&sample, slot);
 		ResetExprContext(per_row);
 	}
+	omf_channel_end_scan(omf_fetch_channel(fetch));
 	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);
 

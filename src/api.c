@@ -255,6 +255,22 @@ read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secret
 	free(record);
 }
 
+bool
+omf_api_concerns_all(const OmfError *error)
+{
+	switch (error->kind)
+	{
+		case OMF_ERROR_UNAUTHORIZED:
+		case OMF_ERROR_FORBIDDEN:
+		case OMF_ERROR_RATE_LIMIT:
+		case OMF_ERROR_UNREACHABLE:
+		case OMF_ERROR_NO_MEMORY:
+			return true;
+		default:
+			return false;
+	}
+}
+
 OmfError *
 omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 			  const OmfSecrets *secrets)

@@ -92,6 +92,9 @@ extern OmfResult omf_api_result(const OmfResource *resource,
 								const OmfSecrets *secrets,
 								OmfRecord **record, OmfError **error);
 
+/* Does the failure concern all that is asked with that token, not one cluster? */
+extern bool omf_api_concerns_all(const OmfError *error);
+
 /* An error of our own about a finished request; NULL when out of memory. */
 extern OmfError *omf_api_error(const OmfRequest *request, OmfErrorKind kind,
 							   const char *words, const OmfSecrets *secrets);

@@ -72,14 +72,12 @@ presentable(const char *text)
 	return copy;
 }
 
-/* What was asked, what came back, and in whose words. */
-static char *
-detail_of(const OmfError *error)
+char *
+omf_error_text(const OmfError *error)
 {
 	StringInfoData detail;
 
 	initStringInfo(&detail);
-	appendStringInfo(&detail, "%s %s: ", omf_method_name(error->method), error->path);
 	if (error->http_status != 0)
 		appendStringInfo(&detail, "HTTP status %d", error->http_status);
 	else if (error->kind == OMF_ERROR_RATE_LIMIT)
@@ -102,6 +100,13 @@ detail_of(const OmfError *error)
 		appendStringInfo(&detail, " Sent at %s.",
 						 timestamptz_to_str(time_t_to_timestamptz((pg_time_t) error->sent_at)));
 	return detail.data;
+}
+
+/* The same, after what was asked. */
+static char *
+detail_of(const OmfError *error)
+{
+	return psprintf("%s %s: %s", omf_method_name(error->method), error->path, omf_error_text(error));
 }
 
 static const char *

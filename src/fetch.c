@@ -44,6 +44,7 @@ struct OmfFetch
 	slist_head ready;        /* asks with an answer, newest first */
 	slist_head ready_first;  /* older ones in the order of arrival */
 	int64 requests;          /* that it has caused */
+	bool reports;            /* are failures answers? */
 	OmfWaiter thirst;        /* for room, while there is none */
 	void (*wake)(void *arg); /* called when it may get on, or NULL */
 	void *wake_arg;          /* for that */
@@ -92,6 +93,12 @@ forget(OmfFetch *fetch)
 	fetch->nasks = 0;
 	fetch->room = 0;
 	fetch->next = 0;
+}
+
+void
+omf_fetch_report_errors(OmfFetch *fetch)
+{
+	fetch->reports = true;
 }
 
 void
@@ -253,6 +260,17 @@ is_at_end(OmfFetch *fetch)
 		   (fetch->listing == NULL || fetch->listing->complete);
 }
 
+/* Is the lookup's failure an answer of that fetch?  If not, throw it. */
+static void
+report_or_raise(OmfFetch *fetch, OmfLookup *lookup)
+{
+	if (!fetch->reports || lookup->error == NULL || omf_api_concerns_all(lookup->error))
+		omf_raise(OMF_ACTION_READ, lookup->error);
+	if (!lookup->reported)
+		fetch->channel->reported++;
+	lookup->reported = true;
+}
+
 OmfFetchStep
 omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 {
@@ -280,11 +298,12 @@ omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 			return OMF_FETCH_BLOCKED;
 		}
 		if (ask->lookup->state == OMF_LOOKUP_FAILED)
-			omf_raise(OMF_ACTION_READ, ask->lookup->error);
-		if (ask->lookup->state == OMF_LOOKUP_FOUND)
+			report_or_raise(fetch, ask->lookup);
+		if (ask->lookup->state == OMF_LOOKUP_FOUND || ask->lookup->state == OMF_LOOKUP_FAILED)
 		{
 			answer->key = ask->key;
 			answer->record = ask->lookup->record;
+			answer->error = ask->lookup->error;
 			return OMF_FETCH_ANSWER;
 		}
 	}

@@ -27,11 +27,18 @@ typedef struct OmfKey
 typedef struct OmfAnswer
 {
 	const OmfKey *key;
-	const OmfRecord *record; /* lives as long as the statement */
+	const OmfRecord *record; /* NULL when the cluster failed; lives as long as the statement */
+	const OmfError *error;   /* then: with what; likewise */
 } OmfAnswer;
 
 /* A fetch of that resource over that channel. */
 extern OmfFetch *omf_fetch_create(OmfChannel *channel, const OmfResource *resource);
+
+/*
+ * Answer with what failed for good, where that concerns a cluster and not all
+ * of them, instead of throwing it.
+ */
+extern void omf_fetch_report_errors(OmfFetch *fetch);
 
 /*
  * Want these keys now, and nothing of what was wanted before.  The keys must

@@ -36,6 +36,7 @@ typedef struct OmfLookup
 	OmfLookupState state;
 	OmfRecord *record;  /* malloc'd, lives as long as the statement */
 	OmfError *error;    /* likewise */
+	bool reported;      /* its error has been shown in a row */
 	slist_head waiters; /* of OmfWaiter */
 } OmfLookup;
 

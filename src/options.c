@@ -24,6 +24,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
@@ -39,6 +40,9 @@
 #define MAX_RETRIES_MOST 100
 #define RATE_LIMIT_MOST 5000 /* what the API allows in an hour */
 
+/* The value of on_error that shows failures as rows. */
+#define REPORT "report"
+
 typedef enum OptionType
 {
 	OPTION_ENDPOINT, /* see endpoint.h */
@@ -47,6 +51,7 @@ typedef enum OptionType
 	OPTION_DURATION, /* number with unit, min to max in milliseconds */
 	OPTION_INTEGER,  /* min to max */
 	OPTION_BOOLEAN,
+	OPTION_ON_ERROR, /* fail or report */
 	OPTION_RESOURCE, /* name in omf_resources */
 	OPTION_FIELD     /* name of a field of some resource */
 } OptionType;
@@ -72,6 +77,8 @@ static const Option options[] = {
 	{"rate_limit_reserve", ForeignServerRelationId, OPTION_INTEGER, "0", 0, RATE_LIMIT_MOST},
 	{"async_capable", ForeignServerRelationId, OPTION_BOOLEAN, "true", 0, 0},
 	{"async_capable", ForeignTableRelationId, OPTION_BOOLEAN, NULL, 0, 0},
+	{"on_error", ForeignServerRelationId, OPTION_ON_ERROR, "fail", 0, 0},
+	{"on_error", ForeignTableRelationId, OPTION_ON_ERROR, NULL, 0, 0},
 	{"resource", ForeignTableRelationId, OPTION_RESOURCE, "online_migrations", 0, 0},
 	{"column_name", AttributeRelationId, OPTION_FIELD, NULL, 0, 0},
 	{"token", UserMappingRelationId, OPTION_TOKEN, NULL, 0, 0},
@@ -207,9 +214,13 @@ resource_hint(OptionType type, const char *value)
 		if (type == OPTION_RESOURCE)
 			names[nnames++] = omf_resources[i].name;
 		else
-			for (int j = 0; j < omf_resources[i].nfields && nnames < (int) lengthof(names); j++)
-				if (!is_among(omf_resources[i].fields[j].name, names, nnames))
-					names[nnames++] = omf_resources[i].fields[j].name;
+			for (int j = 0; j < omf_resources[i].nfields + OMF_NEXTRA_FIELDS && nnames < (int) lengthof(names); j++)
+			{
+				const char *name = omf_api_field_name(&omf_resources[i], j);
+
+				if (!is_among(name, names, nnames))
+					names[nnames++] = name;
+			}
 	}
 	return omf_name_hint(type == OPTION_RESOURCE ? "Resources are" : "Fields are",
 						 value, names, nnames);
@@ -254,6 +265,10 @@ check_value(const Option *option, const char *value)
 		case OPTION_BOOLEAN:
 			if (!parse_bool(value, &boolean))
 				report_bad_value(option, "It must be true or false.", NULL);
+			break;
+		case OPTION_ON_ERROR:
+			if (strcmp(value, "fail") != 0 && strcmp(value, REPORT) != 0)
+				report_bad_value(option, "It must be \"fail\" or \"report\".", NULL);
 			break;
 		case OPTION_RESOURCE:
 			if (omf_api_resource(value) == NULL)
@@ -446,6 +461,24 @@ omf_options_async_capable(Oid serverid, Oid relid)
 							 ForeignServerRelationId);
 	(void) parse_bool(value, &capable);
 	return capable;
+}
+
+bool
+omf_options_reports_errors(Oid relid, bool has_error_column)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	const char *own = option_value(table->options, "on_error", ForeignTableRelationId);
+	const char *value = own != NULL ? own : option_value(GetForeignServer(table->serverid)->options, "on_error", ForeignServerRelationId);
+
+	if (own != NULL && strcmp(own, REPORT) == 0 && !has_error_column)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+				 errmsg("foreign table that reports errors has no column for them"),
+				 errdetail("Foreign table \"%s\" has the option \"on_error\" with the value \"%s\", and no column \"error\".",
+						   get_rel_name(relid), REPORT),
+				 errhint("ALTER FOREIGN TABLE %s ADD COLUMN error text;",
+						 quote_identifier(get_rel_name(relid)))));
+	return has_error_column && strcmp(value, REPORT) == 0;
 }
 
 const OmfResource *

@@ -48,6 +48,13 @@ extern OmfUserOptions omf_options_of_user(Oid userid, Oid serverid);
 /* May scans of the table run asynchronously?  The table's word goes first. */
 extern bool omf_options_async_capable(Oid serverid, Oid relid);
 
+/*
+ * Do scans of the table show a cluster's failure in its row?  The table's
+ * word goes before the server's, which is about tables that have a column for
+ * it.  Throws HV005 when the table's own word is so, and it has no column.
+ */
+extern bool omf_options_reports_errors(Oid relid, bool has_error_column);
+
 /* The API resource that a foreign table is. */
 extern const OmfResource *omf_options_resource(Oid relid);
 

@@ -49,6 +49,7 @@ typedef struct RelInfo
 	const OmfResource *resource; /* that the table is */
 	OmfKeyColumn key;            /* its key column */
 	List *fields;                /* see omf_row_fields() */
+	bool reports;                /* do rows show errors? */
 	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
 	const char *tag;             /* that all clusters asked for have, or NULL */
 	double nclusters;            /* of the account */
@@ -203,6 +204,7 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	info->tags = find_tags_column(info, relation);
 	info->tag = find_tag(rel, info);
 	info->nclusters = estimate_clusters(rel);
+	info->reports = omf_row_reports_errors(relation, info->resource);
 	info->fields = needed_fields(rel, info->fields);
 	table_close(relation, NoLock);
 	return info;
@@ -455,6 +457,7 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 							 makeInteger((int) info->key.type),
 							 info->fields,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
+	fdw_private = lappend(fdw_private, makeInteger(info->reports));
 	return make_foreignscan(tlist, local, rel->relid, keys, fdw_private, NIL, recheck, outer_plan);
 }
 
@@ -509,6 +512,12 @@ List *
 omf_plan_fields(const ForeignScan *plan)
 {
 	return list_nth(plan->fdw_private, OMF_PLAN_FIELDS);
+}
+
+bool
+omf_plan_reports_errors(const ForeignScan *plan)
+{
+	return intVal(list_nth(plan->fdw_private, OMF_PLAN_REPORTS)) != 0;
 }
 
 const char *

@@ -26,7 +26,8 @@ enum OmfPlanPrivate
 	OMF_PLAN_KEY_COLUMN, /* Integer: its attribute number, or 0 */
 	OMF_PLAN_KEY_TYPE,   /* Oid as Integer: its base type */
 	OMF_PLAN_FIELDS,     /* integer list: see omf_row_init() */
-	OMF_PLAN_TAG         /* String: what all clusters have, or empty */
+	OMF_PLAN_TAG,        /* String: what all clusters have, or empty */
+	OMF_PLAN_REPORTS     /* Boolean as Integer: do rows show errors? */
 };
 
 extern void omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
@@ -63,5 +64,6 @@ extern const OmfResource *omf_plan_resource(const ForeignScan *plan);
 extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);
 extern List *omf_plan_fields(const ForeignScan *plan);
 extern const char *omf_plan_tag(const ForeignScan *plan);
+extern bool omf_plan_reports_errors(const ForeignScan *plan);
 
 #endif /* OMF_PLAN_H */

@@ -82,10 +82,18 @@ omf_api_resource(const char *name)
 int
 omf_api_field(const OmfResource *resource, const char *name)
 {
-	for (int i = 0; i < resource->nfields; i++)
-		if (strcmp(resource->fields[i].name, name) == 0)
+	for (int i = 0; i < resource->nfields + OMF_NEXTRA_FIELDS; i++)
+		if (strcmp(omf_api_field_name(resource, i), name) == 0)
 			return i;
 	return -1;
+}
+
+const char *
+omf_api_field_name(const OmfResource *resource, int field)
+{
+	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server"};
+
+	return field < resource->nfields ? resource->fields[field].name : extra[field - resource->nfields];
 }
 
 /* ----- paths ----- */

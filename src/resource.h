@@ -87,11 +87,25 @@ enum OmfClusterField
 /* The call that lists the clusters, as the API's description writes it. */
 #define OMF_LISTING_TEMPLATE "/v2/databases"
 
+/*
+ * What every resource has besides its own fields, and is not the API's: their
+ * indexes follow those of the resource's own.
+ */
+typedef enum OmfExtraField
+{
+	OMF_EXTRA_ERROR,  /* why nothing is known of a cluster, or NULL */
+	OMF_EXTRA_SERVER, /* name of the foreign server that was asked */
+	OMF_NEXTRA_FIELDS
+} OmfExtraField;
+
 /* The resource of that name, or NULL. */
 extern const OmfResource *omf_api_resource(const char *name);
 
-/* The index of the field of that name, or -1. */
+/* The index of the field of that name, an extra one too, or -1. */
 extern int omf_api_field(const OmfResource *resource, const char *name);
+
+/* The name of the field with that index, from 0 to nfields + OMF_NEXTRA_FIELDS - 1. */
+extern const char *omf_api_field_name(const OmfResource *resource, int field);
 
 /* The path of one cluster's resource: of GET, and of PUT where there is one. */
 extern void omf_api_path(char path[OMF_PATH_SIZE], const OmfResource *resource,

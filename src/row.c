@@ -12,11 +12,13 @@
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/uuid.h"
 
+#include "error.h"
 #include "options.h"
 #include "row.h"
 
@@ -34,8 +36,9 @@ typedef struct Column
 struct OmfRowReader
 {
 	const OmfResource *resource;
-	const char *table; /* name, for the error context */
-	int ncolumns;      /* dropped ones included */
+	const char *table;  /* name, for the error context */
+	const char *server; /* name of the table's foreign server */
+	int ncolumns;       /* dropped ones included */
 	Column *columns;
 };
 
@@ -66,10 +69,11 @@ omf_row_fields(Relation relation, const OmfResource *resource)
 			field = omf_api_field(resource, name);
 			if (field < 0)
 			{
-				const char **names = palloc(sizeof(char *) * resource->nfields);
+				int nnames = resource->nfields + OMF_NEXTRA_FIELDS;
+				const char **names = palloc(sizeof(char *) * nnames);
 
-				for (int j = 0; j < resource->nfields; j++)
-					names[j] = resource->fields[j].name;
+				for (int j = 0; j < nnames; j++)
+					names[j] = omf_api_field_name(resource, j);
 				ereport(ERROR,
 						(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 						 errmsg("foreign table has a column that its resource does not have"),
@@ -77,12 +81,20 @@ omf_row_fields(Relation relation, const OmfResource *resource)
 								   NameStr(attribute->attname), RelationGetRelationName(relation),
 								   name, resource->name),
 						 errhint("%s", omf_name_hint("Name it with the column option \"column_name\"; the fields are",
-													 name, names, resource->nfields))));
+													 name, names, nnames))));
 			}
 		}
 		fields = lappend_int(fields, field);
 	}
 	return fields;
+}
+
+bool
+omf_row_reports_errors(Relation relation, const OmfResource *resource)
+{
+	return omf_options_reports_errors(RelationGetRelid(relation),
+									  list_member_int(omf_row_fields(relation, resource),
+													  resource->nfields + OMF_EXTRA_ERROR));
 }
 
 OmfRowReader *
@@ -94,6 +106,7 @@ omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 
 	reader->resource = resource;
 	reader->table = RelationGetRelationName(relation);
+	reader->server = GetForeignServer(GetForeignTable(RelationGetRelid(relation))->serverid)->servername;
 	reader->ncolumns = 0;
 	reader->columns = palloc0(sizeof(Column) * descriptor->natts);
 	foreach (cell, fields)
@@ -156,10 +169,15 @@ key_value(Column *column, const OmfKey *key)
 
 /* What the API sends is UTF-8; NULL where it has sent nothing. */
 static char *
-field_text(const OmfRecord *record, int field)
+field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
 {
-	const char *value = record->values[field];
+	const char *value;
 
+	if (field == reader->resource->nfields + OMF_EXTRA_SERVER)
+		return pstrdup(reader->server);
+	if (field == reader->resource->nfields + OMF_EXTRA_ERROR)
+		return answer->error != NULL ? omf_error_text(answer->error) : NULL;
+	value = answer->record != NULL ? answer->record->values[field] : NULL;
 	return value != NULL ? pg_any_to_server(value, (int) strlen(value), PG_UTF8) : NULL;
 }
 
@@ -192,7 +210,7 @@ omf_row_store(OmfRowReader *reader, const OmfAnswer *answer,
 		}
 		else
 		{
-			char *text = field_text(answer->record, column->field);
+			char *text = field_text(reader, answer, column->field);
 
 			slot->tts_values[i] = value_from_text(column, text);
 			slot->tts_isnull[i] = (text == NULL);

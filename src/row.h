@@ -22,6 +22,12 @@
  */
 extern List *omf_row_fields(Relation relation, const OmfResource *resource);
 
+/*
+ * Do the table's rows show what a cluster failed with?  Throws as
+ * omf_options_reports_errors() does.
+ */
+extern bool omf_row_reports_errors(Relation relation, const OmfResource *resource);
+
 typedef struct OmfRowReader OmfRowReader;
 
 /*

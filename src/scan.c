@@ -7,7 +7,7 @@
  * https://www.postgresql.org/docs/current/fdw-callbacks.html
  *
  * The keys are evaluated when the first row is asked for, and again when a
- * parameter has changed.  Nothing has to be undone at the end: the fetch goes
+ * parameter has changed.  Nothing has to be freed at the end: the fetch goes
  * with the query's memory.
  *
  *-------------------------------------------------------------------------
@@ -59,6 +59,9 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
 													OidIsValid(user) ? user : GetUserId()),
 									resource);
+	if (omf_plan_reports_errors(plan))
+		omf_fetch_report_errors(state->fetch);
+	omf_channel_begin_scan(omf_fetch_channel(state->fetch));
 	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
 	node->fdw_state = state;
 }
@@ -125,7 +128,10 @@ omf_rescan(ForeignScanState *node)
 void
 omf_end_scan(ForeignScanState *node)
 {
-	(void) node;
+	OmfScanState *state = node->fdw_state;
+
+	if (state != NULL)
+		omf_channel_end_scan(omf_fetch_channel(state->fetch));
 }
 
 bool

@@ -111,6 +111,27 @@ omf_channel_get(EState *estate, Oid serverid, Oid userid)
 }
 
 void
+omf_channel_begin_scan(OmfChannel *channel)
+{
+	channel->nscans++;
+}
+
+void
+omf_channel_end_scan(OmfChannel *channel)
+{
+	int reported = channel->reported;
+
+	if (--channel->nscans > 0 || reported == 0)
+		return;
+	channel->reported = 0;
+	ereport(WARNING,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("could not read all database clusters from the API"),
+			 errdetail_plural("%d cluster failed.", "%d clusters failed.", reported, reported),
+			 errhint("The column \"error\" of their rows says why.")));
+}
+
+void
 omf_wait_for(slist_head *waiters, OmfWaiter *waiter)
 {
 	if (!waiter->waiting)

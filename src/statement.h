@@ -65,6 +65,8 @@ struct OmfChannel
 	slist_head room_waiters; /* of OmfWaiter: for room */
 	slist_head topics;       /* lookup.c's: one for every resource */
 	slist_head listings;     /* listing.c's: one for every tag */
+	int nscans;              /* scans over it that have not ended */
+	int reported;            /* clusters whose failure was shown in a row */
 };
 
 /*
@@ -72,6 +74,15 @@ struct OmfChannel
  * executes.  Throws when the user has no token.
  */
 extern OmfChannel *omf_channel_get(EState *estate, Oid serverid, Oid userid);
+
+/* A scan over the channel begins. */
+extern void omf_channel_begin_scan(OmfChannel *channel);
+
+/*
+ * A scan over the channel has ended, which the query's memory outlives.  The
+ * last one warns of the failures that were shown in rows.
+ */
+extern void omf_channel_end_scan(OmfChannel *channel);
 
 /* Put a waiter into a list, unless it is in there. */
 extern void omf_wait_for(slist_head *waiters, OmfWaiter *waiter);
