@@ -105,6 +105,12 @@ SELECT masked('SELECT status FROM few JOIN online_migrations ON database_cluster
 SELECT regexp_replace(line, '[1-9][0-9]*$', '(n)') AS batches FROM masked('SELECT i FROM many WHERE EXISTS
     (SELECT FROM online_migrations WHERE database_cluster_uuid = k)') line WHERE line ~ 'Batch';
 SELECT line FROM masked('SELECT status FROM few JOIN online_migrations ON database_cluster_uuid = k LIMIT 0') line WHERE line ~ 'Batch';
+-- With a LIMIT, as many as are wanted, and twice as many each time that these
+-- were not enough: of the last 100 rows, none has a cluster.
+SELECT line FROM masked('SELECT i, status FROM many JOIN online_migrations ON database_cluster_uuid = k LIMIT 1') line WHERE line ~ 'Batches|Requests: [1-9]';
+SELECT line FROM masked('SELECT i, status FROM many JOIN online_migrations ON database_cluster_uuid = k LIMIT 5') line WHERE line ~ 'Batches|Requests: [1-9]';
+SELECT line FROM masked('SELECT i, status FROM many JOIN online_migrations ON database_cluster_uuid = k LIMIT 20 OFFSET 10') line WHERE line ~ 'Batches|Requests: [1-9]';
+SELECT line FROM masked('SELECT i, status FROM (SELECT * FROM many ORDER BY i DESC OFFSET 0) x JOIN online_migrations ON database_cluster_uuid = k LIMIT 1') line WHERE line ~ 'Batches|Requests: [1-9]';
 \! simctl log --clear >/dev/null
 -- 100 rows with 4 keys: 4 requests, whatever the kind of the join.
 SELECT count(*), count(DISTINCT m.id) FROM jobs JOIN online_migrations m ON m.database_cluster_uuid = k;

@@ -7,7 +7,9 @@
  * what it is for.
  *
  * Rows are read ahead as long as their requests would be sent at once, and no
- * more of them than a window, which doubles.  A key that can't be asked for is
+ * more of them than a window.  With a LIMIT that is as many rows as are likely
+ * to be wanted, and doubles when all of these are used up: until then nothing
+ * more is asked, for nobody may want to know.  A key that can't be asked for is
  * left to the inner scan, which raises the error if its row is wanted at all.
  *
  *-------------------------------------------------------------------------
@@ -145,14 +147,33 @@ ask_for_row(PrefetchState *state)
 	MemoryContextReset(state->key_context);
 }
 
+/*
+ * Are more rows to be read now?  While the window is small, not before all of
+ * it is used up; then it doubles.
+ */
+static bool
+wants_rows(PrefetchState *state)
+{
+	if (state->window >= state->room)
+		return true;
+	if (state->nrows > 0)
+		return false;
+	if (state->batches > 0)
+		state->window *= 2;
+	return true;
+}
+
 /* Read rows ahead, and get their requests on the way. */
 static void
 read_ahead(PrefetchState *state)
 {
 	PlanState *child = linitial(state->css.custom_ps);
-	int limit = Min(state->window, state->room);
 	int64 requests = state->requests;
+	int limit;
 
+	if (!wants_rows(state))
+		return;
+	limit = Min(state->window, state->room);
 	while (!state->at_end && state->nrows < limit &&
 		   (state->nrows == 0 || omf_engine_room(state->topic->channel->engine) > 0))
 	{
@@ -198,8 +219,6 @@ take_row(PrefetchState *state)
 	ExecForceStoreMinimalTuple(state->rows[state->first], slot, true);
 	state->first = (state->first + 1) % state->room;
 	state->nrows--;
-	if (state->window < state->room)
-		state->window *= 2;
 	return slot;
 }
 

@@ -186,7 +186,7 @@ for my $name (qw(wide wider))
 	cancel($session);
 	called_off_ok($session, $name, $three);
 
-	$simulator->config(latency_ms => 10);
+	$simulator->config(latency_ms => 20);
 	for my $case (
 		[ 'an Append', $many, 12 + 11 + 16 + $CLUSTERS, $CLUSTERS ],
 		[ 'a join', "SELECT i FROM $name.jobs JOIN $name.online_migrations ON database_cluster_uuid = k", 300, $CLUSTERS ],
@@ -226,12 +226,11 @@ for my $name (qw(wide wider))
 		if ($i % 5 == 0)
 		{
 			$simulator->config(latency_ms => $NEVER);
-			$session->run("SET statement_timeout = '20ms'") if $i % 2;
-			$session->post($sql);
+			$session->post($i % 2 ? "BEGIN; SET LOCAL statement_timeout = '20ms'; $sql" : $sql);
 			OnlineMigrations::Waiting::in_flight($simulator, 3) if !($i % 2);
 			$ended{ ($i % 2 ? $session->result : cancel($session))->{sqlstate} }++;
 			$simulator->config(latency_ms => 0);
-			$session->run('RESET statement_timeout');
+			$session->run('ROLLBACK') if $i % 2;
 		}
 		else
 		{
