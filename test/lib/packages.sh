@@ -86,14 +86,17 @@ get_root()
 	sudo -v
 }
 
-# Once is enough.
-PACKAGE_LISTS_READ=
+# Tried once: where it fails it would again, after a long wait.
+PACKAGE_LISTS=
 read_package_lists()
 {
-	[ -z "$PACKAGE_LISTS_READ" ] || return 0
-	root_step "reading apt's lists of packages" \
-		apt-get -q -o DPkg::Lock::Timeout=300 update || return
-	PACKAGE_LISTS_READ=1
+	if [ -z "$PACKAGE_LISTS" ]; then
+		PACKAGE_LISTS=read
+		root_step "reading apt's lists of packages" \
+			apt-get -q -o DPkg::Lock::Timeout=300 update ||
+			PACKAGE_LISTS=unreadable
+	fi
+	[ "$PACKAGE_LISTS" = read ]
 }
 
 ensure_packages()
