@@ -148,13 +148,13 @@ add_packages()
 	missing=$(missing_of "$@")
 	[ -n "$missing" ] || return 0
 	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
-		complain "no root to install $missing: $purpose is left out"
+		complain "no root to install ${missing% }: $purpose is left out"
 		return 1
 	fi
 	# shellcheck disable=SC2086
 	if ! read_package_lists ||
 		! root_step "installing $missing" bash "$LIB/install-packages" $missing; then
-		complain "no $missing: $purpose is left out"
+		complain "no ${missing% }: $purpose is left out"
 		return 1
 	fi
 }
