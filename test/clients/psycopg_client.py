@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 TABLE = "databases.online_migrations"
 ONE = f"SELECT status FROM {TABLE} WHERE database_cluster_uuid = %s"
+MANY = f"SELECT status FROM {TABLE} WHERE database_cluster_uuid = ANY (%s) ORDER BY status"
 WAIT = "CALL databases.databases_wait_online_migration(%s, until => %s)"
 START = "SELECT status FROM databases.databases_update_online_migration(%s, %s)"
 STOP = f"""SELECT databases.databases_delete_online_migration(database_cluster_uuid, id)
@@ -41,8 +42,8 @@ def try_parameters(conn, running, done, missing):
     texts = [str(key) for key in keys]
     show("uuid", conn.execute(ONE, [running]))
     show("text", conn.execute("SELECT status FROM by_text WHERE cluster = %s", [str(running)]))
-    show("array", conn.execute(f"""SELECT status FROM {TABLE}
-        WHERE database_cluster_uuid = ANY (%s) ORDER BY status""", [keys]))
+    show("array", conn.execute(MANY, [keys]))
+    show("strings", conn.execute(MANY, [texts]))
     show("text array", conn.execute("""SELECT status FROM by_text
         WHERE cluster = ANY (%s) ORDER BY status""", [texts]))
     show("in", conn.execute(f"""SELECT status FROM {TABLE}

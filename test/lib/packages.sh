@@ -86,14 +86,17 @@ get_root()
 	sudo -v
 }
 
-# Once is enough.
-PACKAGE_LISTS_READ=
+# Tried once: where it fails it would again, after a long wait.
+PACKAGE_LISTS=
 read_package_lists()
 {
-	[ -z "$PACKAGE_LISTS_READ" ] || return 0
-	root_step "reading apt's lists of packages" \
-		apt-get -q -o DPkg::Lock::Timeout=300 update || return
-	PACKAGE_LISTS_READ=1
+	if [ -z "$PACKAGE_LISTS" ]; then
+		PACKAGE_LISTS=read
+		root_step "reading apt's lists of packages" \
+			apt-get -q -o DPkg::Lock::Timeout=300 update ||
+			PACKAGE_LISTS=unreadable
+	fi
+	[ "$PACKAGE_LISTS" = read ]
 }
 
 ensure_packages()
@@ -145,13 +148,13 @@ add_packages()
 	missing=$(missing_of "$@")
 	[ -n "$missing" ] || return 0
 	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
-		complain "no root to install $missing: $purpose is left out"
+		complain "no root to install ${missing% }: $purpose is left out"
 		return 1
 	fi
 	# shellcheck disable=SC2086
 	if ! read_package_lists ||
 		! root_step "installing $missing" bash "$LIB/install-packages" $missing; then
-		complain "no $missing: $purpose is left out"
+		complain "no ${missing% }: $purpose is left out"
 		return 1
 	fi
 }

@@ -21,6 +21,7 @@ my $simulator = OnlineMigrations::Simulator->start;
 $simulator->config(running_ms => 600_000);
 $simulator->migration($_, 'syncing', 'id-' . substr $_, -1) for @clusters;
 my $node = OnlineMigrations::TestNode->start('pooled', simulator => $simulator,
+	server_options => { request_timeout => '10min' },
 	conf => 'client_connection_check_interval = 50ms');
 $simulator->token('dop_v1_reader12', account => $OnlineMigrations::TestNode::TOKEN);
 $node->create_role('reader', 'dop_v1_reader12');

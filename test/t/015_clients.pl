@@ -34,6 +34,8 @@ $ENV{OMF_SOURCE} = $source;
 $ENV{PGHOST} = '127.0.0.1';
 $ENV{PGPORT} = $node->port;
 $ENV{PGDATABASE} = 'digitalocean';
+# That of the database depends on the machine's locale.
+$ENV{PGCLIENTENCODING} = 'UTF8';
 $ENV{PGUSER} = $node->safe_psql('postgres', 'SELECT current_user');
 
 # ----- the checks -----
@@ -69,7 +71,13 @@ my %clients = (
 	},
 	psycopg => {
 		command => [ '/usr/bin/python3', program('psycopg_client.py'), @arguments ],
-		more => { %of_drivers, types => 'UUID, str, datetime, str', generic => 'True', stop => 'True' },
+		more => {
+			%of_drivers,
+			types => 'UUID, str, datetime, str',
+			generic => 'True',
+			stop => 'True',
+			strings => 'done, running',
+		},
 	},
 	jdbc => {
 		command => [ 'java', '-cp', '/usr/share/java/postgresql.jar', program('Jdbc.java'), @arguments ],
