@@ -93,6 +93,7 @@ my %endpoints = (
 	http_to_https => [ endpoint => with_scheme('http', $simulator->https) ],
 	refused => [ endpoint => $simulator->url('refused') ],
 	deaf => [ endpoint => $deaf->{url}, connect_timeout => '500ms' ],
+	hangup => [ endpoint => $simulator->url('hangup'), @ca ],
 	blackhole => [ endpoint => $simulator->url('blackhole'), connect_timeout => '500ms', @ca ],
 	(map { $_ => [ endpoint => "https://$_.simulator.test:$port", @ca ] } qw(nowhere unsure dead deadfirst late)),
 	slow => [ endpoint => "https://slow.simulator.test:$port", connect_timeout => '500ms', @ca ],
