@@ -106,6 +106,7 @@ listen_all(const Options *options)
 		announce(server_listen(odd[i].name, 0, tls_context(odd[i].kind), false), "https", "localhost");
 	announce(server_refuse("refused"), "https", "localhost");
 	announce(server_listen("blackhole", 0, NULL, true), "https", "localhost");
+	announce(server_hang_up("hangup"), "https", "localhost");
 	puts("ready");
 	fflush(stdout);
 }

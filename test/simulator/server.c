@@ -209,13 +209,22 @@ connection_event(struct bufferevent *stream, short what, void *argument)
 static void
 accepted(struct evconnlistener *listener, evutil_socket_t client, struct sockaddr *address, int length, void *argument)
 {
-	Connection *connection = xcalloc(1, sizeof(Connection));
+	Connection *connection;
 	const Listener *where = argument;
 	int on = 1;
 
 	(void) listener;
 	(void) address;
 	(void) length;
+	if (where->hangup)
+	{
+		struct linger none = {1, 0};
+
+		setsockopt(client, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		evutil_closesocket(client);
+		return;
+	}
+	connection = xcalloc(1, sizeof(Connection));
 	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	connection->number = ++last_connection;
 	connection->listener = where;
@@ -301,6 +310,17 @@ server_listen(const char *name, int port, SSL_CTX *tls, bool blackhole)
 		return NULL;
 	evconnlistener_set_error_cb(result->listener, accept_failed);
 	result->port = port_of(evconnlistener_get_fd(result->listener));
+	return result;
+}
+
+/* Listen, and reset every connection at once. */
+Listener *
+server_hang_up(const char *name)
+{
+	Listener *result = server_listen(name, 0, NULL, true);
+
+	if (result != NULL)
+		result->hangup = true;
 	return result;
 }
 

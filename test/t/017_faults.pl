@@ -93,6 +93,7 @@ my %endpoints = (
 	http_to_https => [ endpoint => with_scheme('http', $simulator->https) ],
 	refused => [ endpoint => $simulator->url('refused') ],
 	deaf => [ endpoint => $deaf->{url}, connect_timeout => '500ms' ],
+	hangup => [ endpoint => $simulator->url('hangup'), @ca ],
 	blackhole => [ endpoint => $simulator->url('blackhole'), connect_timeout => '500ms', @ca ],
 	(map { $_ => [ endpoint => "https://$_.simulator.test:$port", @ca ] } qw(nowhere unsure dead deadfirst late)),
 	slow => [ endpoint => "https://slow.simulator.test:$port", connect_timeout => '500ms', @ca ],
@@ -267,13 +268,16 @@ for my $cell (grep { $_->{row}{limits} } @cells)
 # What psql prints of it stands behind the mark.
 sub marked { my ($mark, $sql) = @_; return "\\echo \@$mark\n\\warn \@$mark\n$sql;\n"; }
 
-# The descriptors that are no files, with new connections to each server.
-sub descriptors_of
+# The descriptors that are no files, and kilobytes of memory, with new
+# connections to each server.
+sub resources_of
 {
 	my ($mark, @schemas) = @_;
 	return join '', (map { cold($_) } @schemas), (map { marked("$mark.$_", check_of($_)) } @schemas),
-	  "COPY descriptors FROM PROGRAM 'readlink /proc/\$PPID/fd/* | sed -n -e ''s/^socket:.*/socket/p'' -e ''s/^anon_inode:.*/poll/p'' | sort';\n",
-	  marked($mark, "SELECT string_agg(what, ' ') FROM descriptors"), "TRUNCATE descriptors;\n";
+	  "COPY resources FROM PROGRAM 'readlink /proc/\$PPID/fd/* | sed -n -e ''s/^socket:.*/socket/p'' -e ''s/^anon_inode:.*/poll/p'' | sort';\n",
+	  marked($mark, "SELECT string_agg(what, ' ') FROM resources"), "TRUNCATE resources;\n",
+	  "COPY resources FROM PROGRAM 'awk ''/^RssAnon/ { print \$2 }'' /proc/\$PPID/status';\n",
+	  marked("$mark.memory", 'SELECT what FROM resources'), "TRUNCATE resources;\n";
 }
 
 sub script_of
@@ -281,8 +285,8 @@ sub script_of
 	my ($name) = @_;
 	my @mine = @{ $scripts{$name} };
 	my %schemas = ("${name}_sound" => 1, map { $_->{row}{at} ? () : ($_->{schema} => 1) } @mine);
-	my $script = "CREATE TEMP TABLE descriptors (what text);\n" . descriptors_of('first', sort keys %schemas);
-	my $last = descriptors_of('last', sort keys %schemas);
+	my $script = "CREATE TEMP TABLE resources (what text);\n" . resources_of('first', sort keys %schemas);
+	my $last = resources_of('last', sort keys %schemas);
 	for my $cell (@mine)
 	{
 		$script .= $last if $cell->{row}{lingers};
@@ -415,6 +419,7 @@ for my $name (sort keys %scripts)
 	}
 	row_ok("$name: $_", $rows{$_}, $out, $err, $pid // 'nobody') for @names;
 	is($out->{last}, $out->{first}, "$name: no descriptor is left open");
+	cmp_ok($out->{'last.memory'} - $out->{'first.memory'}, '<', 32 * 1024, "$name: kilobytes more memory");
 }
 # ----- a slow name look-up -----
 

@@ -54,7 +54,12 @@ sub _add
 }
 
 sub _custom { my ($body, %more) = @_; return [ 'custom', body => $body, %more ]; }
-sub _custom_bytes { my ($body, $status) = @_; return [ 'custom', body_base64 => encode_base64($body, ''), status => $status ]; }
+# Bytes that JSON can't hold: a body, or all that is sent.
+sub _bytes { my ($bytes, %more) = @_; return [ 'custom', body_base64 => encode_base64($bytes, ''), %more ]; }
+sub _raw { my ($bytes) = @_; return _bytes($bytes, raw => 'true'); }
+sub _http { my ($rest) = @_; return "HTTP/1.1 200 OK\r\n$rest"; }
+sub _answer { my ($rest) = @_; return _raw(_http($rest)); }
+
 sub _status { my ($status, %more) = @_; return [ 'status', status => $status, %more ]; }
 
 sub _same { my ($what) = @_; return map { $_ => $what } qw(read list start stop); }
@@ -79,7 +84,20 @@ _add({ %lost, breaks => 1 },
 	[ 'RST_STREAM in the body', ['rst_in_body'], over => 'h2' ],
 	[ 'a chunk cut off', ['truncated_chunk'] ],
 	[ 'less than the stated length', ['bad_content_length'] ],
-	[ 'no HTTP', _custom('SSH-2.0-OpenSSH', raw => 'true'), over => 'http' ]);
+	[ 'no HTTP', _raw('SSH-2.0-OpenSSH'), over => 'http' ],
+	[ 'a chunk whose size is no number', _answer("transfer-encoding: chunked\r\n\r\nzz\r\n"), over => 'http' ],
+	[ 'a chunk of a huge size', _answer("transfer-encoding: chunked\r\n\r\nffffffffffffffffffff\r\n"), over => 'http' ]);
+
+# What makes no sense as HTTP.
+_add({ %lost, over => 'http' },
+	[ 'a version that does not exist', _raw("HTTP/9.9 200 OK\r\ncontent-length: 0\r\n\r\n") ],
+	[ 'a content-length below zero', _answer("content-length: -5\r\n\r\n") ],
+	[ 'a NUL in a header', _answer("x-nul: a\0b\r\ncontent-length: 0\r\n\r\n") ]);
+_add({ over => 'http' },
+	[ 'more than the stated length', _answer("content-length: 5\r\n\r\n{\"status\":\"done\"}"),
+		read => 'HV00M', list => 'HV00M', start => 'HV00M?' ],
+	[ 'an answer that was not asked for', _raw(join '', map { _http("content-length: 17\r\n\r\n{\"status\":\"$_\"}") } qw(done gone)),
+		read => 'row ||done', start => 'row |done' ]);
 
 # Surely not processed, so that even a start is sent again.
 _add({ _same('HV00L+'), breaks => 1, over => 'h2' },
@@ -211,7 +229,7 @@ _add({},
 	[ 'status 409', _status(409), _same('55000'), says => qr/HTTP status 409/ ],
 	[ 'status 412', _status(412), _same('55000'), says => qr/HTTP status 412/ ],
 	[ 'status 422', _status(422), _same('22023'), says => qr/HTTP status 422/ ],
-	[ 'an error with bytes that are no UTF-8', _custom_bytes("{\"message\":\"\xff\xfe\"}", 422), _same('22023') ],
+	[ 'an error with bytes that are no UTF-8', _bytes("{\"message\":\"\xff\xfe\"}", status => 422), _same('22023') ],
 	[ 'an error with a NUL', _custom('{"message":"a\u0000b"}', status => 422), _same('22023') ],
 	[ 'an error with a long message', _custom('{"message":"' . 'x' x 20_000 . '"}', status => 422), _same('22023') ],
 	[ 'an error with control characters', _custom('{"message":"a\r\n\u001b[31mERROR:  b"}', status => 422),
@@ -261,6 +279,7 @@ _add({ %unreachable },
 	[ 'no such ca_file', undef, at => 'no_ca_file', says => qr/ca_file/ ],
 	[ 'connection refused', undef, at => 'refused', says => qr/refused|connect/i ],
 	[ 'nobody accepts', undef, at => 'deaf', says => qr/time/i, least => 0.9 ],
+	[ 'reset before the request', undef, at => 'hangup', says => qr/reset|SSL|connect/i ],
 	[ 'no handshake', undef, at => 'blackhole', says => qr/time/i, least => 0.9 ]);
 _add({ _same('HV00L'), start => 'HV010?', sent => 0 },
 	[ 'plain HTTP spoken to TLS', undef, at => 'http_to_https' ]);
