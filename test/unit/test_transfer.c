@@ -403,7 +403,7 @@ test_rate_limit(void)
 
 	begin_case("429 for too long");
 	config.max_retries = 4;
-	config.max_retry_wait_ms = 999;
+	config.max_retry_wait_ms = 10;
 	make_engine();
 	server.handler = answer_429_once;
 	submit(OMF_GET, "/first", NULL);
