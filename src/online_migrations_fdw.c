@@ -9,7 +9,7 @@
  *
  *	plan.c  scan.c  async.c  explain.c
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
- *	lifecycle.c  wait.c								the SQL functions
+ *	lifecycle.c  wait.c  rate_limits.c				the SQL functions
  *	wait_state.c									what a poll means to a wait
  *	source.c  arguments.c  call.c					their arguments and calls
  *	keys.c  row.c									clauses and rows
