@@ -2,7 +2,8 @@
 # Which Debian packages the commands under test/ need, and how the missing
 # ones come.  Where nothing is missing, apt is not called.
 #
-# Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more.
+# Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more,
+# OPTIONAL_PACKAGES for what it can do without; NN there is PG_MAJOR.
 
 # The oldest PostgreSQL that the extension supports.
 OLDEST_POSTGRES=15
@@ -26,6 +27,24 @@ postgres_packages()
 	if [ -z "${PG_CONFIG:-}" ]; then
 		echo "postgresql-$1 postgresql-server-dev-$1"
 	fi
+}
+
+# Those that are missing and that apt knows of.  A PostgreSQL of the user's own
+# may not be the one that they are for.
+missing_optional()
+{
+	local package
+	[ -z "${PG_CONFIG:-}" ] && [ -n "$PG_MAJOR" ] || return 0
+	for package in ${OPTIONAL_PACKAGES:-}; do
+		package=${package//NN/$PG_MAJOR}
+		package_installed "$package" || ! known_to_apt "$package" ||
+			printf '%s ' "$package"
+	done
+}
+
+known_to_apt()
+{
+	[ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]
 }
 
 package_installed()
@@ -102,6 +121,7 @@ ensure_packages()
 	fi
 	if [ -z "$missing" ]; then
 		heading "packages: all there"
+		install_optional
 		choose_postgres
 		return 0
 	fi
@@ -121,7 +141,23 @@ ensure_packages()
 	# shellcheck disable=SC2086
 	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
 		die "apt could not install what is missing"
+	install_optional
 	choose_postgres
+}
+
+# Nobody is asked for a password for these, and nothing fails without them.
+install_optional()
+{
+	local missing
+	missing=$(missing_optional)
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+		complain "not installed, as that takes root: $missing"
+		return 0
+	fi
+	# shellcheck disable=SC2086
+	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
+		complain "apt could not install $missing"
 }
 
 choose_postgres()
