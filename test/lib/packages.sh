@@ -3,7 +3,7 @@
 # ones come.  Where nothing is missing, apt is not called.
 #
 # Sets PG_MAJOR and PG_BIN.  EXTRA_PACKAGES is for what one command needs more,
-# OPTIONAL_PACKAGES for what it can do without; NN there is PG_MAJOR.
+# and add_packages for what it can do without.
 
 # The oldest PostgreSQL that the extension supports.
 OLDEST_POSTGRES=15
@@ -27,24 +27,6 @@ postgres_packages()
 	if [ -z "${PG_CONFIG:-}" ]; then
 		echo "postgresql-$1 postgresql-server-dev-$1"
 	fi
-}
-
-# Those that are missing and that apt knows of.  A PostgreSQL of the user's own
-# may not be the one that they are for.
-missing_optional()
-{
-	local package
-	[ -z "${PG_CONFIG:-}" ] && [ -n "$PG_MAJOR" ] || return 0
-	for package in ${OPTIONAL_PACKAGES:-}; do
-		package=${package//NN/$PG_MAJOR}
-		package_installed "$package" || ! known_to_apt "$package" ||
-			printf '%s ' "$package"
-	done
-}
-
-known_to_apt()
-{
-	[ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]
 }
 
 package_installed()
@@ -104,6 +86,19 @@ get_root()
 	sudo -v
 }
 
+# Tried once: where it fails it would again, after a long wait.
+PACKAGE_LISTS=
+read_package_lists()
+{
+	if [ -z "$PACKAGE_LISTS" ]; then
+		PACKAGE_LISTS=read
+		root_step "reading apt's lists of packages" \
+			apt-get -q -o DPkg::Lock::Timeout=300 update ||
+			PACKAGE_LISTS=unreadable
+	fi
+	[ "$PACKAGE_LISTS" = read ]
+}
+
 ensure_packages()
 {
 	local requirements missing
@@ -121,14 +116,11 @@ ensure_packages()
 	fi
 	if [ -z "$missing" ]; then
 		heading "packages: all there"
-		install_optional
 		choose_postgres
 		return 0
 	fi
 	get_root "$missing"
-	root_step "reading apt's lists of packages" \
-		apt-get -q -o DPkg::Lock::Timeout=300 update ||
-		die "apt cannot read its lists of packages"
+	read_package_lists || die "apt cannot read its lists of packages"
 	if [ -z "$PG_MAJOR" ]; then
 		PG_MAJOR=$(archive_postgres)
 		[ -n "$PG_MAJOR" ] || die "this release's archive has no PostgreSQL"
@@ -141,23 +133,30 @@ ensure_packages()
 	# shellcheck disable=SC2086
 	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
 		die "apt could not install what is missing"
-	install_optional
 	choose_postgres
 }
 
-# Nobody is asked for a password for these, and nothing fails without them.
-install_optional()
+# add_packages PURPOSE REQUIREMENT...: true when they are there in the end.
+# Nobody is asked for a password on their account.
+add_packages()
 {
-	local missing
-	missing=$(missing_optional)
-	[ -n "$missing" ] || return 0
-	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
-		complain "not installed, as that takes root: $missing"
+	local purpose=$1 missing
+	shift
+	if ! have apt-get || ! have dpkg-query; then
 		return 0
 	fi
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+		complain "no root to install ${missing% }: $purpose is left out"
+		return 1
+	fi
 	# shellcheck disable=SC2086
-	root_step "installing $missing" bash "$LIB/install-packages" $missing ||
-		complain "apt could not install $missing"
+	if ! read_package_lists ||
+		! root_step "installing $missing" bash "$LIB/install-packages" $missing; then
+		complain "no ${missing% }: $purpose is left out"
+		return 1
+	fi
 }
 
 choose_postgres()
