@@ -22,6 +22,7 @@
 -- run tells of all failures that the history has.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?jobs}
 \else
 	\set jobs migration_jobs

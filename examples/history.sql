@@ -24,6 +24,7 @@
 -- seen.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?schema}
 \else
 	\set schema databases

@@ -31,15 +31,14 @@
 -- the start function's own guard still refuses a second one (55000).
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \if :{?cluster}
 \else
-	\warn 'start_at_night.sql wants -v cluster=UUID -v source_server=NAME'
-	\quit
+	DO $$ BEGIN RAISE 'start_at_night.sql wants -v cluster=UUID and -v source_server=NAME'; END $$;
 \endif
 \if :{?source_server}
 \else
-	\warn 'start_at_night.sql wants -v cluster=UUID -v source_server=NAME'
-	\quit
+	DO $$ BEGIN RAISE 'start_at_night.sql wants -v cluster=UUID and -v source_server=NAME'; END $$;
 \endif
 \if :{?server}
 \else
@@ -93,7 +92,7 @@ BEGIN
 END
 $$;
 
-SELECT cron.schedule('start migration of ' || :'cluster', :'schedule',
+SELECT cron.schedule('start migration of ' || :'cluster'::uuid, :'schedule',
                      format('SELECT %I.start_migration(%L, %L, %L, %L)',
                             :'jobs', :'cluster'::uuid, :'source_server',
                             :'server', date_trunc('second', now()))) AS job;

@@ -6,9 +6,9 @@
  * All arguments are checked before anything is sent.  What has been sent is
  * not undone by ROLLBACK.
  *
- * May call: arguments.c, call.c, source.c.  Must never: send a start twice,
- * or let a statement's text, which may hold a password, go to the log with an
- * error of a start.
+ * May call: source_server.c, source.c, arguments.c, call.c.  Must never: send
+ * a start twice, or let a statement's text, which may hold a password, go to
+ * the log with an error of a start.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +17,13 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/uuid.h"
 
 #include "arguments.h"
 #include "call.h"
-#include "source.h"
+#include "source_server.h"
 
 PG_FUNCTION_INFO_V1(omf_update_online_migration);
 PG_FUNCTION_INFO_V1(omf_delete_online_migration);
@@ -142,6 +143,26 @@ start_migration(FunctionCallInfo fcinfo, OmfCall *call, const OmfSource *source,
 	return_started(fcinfo, call->record, context);
 }
 
+/* Where to copy from: what the argument "source" says goes before the server's options. */
+static OmfSource
+source_argument(FunctionCallInfo fcinfo)
+{
+	OmfSource source = {NULL, 0, NULL, NULL, NULL};
+
+	if (PG_ARGISNULL(1) && PG_ARGISNULL(5))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("online migration has no source"),
+				 errdetail("Both \"source\" and \"source_server\" are NULL."),
+				 errhint("Name a foreign server of postgres_fdw or mysql_fdw, source_server => 'old_db', or pass source => '{\"host\": \"...\", ...}'.")));
+	if (!PG_ARGISNULL(1))
+		source = omf_source_parse(PG_GETARG_JSONB_P(1));
+	if (!PG_ARGISNULL(5))
+		omf_source_from_server(&source, text_to_cstring(PG_GETARG_TEXT_PP(5)), PG_GETARG_BOOL(2));
+	omf_source_check(&source);
+	return source;
+}
+
 /*
  * databases_update_online_migration(database_cluster_uuid, source,
  * disable_ssl, ignore_dbs, replace, source_server, server)
@@ -149,7 +170,7 @@ start_migration(FunctionCallInfo fcinfo, OmfCall *call, const OmfSource *source,
 Datum
 omf_update_online_migration(PG_FUNCTION_ARGS)
 {
-	static const char *const required[] = {"database_cluster_uuid", "source", "disable_ssl",
+	static const char *const required[] = {"database_cluster_uuid", NULL, "disable_ssl",
 										   "ignore_dbs", "replace"};
 	StartContext context = {NULL, NULL};
 	ErrorContextCallback callback;
@@ -164,13 +185,8 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	error_context_stack = &callback;
 
 	refuse_read_only("databases_update_online_migration()");
-	if (!PG_ARGISNULL(5))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sources from a foreign server are not supported by this version"),
-				 errhint("Pass the argument \"source\".")));
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
-	source = omf_source_parse(PG_GETARG_JSONB_P(1));
+	source = source_argument(fcinfo);
 	body = omf_source_body(&source, PG_GETARG_BOOL(2), PG_GETARG_ARRAYTYPE_P(3));
 	serverid = omf_server_argument(fcinfo, 6);
 	InitMaterializedSRF(fcinfo, 0);

@@ -11,7 +11,8 @@
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
  *	lifecycle.c  wait.c  rate_limits.c				the SQL functions
  *	wait_state.c									what a poll means to a wait
- *	source.c  arguments.c  call.c					their arguments and calls
+ *	source_server.c  source.c						what to copy from
+ *	arguments.c  call.c								arguments and calls of functions
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call

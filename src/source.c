@@ -140,11 +140,16 @@ omf_source_parse(Jsonb *source)
 		else if (token == WJB_VALUE)
 			set_member(&result, name, &value);
 	}
-	if (result.host == NULL || result.host[0] == '\0')
-		report_bad_source("It has no host.", NULL);
-	if (result.port == 0)
-		report_bad_source("It has no port.", NULL);
 	return result;
+}
+
+void
+omf_source_check(const OmfSource *source)
+{
+	if (source->host == NULL || source->host[0] == '\0')
+		report_bad_source("It has no host.", NULL);
+	if (source->port == 0)
+		report_bad_source("It has no port.", NULL);
 }
 
 static void

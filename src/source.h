@@ -14,21 +14,24 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
-/* A source whose members have been checked. */
+/* A source, whole once omf_source_check() has passed it. */
 typedef struct OmfSource
 {
 	const char *host;     /* not empty */
-	int port;             /* 1 to 65535 */
+	int port;             /* 1 to 65535; 0 as long as there is none */
 	const char *dbname;   /* or NULL, as the next two */
 	const char *username; /* a name at the source, not one of PostgreSQL's here */
 	const char *password; /* secret */
 } OmfSource;
 
 /*
- * Check the argument "source"; palloc'd strings.  Throws 22023 with a hint
+ * What the argument "source" has; palloc'd strings.  Throws 22023 with a hint
  * that lists the known members.
  */
 extern OmfSource omf_source_parse(Jsonb *source);
+
+/* Throws 22023 when something is missing that every source has. */
+extern void omf_source_check(const OmfSource *source);
 
 /*
  * The body of the PUT in UTF-8, palloc'd; the caller wipes it.  Throws 22023

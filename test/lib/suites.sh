@@ -186,6 +186,18 @@ stop_server()
 	as_user "$PG_BIN/pg_ctl" -D "$WORK/data" -m fast -w -s stop || true
 }
 
+# For the jobs in examples/, where apt has pg_cron for this PostgreSQL.  Without
+# it the suite skips itself.
+prepare_cron()
+{
+	local package=postgresql-$PG_MAJOR-cron
+	wanted t/012_cron || return 0
+	[ "$PG_BIN" = "/usr/lib/postgresql/$PG_MAJOR/bin" ] || return 0
+	have apt-cache && ! package_installed "$package" || return 0
+	[ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ] ||
+		add_packages "the test of pg_cron" "$package" || true
+}
+
 # Each suite has a folder of its own for what it leaves.
 run_tap_suites()
 {
@@ -237,6 +249,7 @@ run_suites()
 	unset http_proxy https_proxy all_proxy no_proxy
 	unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 	as_user touch "$WORK/counts"
+	prepare_cron
 	run_unit_tests
 	run_simulator_check
 	run_regress

@@ -318,8 +318,12 @@ SKIP:
 		'$cluster[0]', source_server => 'none such')");
 	skip 'no source_server in this version', 1 if $probe->{sqlstate} eq '0A000';
 
-	like(run_example('start_at_night.sql')->{err}, qr/cluster.*source_server/s,
-		'start_at_night.sql says what it wants');
+	for my $given ({}, { cluster => $cluster[0] }, { source_server => 'shop_source' })
+	{
+		my $refused = run_example('start_at_night.sql', %$given);
+		ok(!$refused->{ok} && $refused->{err} =~ /wants -v cluster=UUID and -v source_server=NAME/,
+			'start_at_night.sql says what it wants');
+	}
 	$node->safe_psql('digitalocean', qq{
 		CREATE FOREIGN DATA WRAPPER elsewhere;
 		CREATE SERVER shop_source FOREIGN DATA WRAPPER elsewhere
@@ -384,6 +388,24 @@ $simulator->fault('status', uuid => $cluster[5], method => 'GET', status => 403)
 job_ok('record migrations', qr/^failed\|.*HTTP status 403/s, 'a failure without background workers');
 $simulator->delete_faults;
 
+# In a schema of another name, which the role may make itself.
+one('GRANT CREATE ON DATABASE digitalocean TO migration_jobs');
+example_ok('history.sql', jobs => q{Bob's "Jobs"});
+example_ok('alert.sql', jobs => q{Bob's "Jobs"}, channel => "bob's");
+job_ok('record migrations', qr/^succeeded\|CALL/, 'recording into a schema of another name');
+is(one(q{SELECT id, status FROM "Bob's ""Jobs""".migration_history WHERE id = 'next-7'}), 'next-7|error',
+	'it is recorded there');
+{
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run(q{LISTEN "bob's"});
+	my $command = one("SELECT command FROM cron.job WHERE jobname = 'alert of failed migrations'");
+	like($session->run($command)->{out} . $session->run('SELECT 1')->{out},
+		qr/notification "bob's" with payload/, 'and told on a channel of another name');
+	$session->close;
+}
+one('SELECT cron.unschedule(jobid) FROM cron.job');
+example_ok('history.sql');
+
 # On the minute, as scheduled.
 SKIP:
 {
@@ -408,7 +430,7 @@ my $secret = qr/dop_v1_[0-9a-z]{8,}|fedcba9876543210|s3cr3t/;
 unlike(one('SELECT j FROM cron.job j'), $secret, 'no secret in a job');
 unlike(one('SELECT d FROM cron.job_run_details d'), $secret, 'nor in what pg_cron keeps of its runs');
 unlike(slurp_file($node->logfile), $secret, 'nor in the log');
-cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 0, 'of which there are some');
+cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 5, 'of which there are some');
 
 # ----- removal, as the files say -----
 
