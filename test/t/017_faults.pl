@@ -285,7 +285,7 @@ sub script_of
 	my ($name) = @_;
 	my @mine = @{ $scripts{$name} };
 	my %schemas = ("${name}_sound" => 1, map { $_->{row}{at} ? () : ($_->{schema} => 1) } @mine);
-	my $script = "CREATE TEMP TABLE resources (what text);\n" . resources_of('first', sort keys %schemas);
+	my $script = "SET statement_timeout = '30s';\nCREATE TEMP TABLE resources (what text);\n" . resources_of('first', sort keys %schemas);
 	my $last = resources_of('last', sort keys %schemas);
 	for my $cell (@mine)
 	{
@@ -307,7 +307,8 @@ sub run_script
 	append_to_file("$folder/$name.sql", script_of($name));
 	return IPC::Run::start(
 		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('digitalocean'), '-f', "$folder/$name.sql" ],
-		'<', \undef, '>', "$folder/$name.out", '2>', "$folder/$name.err");
+		'<', \undef, '>', "$folder/$name.out", '2>', "$folder/$name.err",
+		IPC::Run::timeout(240));
 }
 
 # By mark: what psql printed behind it.
