@@ -192,7 +192,9 @@ SELECT databases_delete_online_migration(:'b', 'id-zzz', true);
 \echo :SQLSTATE
 ROLLBACK;
 
--- source_server is for a later version.
+-- A source is needed; see also source_server.sql.
+SELECT * FROM databases_update_online_migration(:'b');
+\echo :SQLSTATE
 SELECT * FROM databases_update_online_migration(:'b', source_server => 'src');
 \echo :SQLSTATE
 
