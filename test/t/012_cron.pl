@@ -325,8 +325,8 @@ SKIP:
 			'start_at_night.sql says what it wants');
 	}
 	$node->safe_psql('digitalocean', qq{
-		CREATE FOREIGN DATA WRAPPER elsewhere;
-		CREATE SERVER shop_source FOREIGN DATA WRAPPER elsewhere
+		CREATE EXTENSION postgres_fdw;
+		CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw
 			OPTIONS (host 'src.example.com', port '25060', dbname 'defaultdb');
 		CREATE USER MAPPING FOR migration_jobs SERVER shop_source
 			OPTIONS (user 'doadmin', password '$password');
