@@ -6,8 +6,9 @@
 --
 -- Needs:  pg_cron in this database; a user mapping, USAGE on the server and
 --         EXECUTE on databases_update_online_migration for the role that runs
---         this file, which the job then runs as; and a foreign server that
---         says where to copy from, so that no password is in the job.
+--         this file, which the job then runs as; and a foreign server of
+--         postgres_fdw or mysql_fdw that says where to copy from, with a
+--         mapping and USAGE for that role: no password is in the job.
 -- Makes:  JOBS.start_migration()   starts it, if it has not been
 --         the job "start migration of CLUSTER"
 -- Takes:  -v cluster=UUID          cluster to copy into

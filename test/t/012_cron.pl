@@ -325,8 +325,8 @@ SKIP:
 			'start_at_night.sql says what it wants');
 	}
 	$node->safe_psql('digitalocean', qq{
-		CREATE FOREIGN DATA WRAPPER elsewhere;
-		CREATE SERVER shop_source FOREIGN DATA WRAPPER elsewhere
+		CREATE EXTENSION postgres_fdw;
+		CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw
 			OPTIONS (host 'src.example.com', port '25060', dbname 'defaultdb');
 		CREATE USER MAPPING FOR migration_jobs SERVER shop_source
 			OPTIONS (user 'doadmin', password '$password');
@@ -430,7 +430,7 @@ my $secret = qr/dop_v1_[0-9a-z]{8,}|fedcba9876543210|s3cr3t/;
 unlike(one('SELECT j FROM cron.job j'), $secret, 'no secret in a job');
 unlike(one('SELECT d FROM cron.job_run_details d'), $secret, 'nor in what pg_cron keeps of its runs');
 unlike(slurp_file($node->logfile), $secret, 'nor in the log');
-cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 5, 'of which there are some');
+cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 0, 'of which there are some');
 
 # ----- removal, as the files say -----
 
