@@ -146,6 +146,9 @@ RESET ROLE;
 DROP SERVER staging CASCADE;
 
 -- ----- one cluster only: a SECURITY DEFINER wrapper -----
+CREATE FOREIGN DATA WRAPPER postgres_fdw;
+CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'src.example.com', port '25060');
+CREATE USER MAPPING FOR CURRENT_USER SERVER shop_source OPTIONS (user 'doadmin', password 's3cr3t');
 CREATE ROLE omf_oncall;
 CREATE SCHEMA operations;
 GRANT USAGE ON SCHEMA operations TO omf_oncall;
@@ -156,7 +159,7 @@ BEGIN ATOMIC
     SELECT s.id, s.status
     FROM databases.databases_update_online_migration(
         database_cluster_uuid => '00000000-0000-4000-8000-00000000000b',
-        source                => '{"host": "src.example.com", "port": 25060}',
+        source_server         => 'shop_source',
         server                => 'digitalocean') AS s;
 END;
 REVOKE ALL ON FUNCTION operations.start_shop_migration FROM PUBLIC;
@@ -179,7 +182,7 @@ SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = :'b
 RESET ROLE;
 CREATE SCHEMA traps AUTHORIZATION omf_oncall;
 SET ROLE omf_oncall;
-CREATE FUNCTION traps.databases_update_online_migration(database_cluster_uuid uuid, source jsonb, server text)
+CREATE FUNCTION traps.databases_update_online_migration(database_cluster_uuid uuid, source_server text, server text)
 RETURNS TABLE (id text, created_at timestamptz, status text)
 LANGUAGE sql AS $$ SELECT 'trap', now(), CURRENT_USER::text $$;
 SET search_path = traps, databases, pg_catalog;
@@ -206,6 +209,7 @@ RESET ROLE;
 \! simctl log --clear
 
 SET client_min_messages = warning;
+DROP FOREIGN DATA WRAPPER postgres_fdw CASCADE;
 DROP SCHEMA reports, staging, operations, traps CASCADE;
 DROP OWNED BY omf_reader, omf_viewer, omf_operator, omf_owner, omf_oncall;
 DROP ROLE omf_reader, omf_viewer, omf_operator, omf_owner, omf_oncall;

@@ -85,7 +85,7 @@ refuse_second_start(OmfCall *call, const char *path)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster is under way"),
 				 errdetail("Migration \"%s\" is %s.", id != NULL ? id : "", status),
-				 errhint("Stop it with databases_delete_online_migration(), wait for its end, or pass replace => true.")));
+				 errhint("Stop it with databases_delete_online_migration(), wait for its end with databases_wait_online_migration(), or pass replace => true.")));
 	}
 	free(call->record);
 }
