@@ -156,10 +156,9 @@ source_argument(FunctionCallInfo fcinfo)
 				 errdetail("Both \"source\" and \"source_server\" are NULL."),
 				 errhint("Name a foreign server of postgres_fdw or mysql_fdw, source_server => 'old_db', or pass source => '{\"host\": \"...\", ...}'.")));
 	if (!PG_ARGISNULL(1))
-		source = omf_source_parse(PG_GETARG_JSONB_P(1));
+		source = omf_source_parse(PG_GETARG_JSONB_P(1), PG_ARGISNULL(5));
 	if (!PG_ARGISNULL(5))
-		omf_source_from_server(&source, text_to_cstring(PG_GETARG_TEXT_PP(5)), PG_GETARG_BOOL(2));
-	omf_source_check(&source);
+		omf_source_server_fill(&source, text_to_cstring(PG_GETARG_TEXT_PP(5)), PG_GETARG_BOOL(2));
 	return source;
 }
 
@@ -200,6 +199,7 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	{
 		omf_session_release(call.session);
 		explicit_bzero(body, strlen(body));
+		omf_source_wipe(&source);
 	}
 	PG_END_TRY();
 	error_context_stack = callback.previous;

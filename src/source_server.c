@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * source_server.c
- *	  The source of a migration from a foreign server of another wrapper.
+ *	  The source of a migration, from a foreign server of another wrapper.
  *
- * See source_server.h for what this is for, and what it may and must not do.
+ * The API takes host, port, database, user and password, and whether to use
+ * TLS.  An option that says more about where or how to connect can't be
+ * carried over, and is refused: only options that are known to concern
+ * nothing but the wrapper's own queries and connections are passed over.  So
+ * an option that a later version of a wrapper brings is refused, too.
  *
- * One table says, for each wrapper, what becomes of each of its options.  One
- * that changes where, as whom or how safely the source is connected to is
- * carried over or refused; only what concerns this side is passed over.  An
- * option that the table does not have is refused.
+ * See source_server.h for what this may and must not call.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +21,7 @@
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
@@ -31,388 +33,547 @@
 #include "compat.h"
 #include "source_server.h"
 
-/* What becomes of an option. */
-typedef enum Use
+/* What the API takes of a source. */
+typedef enum Member
 {
-	USE_HOST,
-	USE_PORT,
-	USE_DBNAME,
-	USE_USERNAME,
-	USE_PASSWORD,
-	USE_SSLMODE, /* must agree with disable_ssl */
-	PASS_OVER,   /* concerns this side only */
-	REFUSE       /* the API has nothing like it */
-} Use;
+	MEMBER_HOST,
+	MEMBER_PORT,
+	MEMBER_DBNAME,
+	MEMBER_USERNAME,
+	MEMBER_PASSWORD,
+	MEMBER_NONE
+} Member;
 
-typedef struct SourceOption
+/* An option that is not carried over, and when that does no harm. */
+typedef struct OtherOption
 {
-	const char *name; /* as the wrapper calls it */
-	Use use;
-} SourceOption;
+	const char *name;
+	const char *harmless; /* values with which it changes nothing, or NULL: any */
+	Member moot;          /* of no concern where the argument "source" has this */
+} OtherOption;
 
-static const SourceOption postgres_fdw_options[] = {
-	{"host", USE_HOST},
-	{"port", USE_PORT},
-	{"dbname", USE_DBNAME},
-	{"user", USE_USERNAME},
-	{"password", USE_PASSWORD},
-	{"sslmode", USE_SSLMODE},
-
-	/* libpq's, of how long and with what this side connects */
-	{"application_name", PASS_OVER},
-	{"connect_timeout", PASS_OVER},
-	{"keepalives", PASS_OVER},
-	{"keepalives_idle", PASS_OVER},
-	{"keepalives_interval", PASS_OVER},
-	{"keepalives_count", PASS_OVER},
-	{"tcp_user_timeout", PASS_OVER},
-	{"sslcompression", PASS_OVER},
-	{"sslrootcert", PASS_OVER},
-	{"sslcrl", PASS_OVER},
-	{"sslcrldir", PASS_OVER},
-	{"sslsni", PASS_OVER},
-	{"sslnegotiation", PASS_OVER},
-	{"ssl_min_protocol_version", PASS_OVER},
-	{"ssl_max_protocol_version", PASS_OVER},
-	{"min_protocol_version", PASS_OVER},
-	{"max_protocol_version", PASS_OVER},
-	{"load_balance_hosts", PASS_OVER},
-
-	/* postgres_fdw's own, of how it queries */
-	{"use_remote_estimate", PASS_OVER},
-	{"fdw_startup_cost", PASS_OVER},
-	{"fdw_tuple_cost", PASS_OVER},
-	{"extensions", PASS_OVER},
-	{"updatable", PASS_OVER},
-	{"truncatable", PASS_OVER},
-	{"fetch_size", PASS_OVER},
-	{"batch_size", PASS_OVER},
-	{"async_capable", PASS_OVER},
-	{"parallel_commit", PASS_OVER},
-	{"parallel_abort", PASS_OVER},
-	{"analyze_sampling", PASS_OVER},
-	{"keep_connections", PASS_OVER},
-	{"password_required", PASS_OVER},
-
-	/* another way there, or another way to prove who one is */
-	{"hostaddr", REFUSE},
-	{"service", REFUSE},
-	{"servicefile", REFUSE},
-	{"options", REFUSE},
-	{"target_session_attrs", REFUSE},
-	{"passfile", REFUSE},
-	{"sslcert", REFUSE},
-	{"sslkey", REFUSE},
-	{"sslpassword", REFUSE},
-	{"sslcertmode", REFUSE},
-	{"channel_binding", REFUSE},
-	{"require_auth", REFUSE},
-	{"requirepeer", REFUSE},
-	{"gssencmode", REFUSE},
-	{"gsslib", REFUSE},
-	{"gssdelegation", REFUSE},
-	{"krbsrvname", REFUSE},
-	{"use_scram_passthrough", REFUSE},
-	{"scram_client_key", REFUSE},
-	{"scram_server_key", REFUSE},
-	{"oauth_issuer", REFUSE},
-	{"oauth_client_id", REFUSE},
-	{"oauth_client_secret", REFUSE},
-	{"oauth_scope", REFUSE},
-	{NULL, REFUSE},
-};
-
-static const SourceOption mysql_fdw_options[] = {
-	{"host", USE_HOST},
-	{"port", USE_PORT},
-	{"username", USE_USERNAME},
-	{"password", USE_PASSWORD},
-
-	{"init_command", PASS_OVER},
-	{"secure_auth", PASS_OVER},
-	{"reconnect", PASS_OVER},
-	{"character_set", PASS_OVER},
-	{"sql_mode", PASS_OVER},
-	{"fetch_size", PASS_OVER},
-	{"use_remote_estimate", PASS_OVER},
-	{"fdw_startup_cost", PASS_OVER},
-	{"fdw_tuple_cost", PASS_OVER},
-	{"truncatable", PASS_OVER},
-	{"enable_join_pushdown", PASS_OVER},
-	{"enable_aggregate_pushdown", PASS_OVER},
-	{"enable_order_by_pushdown", PASS_OVER},
-	{"enable_limit_pushdown", PASS_OVER},
-	{"ssl_ca", PASS_OVER},
-	{"ssl_capath", PASS_OVER},
-	{"ssl_cipher", PASS_OVER},
-
-	{"mysql_default_file", REFUSE},
-	{"ssl_key", REFUSE},
-	{"ssl_cert", REFUSE},
-	{NULL, REFUSE},
-};
+/* No value is harmless. */
+#define NEVER ""
 
 /*
- * The wrappers, known by their names: only a superuser can give a wrapper a
- * name, and its servers' options are what that name stands for.
+ * libpq's options and those of postgres_fdw itself, of PostgreSQL 15 to 18.
+ * What is not here is refused whatever its value: service, options,
+ * sslcert, sslkey, sslrootcert, krbsrvname, require_auth and so on.
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+ * https://www.postgresql.org/docs/current/postgres-fdw.html
  */
-static const struct Wrapper
+static const OtherOption postgres_options[] = {
+	{"hostaddr", NEVER, MEMBER_HOST},
+	{"passfile", NEVER, MEMBER_PASSWORD},
+	{"use_scram_passthrough", "false off 0", MEMBER_PASSWORD},
+
+	/* verify-ca and verify-full can't be asked of the API; see check_sslmode */
+	{"sslmode", "disable allow prefer require", MEMBER_NONE},
+	{"ssl_min_protocol_version", "TLSv1 TLSv1.1 TLSv1.2", MEMBER_NONE},
+	{"sslnegotiation", "postgres", MEMBER_NONE},
+	{"sslcertmode", "disable allow", MEMBER_NONE},
+	{"sslsni", "1", MEMBER_NONE},
+	{"sslcompression", NULL, MEMBER_NONE},
+	{"channel_binding", "disable prefer", MEMBER_NONE},
+	{"gssencmode", "disable prefer", MEMBER_NONE},
+	{"gssdelegation", "0", MEMBER_NONE},
+	{"target_session_attrs", "any", MEMBER_NONE},
+	{"load_balance_hosts", "disable", MEMBER_NONE},
+
+	/* how this server keeps its connection */
+	{"application_name", NULL, MEMBER_NONE},
+	{"connect_timeout", NULL, MEMBER_NONE},
+	{"keepalives", NULL, MEMBER_NONE},
+	{"keepalives_idle", NULL, MEMBER_NONE},
+	{"keepalives_interval", NULL, MEMBER_NONE},
+	{"keepalives_count", NULL, MEMBER_NONE},
+	{"tcp_user_timeout", NULL, MEMBER_NONE},
+	{"requirepeer", NULL, MEMBER_NONE}, /* of Unix sockets only */
+	{"keep_connections", NULL, MEMBER_NONE},
+	{"password_required", NULL, MEMBER_NONE},
+
+	/* what it does over it */
+	{"use_remote_estimate", NULL, MEMBER_NONE},
+	{"fdw_startup_cost", NULL, MEMBER_NONE},
+	{"fdw_tuple_cost", NULL, MEMBER_NONE},
+	{"extensions", NULL, MEMBER_NONE},
+	{"updatable", NULL, MEMBER_NONE},
+	{"truncatable", NULL, MEMBER_NONE},
+	{"fetch_size", NULL, MEMBER_NONE},
+	{"batch_size", NULL, MEMBER_NONE},
+	{"async_capable", NULL, MEMBER_NONE},
+	{"analyze_sampling", NULL, MEMBER_NONE},
+	{"parallel_commit", NULL, MEMBER_NONE},
+	{"parallel_abort", NULL, MEMBER_NONE},
+	{NULL, NULL, MEMBER_NONE}};
+
+/*
+ * Likewise; refused are init_command, ssl_key, ssl_cert, ssl_ca, ssl_capath,
+ * ssl_cipher, mysql_default_file.
+ * https://github.com/EnterpriseDB/mysql_fdw#usage
+ */
+static const OtherOption mysql_options[] = {
+	{"secure_auth", "true on 1", MEMBER_NONE},
+	{"reconnect", NULL, MEMBER_NONE},
+	{"character_set", NULL, MEMBER_NONE},
+	{"sql_mode", NULL, MEMBER_NONE},
+	{"use_remote_estimate", NULL, MEMBER_NONE},
+	{"fetch_size", NULL, MEMBER_NONE},
+	{"truncatable", NULL, MEMBER_NONE},
+	{NULL, NULL, MEMBER_NONE}};
+
+/* The wrappers whose servers can be sources. */
+typedef struct Wrapper
 {
-	const char *name;            /* of the foreign data wrapper */
-	const SourceOption *options; /* up to one without a name */
-	int default_port;            /* that it connects to */
-} wrappers[] = {
-	{"postgres_fdw", postgres_fdw_options, 5432},
-	{"mysql_fdw", mysql_fdw_options, 3306},
+	const char *name;
+	const char *handler;              /* its handler's name in C */
+	int port;                         /* unless the server says else */
+	const char *carried[MEMBER_NONE]; /* its name for each member, or NULL */
+	const OtherOption *other;         /* the options that are known besides */
+} Wrapper;
+
+static const Wrapper wrappers[] = {
+	{"postgres_fdw", "postgres_fdw_handler", 5432, {"host", "port", "dbname", "user", "password"}, postgres_options},
+	{"mysql_fdw", "mysql_fdw_handler", 3306, {"host", "port", NULL, "username", "password"}, mysql_options},
 };
 
-/* What the options come to, before anything is checked. */
-typedef struct Found
+/* What is being filled in, and from where. */
+typedef struct Filling
 {
-	const char *server; /* name */
-	const char *host;   /* as given, or NULL, as the others */
-	const char *port;
-	const char *dbname;
-	const char *username;
-	const char *password;
-	const char *sslmode;
-} Found;
+	OmfSource *source;      /* as far as it is known */
+	OmfSource given;        /* what the argument "source" had */
+	const Wrapper *wrapper; /* of the server */
+	ForeignServer *server;
+	bool disable_ssl; /* the argument */
+	bool in_mapping;  /* are its options being read, or the server's? */
+} Filling;
 
-/* ----- what can't be ----- */
+/* ----- the server ----- */
 
-static void
-report_unfit(const Found *found, const char *problem, const char *hint)
+/*
+ * The C name of a wrapper's handler, palloc'd; NULL if it has none.  It is
+ * that function, and not the name of the wrapper, that gives options their
+ * meaning.
+ */
+static char *
+handler_of(const ForeignDataWrapper *fdw)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("foreign server cannot be the source of an online migration"),
-			 errdetail("Server \"%s\": %s", found->server, problem),
-			 errhint("%s", hint)));
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fdw->fdwhandler));
+	char *name = NULL;
+	bool isnull;
+	Datum source;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+	if (!isnull)
+		name = TextDatumGetCString(source);
+	ReleaseSysCache(tuple);
+	return name;
 }
 
-static void
-report_option(const Found *found, const char *option)
-{
-	report_unfit(found,
-				 psprintf("The option \"%s\" of the server or its user mapping can't be carried over.", option),
-				 "The API connects with host, port, dbname, username and password, and nothing else. Make a server for the migration without that option.");
-}
-
-/* ----- collecting ----- */
-
-static const struct Wrapper *
+/*
+ * A wrapper without a handler is told by its name: it can't be queried, but
+ * can hold a source where the library of mysql_fdw is not at hand.
+ */
+static const Wrapper *
 find_wrapper(const ForeignServer *server)
 {
-	const char *name = GetForeignDataWrapper(server->fdwid)->fdwname;
+	const ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
+	const char *handler = handler_of(fdw);
 
 	for (int i = 0; i < (int) lengthof(wrappers); i++)
-		if (strcmp(wrappers[i].name, name) == 0)
+		if (handler != NULL ? strcmp(handler, wrappers[i].handler) == 0
+							: strcmp(fdw->fdwname, wrappers[i].name) == 0)
 			return &wrappers[i];
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("foreign server cannot be the source of an online migration"),
-			 errdetail("Server \"%s\" is of the foreign data wrapper \"%s\".", server->servername, name),
-			 errhint("Servers of postgres_fdw and mysql_fdw can be; for any other, pass the argument \"source\".")));
+			 errmsg("source server is of a foreign data wrapper that is not supported"),
+			 errdetail("Server \"%s\" is of the foreign data wrapper \"%s\".", server->servername, fdw->fdwname),
+			 errhint("Name a server of postgres_fdw or mysql_fdw, or pass \"source\" instead.")));
 	return NULL;
 }
 
-static Use
-use_of(const struct Wrapper *wrapper, const char *name)
+static ForeignServer *
+find_server(const char *name)
 {
-	const SourceOption *option = wrapper->options;
+	ForeignServer *server = GetForeignServerByName(name, true);
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("source server does not exist"),
+				 errdetail("There is no foreign server \"%s\".", name),
+				 errhint("\"source_server\" is the name of a foreign server of postgres_fdw or mysql_fdw in this database.")));
+	return server;
+}
+
+static void
+check_usage(const ForeignServer *server)
+{
+	AclResult aclresult = omf_server_aclcheck(server->serverid, GetUserId());
+
+	if (aclresult != ACLCHECK_OK)
+		aclcheck_error(aclresult, OBJECT_FOREIGN_SERVER, server->servername);
+}
+
+/* ----- what is carried over ----- */
+
+/* Does the host mean the machine that looks it up: DigitalOcean's own? */
+static bool
+is_loopback(const char *host)
+{
+	static const char *const names[] = {"localhost", "localhost4", "localhost6", "ip6-localhost",
+										"ip6-loopback", "localhost.localdomain",
+										"localhost4.localdomain4", "localhost6.localdomain6"};
+	static const char local_domain[] = ".localhost";
+	char *name = pstrdup(host);
+	size_t length;
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	/* a zone, and the dot of an absolute name */
+	name[strcspn(name, "%")] = '\0';
+	length = strlen(name);
+	if (length > 0 && name[length - 1] == '.')
+		name[--length] = '\0';
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (pg_strcasecmp(name, names[i]) == 0)
+			return true;
+	if (length > strlen(local_domain) &&
+		pg_strcasecmp(name + length - strlen(local_domain), local_domain) == 0)
+		return true;
+
+	/* resolvers take 127.1, 0x7f000001 and the like, as inet_aton() does */
+	if (inet_pton(AF_INET6, name, &v6) == 1)
+	{
+		if (IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6))
+			return true;
+		if (!IN6_IS_ADDR_V4MAPPED(&v6))
+			return false;
+		memcpy(&v4, &v6.s6_addr[12], sizeof(v4));
+	}
+	else if (inet_aton(name, &v4) == 0)
+		return false;
+	return (ntohl(v4.s_addr) >> 24) == 127 || v4.s_addr == htonl(INADDR_ANY);
+}
+
+static void
+check_host(const Filling *filling, const char *host)
+{
+	const char *problem = NULL;
+
+	/* as libpq recognises a socket's directory, or an abstract socket */
+	if (host[0] == '/' || host[0] == '@')
+		problem = "a Unix socket of this machine";
+	else if (strchr(host, ',') != NULL)
+		problem = "a list of hosts, of which the API takes one";
+	else if (is_loopback(host))
+		problem = "a loopback address, which DigitalOcean would take for its own";
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("host of the source server cannot be used for an online migration"),
+				 errdetail("Option \"host\" of server \"%s\" is %s.", filling->server->servername, problem),
+				 errhint("Pass the host under which DigitalOcean reaches the source: source => '{\"host\": \"src.example.com\"}'.")));
+}
+
+static int
+port_of(const Filling *filling, const char *text)
+{
+	const char *problem = NULL;
+	int port = 0;
+
+	if (strchr(text, ',') != NULL)
+		problem = "is a list of ports, of which the API takes one";
+	else if (strspn(text, "0123456789") != strlen(text))
+		problem = "is not a number";
+	else if (strlen(text) <= 5)
+		port = atoi(text);
+	if (problem == NULL && (port < 1 || port > 65535))
+		problem = "is not between 1 and 65535";
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("port of the source server cannot be used for an online migration"),
+				 errdetail("Option \"port\" of server \"%s\" %s.", filling->server->servername, problem),
+				 errhint("Pass the port of the source: source => '{\"port\": 25060}'.")));
+	return port;
+}
+
+static bool
+is_given(const OmfSource *given, Member member)
+{
+	switch (member)
+	{
+		case MEMBER_HOST:
+			return given->host != NULL;
+		case MEMBER_PORT:
+			return given->port != 0;
+		case MEMBER_DBNAME:
+			return given->dbname != NULL;
+		case MEMBER_USERNAME:
+			return given->username != NULL;
+		case MEMBER_PASSWORD:
+			return given->password != NULL;
+		case MEMBER_NONE:
+			break;
+	}
+	return false;
+}
+
+static void
+carry_over(Filling *filling, Member member, const char *value)
+{
+	OmfSource *source = filling->source;
+
+	switch (member)
+	{
+		case MEMBER_HOST:
+			check_host(filling, value);
+			source->host = pstrdup(value);
+			break;
+		case MEMBER_PORT:
+			source->port = port_of(filling, value);
+			break;
+		case MEMBER_DBNAME:
+			source->dbname = pstrdup(value);
+			break;
+		case MEMBER_USERNAME:
+			source->username = pstrdup(value);
+			break;
+		case MEMBER_PASSWORD:
+			source->password = pstrdup(value);
+			break;
+		case MEMBER_NONE:
+			break;
+	}
+}
+
+/* ----- what is not ----- */
+
+static bool
+is_listed(const char *list, const char *value)
+{
+	size_t length = strlen(value);
+
+	for (const char *next = list; *next != '\0'; next += strspn(next, " "))
+	{
+		size_t span = strcspn(next, " ");
+
+		if (span == length && pg_strncasecmp(next, value, span) == 0)
+			return true;
+		next += span;
+	}
+	return false;
+}
+
+/* The server and the argument must not say the opposite of each other. */
+static void
+check_sslmode(const Filling *filling, const char *value)
+{
+	const char *server = filling->server->servername;
+
+	if (!filling->disable_ssl && pg_strcasecmp(value, "disable") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source server does not use TLS, and the online migration would"),
+				 errdetail("Option \"sslmode\" of server \"%s\" is \"disable\", but \"disable_ssl\" is false.", server),
+				 errhint("Set another sslmode if the source takes TLS, or pass disable_ssl => true.")));
+	if (filling->disable_ssl && pg_strcasecmp(value, "require") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source server requires TLS, and the online migration would not use it"),
+				 errdetail("Option \"sslmode\" of server \"%s\" is \"require\", but \"disable_ssl\" is true.", server),
+				 errhint("Leave out disable_ssl => true.")));
+}
+
+static void
+refuse_option(const Filling *filling, const char *name, bool whatever, Member moot)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("option of the source server cannot be carried over"),
+			 errdetail(whatever ? "%s \"%s\" has the option \"%s\", which the API has no counterpart of."
+								: "%s \"%s\" has a value for the option \"%s\" that the API has no counterpart of.",
+					   filling->in_mapping ? "The user mapping for server" : "Server",
+					   filling->server->servername, name),
+			 moot != MEMBER_NONE
+				 ? errhint("Pass the \"%s\" in \"source\", which goes before this option.",
+						   moot == MEMBER_HOST ? "host" : "password")
+				 : errhint("Make a server for the migration without this option, or pass all of the source in \"source\" instead.")));
+}
+
+/* An option that is no member of a source: may it be passed over? */
+static void
+pass_over(const Filling *filling, const char *name, const char *value)
+{
+	const OtherOption *option = filling->wrapper->other;
 
 	while (option->name != NULL && strcmp(option->name, name) != 0)
 		option++;
-	return option->use;
+	if (option->name == NULL)
+		refuse_option(filling, name, true, MEMBER_NONE);
+	else if (option->harmless != NULL && !is_given(&filling->given, option->moot) &&
+			 !is_listed(option->harmless, value))
+		refuse_option(filling, name, option->harmless[0] == '\0', option->moot);
+	if (strcmp(name, "sslmode") == 0)
+		check_sslmode(filling, value);
 }
 
-/* Take what a list of options has; empty values are none, as for libpq. */
+/* ----- server and mapping ----- */
+
 static void
-collect(Found *found, const struct Wrapper *wrapper, List *options)
+take_options(Filling *filling, List *options)
 {
 	ListCell *cell;
 
 	foreach (cell, options)
 	{
-		DefElem *def = lfirst_node(DefElem, cell);
-		const char *value = defGetString(def);
+		DefElem *option = lfirst(cell);
+		const char *value = defGetString(option);
+		Member member = MEMBER_HOST;
 
+		/* an empty one is none, to libpq and to MySQL's library */
 		if (value[0] == '\0')
 			continue;
-		switch (use_of(wrapper, def->defname))
-		{
-			case USE_HOST:
-				found->host = value;
-				break;
-			case USE_PORT:
-				found->port = value;
-				break;
-			case USE_DBNAME:
-				found->dbname = value;
-				break;
-			case USE_USERNAME:
-				found->username = value;
-				break;
-			case USE_PASSWORD:
-				found->password = value;
-				break;
-			case USE_SSLMODE:
-				found->sslmode = value;
-				break;
-			case PASS_OVER:
-				break;
-			case REFUSE:
-				report_option(found, def->defname);
-		}
+		while (member != MEMBER_NONE &&
+			   (filling->wrapper->carried[member] == NULL ||
+				strcmp(filling->wrapper->carried[member], option->defname) != 0))
+			member++;
+		if (member == MEMBER_NONE)
+			pass_over(filling, option->defname, value);
+		else if (!is_given(&filling->given, member))
+			carry_over(filling, member, value);
 	}
+}
+
+static void
+report_no_mapping(const ForeignServer *server)
+{
+	const char *user = quote_identifier(GetUserNameFromId(GetUserId(), false));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("no user mapping for the source server"),
+			 errdetail("Neither %s nor PUBLIC has a user mapping for server \"%s\".", user, server->servername),
+			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (...); or pass \"username\" and \"password\" in \"source\".",
+					 user, quote_identifier(server->servername))));
 }
 
 /*
- * The options of the mapping that holds for the current user: its own, else
- * the one of PUBLIC.  *visible says whether the view pg_user_mappings would
- * show them to that user, who has USAGE on the server: one's own; to the
- * server's owner that of PUBLIC; to a superuser any.
+ * Would the view pg_user_mappings show the mapping's options to the current
+ * user?  Else USAGE on the server would be enough to send somebody else's
+ * password away.  See system_views.sql in PostgreSQL; the mapping is PUBLIC's
+ * or one's own.
  */
-static List *
-mapping_options(const ForeignServer *server, bool *visible)
-{
-	Oid userid = GetUserId();
-	HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
-									  ObjectIdGetDatum(server->serverid));
-	List *options = NIL;
-	bool isnull;
-	Datum datum;
-
-	*visible = true;
-	if (!HeapTupleIsValid(tuple))
-	{
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
-								ObjectIdGetDatum(server->serverid));
-		if (!HeapTupleIsValid(tuple))
-			return NIL;
-		*visible = has_privs_of_role(userid, server->owner);
-	}
-	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
-	if (!isnull)
-		options = untransformRelOptions(datum);
-	ReleaseSysCache(tuple);
-	return options;
-}
-
-/* ----- checking ----- */
-
-/* Would the API take the name for itself, or find nothing there? */
 static bool
-is_this_host(const char *host)
+is_shown(const ForeignServer *server, bool of_public)
 {
-	size_t length = strlen(host);
-	struct in_addr v4;
-	struct in6_addr v6;
+	Oid user = GetUserId();
 
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127 || v4.s_addr == htonl(INADDR_ANY);
-	if (inet_pton(AF_INET6, host, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) ||
-			   (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-	if (length > 0 && host[length - 1] == '.')
-		length--;
-	return (length == 9 && pg_strncasecmp(host, "localhost", 9) == 0) ||
-		   (length > 10 && pg_strncasecmp(host + length - 10, ".localhost", 10) == 0);
-}
-
-static const char *
-checked_host(const Found *found)
-{
-	static const char *const hint = "The API connects by itself, over TCP: name the source as DigitalOcean can reach it, or override it with source => '{\"host\": \"...\"}'.";
-
-	if (found->host == NULL)
-		report_unfit(found, "It has no host.", hint);
-	if (found->host[0] == '/' || found->host[0] == '@')
-		report_unfit(found, "Its host is a directory of Unix-domain sockets.", hint);
-	if (strchr(found->host, ',') != NULL)
-		report_unfit(found, "It has several hosts.", hint);
-	if (is_this_host(found->host))
-		report_unfit(found, "Its host is localhost, which would be DigitalOcean's own.", hint);
-	return found->host;
-}
-
-static int
-checked_port(const Found *found, int default_port)
-{
-	int port = 0;
-
-	if (found->port == NULL)
-		return default_port;
-	if (strspn(found->port, "0123456789") == strlen(found->port) && strlen(found->port) <= 5)
-		port = atoi(found->port);
-	if (port < 1 || port > 65535)
-		report_unfit(found, "Its port is not an integer from 1 to 65535.",
-					 "Set the server's option \"port\", or override it with source => '{\"port\": 5432}'.");
-	return port;
-}
-
-/* The source is connected to with TLS unless disable_ssl says not to. */
-static void
-check_sslmode(const Found *found, bool disable_ssl)
-{
-	if (found->sslmode == NULL)
-		return;
-	if (!disable_ssl && strcmp(found->sslmode, "disable") == 0)
-		report_unfit(found, "Its sslmode is \"disable\", and the migration would use TLS.",
-					 "Pass disable_ssl => true, or change the server's sslmode.");
-	if (disable_ssl && (strcmp(found->sslmode, "require") == 0 || strncmp(found->sslmode, "verify-", 7) == 0))
-		report_unfit(found, "Its sslmode wants TLS, and \"disable_ssl\" is true.",
-					 "Leave disable_ssl false, or change the server's sslmode.");
+	return superuser_arg(user) || has_privs_of_role(user, server->owner) ||
+		   (!of_public && omf_server_aclcheck(server->serverid, user) == ACLCHECK_OK);
 }
 
 static void
-report_hidden_mapping(const ForeignServer *server)
+refuse_hidden(const ForeignServer *server)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for the user mapping of PUBLIC"),
-			 errdetail("What it holds for server \"%s\" is for the server's owner only.", server->servername),
-			 errhint("Use a mapping of your own: CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (...).",
-					 quote_identifier(server->servername))));
+			 errmsg("permission denied for the user mapping of the source server"),
+			 errdetail("The user mapping of PUBLIC for server \"%s\" is shown to the server's owner, members of that role and superusers only.",
+					   server->servername),
+			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (...); or pass \"username\" and \"password\" in \"source\".",
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)), quote_identifier(server->servername))));
+}
+
+/* Wiped at the end, whatever the end: what the list points at, and the array. */
+static void
+wipe_options(List *options, ArrayType *array)
+{
+	ListCell *cell;
+
+	foreach (cell, options)
+	{
+		char *value = defGetString((DefElem *) lfirst(cell));
+
+		explicit_bzero(value, strlen(value));
+	}
+	explicit_bzero(array, VARSIZE(array));
+}
+
+/* The current user's mapping, or else PUBLIC's, as postgres_fdw finds it. */
+static void
+take_mapping(Filling *filling)
+{
+	const ForeignServer *server = filling->server;
+	HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
+									  ObjectIdGetDatum(server->serverid));
+	bool of_public = !HeapTupleIsValid(tuple);
+	ArrayType *array = NULL;
+	List *options;
+	bool isnull;
+	Datum datum;
+
+	if (of_public)
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+								ObjectIdGetDatum(server->serverid));
+	if (!HeapTupleIsValid(tuple))
+	{
+		if (filling->source->username == NULL)
+			report_no_mapping(server);
+		return;
+	}
+	if (!is_shown(server, of_public))
+	{
+		ReleaseSysCache(tuple);
+		refuse_hidden(server);
+	}
+
+	/* a copy of our own: untransformRelOptions() would leave one behind */
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+		array = DatumGetArrayTypePCopy(datum);
+	ReleaseSysCache(tuple);
+	if (array == NULL)
+		return;
+	options = untransformRelOptions(PointerGetDatum(array));
+	filling->in_mapping = true;
+	PG_TRY();
+	{
+		take_options(filling, options);
+	}
+	PG_CATCH();
+	{
+		wipe_options(options, array);
+		omf_source_wipe(filling->source);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	wipe_options(options, array);
 }
 
 void
-omf_source_from_server(OmfSource *source, const char *name, bool disable_ssl)
+omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 {
-	ForeignServer *server = GetForeignServerByName(name, true);
-	const struct Wrapper *wrapper;
-	Found found = {0};
-	AclResult aclresult;
-	List *mapping;
-	bool visible;
+	Filling filling = {source, *source, NULL, find_server(name), disable_ssl, false};
 
-	if (server == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server does not exist"),
-				 errdetail("There is no foreign server \"%s\".", name)));
-	aclresult = omf_server_aclcheck(server->serverid, GetUserId());
-	if (aclresult != ACLCHECK_OK)
-		aclcheck_error(aclresult, OBJECT_FOREIGN_SERVER, name);
-	wrapper = find_wrapper(server);
-	mapping = mapping_options(server, &visible);
-	if (!visible && (source->username == NULL || source->password == NULL))
-		report_hidden_mapping(server);
-
-	found.server = server->servername;
-	collect(&found, wrapper, server->options);
-	if (visible)
-		collect(&found, wrapper, mapping);
-
-	check_sslmode(&found, disable_ssl);
+	filling.wrapper = find_wrapper(filling.server);
+	check_usage(filling.server);
+	take_options(&filling, filling.server->options);
 	if (source->host == NULL)
-		source->host = checked_host(&found);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source server has no host"),
+				 errdetail("Server \"%s\" has no option \"host\".", name),
+				 errhint("ALTER SERVER %s OPTIONS (ADD host 'src.example.com'); or pass \"host\" in \"source\".",
+						 quote_identifier(name))));
 	if (source->port == 0)
-		source->port = checked_port(&found, wrapper->default_port);
-	if (source->dbname == NULL)
-		source->dbname = found.dbname;
-	if (source->username == NULL)
-		source->username = found.username;
-	if (source->password == NULL)
-		source->password = found.password;
+		source->port = filling.wrapper->port;
+
+	/* a mapping has nothing else to say */
+	if (source->username == NULL || source->password == NULL)
+		take_mapping(&filling);
 }

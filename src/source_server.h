@@ -1,15 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * source_server.h
- *	  The source of a migration from a foreign server of another wrapper.
+ *	  The source of a migration, from a foreign server of another wrapper.
  *
- * What postgres_fdw or mysql_fdw connects with says where to copy from, so
- * that no password has to stand in the text of a statement.
- * https://www.postgresql.org/docs/current/postgres-fdw.html
- * https://github.com/EnterpriseDB/mysql_fdw
- *
- * May call: PostgreSQL's catalogs, source.c.  Must never: show the value of
- * an option, or take a password that the current user may not see.
+ * May call: PostgreSQL's catalogs, source.c.  Must never: connect to the
+ * source, use a mapping that pg_user_mappings would not show to the role,
+ * drop an option silently that says where or how to connect, or show the
+ * value of an option.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +16,11 @@
 #include "source.h"
 
 /*
- * Fill in what `source` lacks from the foreign server of that name and the
- * current user's mapping for it.  Throws 42704 when there is no such server,
- * 42809 when it is of a wrapper that is not known, 42501 without USAGE on it
- * or the right to see the mapping, and 22023 when what it says can't be
- * carried over.
+ * Fill in what `source` leaves open from the foreign server of that name and
+ * the current user's mapping for it, as palloc'd strings; what it has stays.
+ * disable_ssl is what the API will be told.  Throws, and then nothing of the
+ * mapping is left in memory, if not all of it can be carried over.
  */
-extern void omf_source_from_server(OmfSource *source, const char *name, bool disable_ssl);
+extern void omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl);
 
 #endif /* OMF_SOURCE_SERVER_H */
