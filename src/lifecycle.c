@@ -14,9 +14,11 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/uuid.h"
@@ -61,6 +63,26 @@ start_context(void *arg)
 	else if (put != NULL && put->request != NULL && put->method == OMF_PUT &&
 			 omf_request_reply(put->request)->sent_at > 0)
 		errcontext("the start of the online migration had been sent, and not been answered");
+}
+
+/*
+ * Until the end of this transaction, no other one is to start a migration of
+ * that cluster: both would look before either has started.  An advisory lock
+ * that no function for users can take: theirs have 1 or 2 for the last field.
+ */
+static void
+refuse_start_at_once(const pg_uuid_t *cluster)
+{
+	uint64 hash = DatumGetUInt64(hash_any_extended(cluster->data, UUID_LEN, 0));
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, InvalidOid, (uint32) (hash >> 32), (uint32) hash, 3);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("an online migration of this database cluster is being started"),
+				 errdetail("Another transaction does so, or has done so and has not ended."),
+				 errhint("Look at the status once it has ended, or pass replace => true.")));
 }
 
 /* Refuse while a migration is under way: a job's retry must not start another. */
@@ -133,7 +155,10 @@ start_migration(FunctionCallInfo fcinfo, OmfCall *call, const OmfSource *source,
 	call->secrets.ntexts = lengthof(secrets);
 	omf_api_path(path, omf_api_resource("online_migrations"), PG_GETARG_UUID_P(0)->data);
 	if (!replace)
+	{
+		refuse_start_at_once(PG_GETARG_UUID_P(0));
 		refuse_second_start(call, path);
+	}
 
 	context->put = call;
 	omf_call_make(call, OMF_PUT, path, body);

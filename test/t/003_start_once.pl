@@ -144,6 +144,37 @@ sub guard_ok
 		is(guard_ok($cluster, { GET => 1, PUT => 1 }, $status), 't|running', "not after $status");
 	}
 
+	# Two at once: both would look before either has started.
+	$cluster = new_cluster();
+	my $first = OnlineMigrations::Session->open($node);
+	$simulator->config(latency_ms => 400);
+	seen_ok({ GET => 1, PUT => 1 }, sub {
+			$first->post(start($cluster));
+			OnlineMigrations::Waiting::in_flight($simulator, 1);
+			my $second = $node->run_sql(start($cluster));
+			is($second->{sqlstate}, '55000', 'a second start at the same moment is refused');
+			like($second->{message}, qr/is being started/, '  by its own message');
+			is($node->run_sql('SELECT 1')->{out}, '1', '  at once');
+			is($first->result->{out}, 't|running', 'the first one goes on');
+		}, 'two starts at once');
+	$simulator->config(latency_ms => 0);
+	like($node->run_sql(start($cluster))->{message}, qr/is under way/, 'then the status refuses another');
+
+	# Until the transaction ends, however it does.
+	for my $end (qw(COMMIT ROLLBACK))
+	{
+		$cluster = new_cluster();
+		$first->run('BEGIN');
+		is($first->run(start($cluster))->{out}, 't|running', 'a start in a transaction');
+		$simulator->migration($cluster, 'done', 'some-id');
+		is($node->run_sql(start($cluster))->{sqlstate}, '55000', "  keeps others off before its $end");
+		is($node->run_sql(start($cluster, undef, ', replace => true'))->{out}, 't|running', '  unless they insist');
+		$simulator->migration($cluster, 'done', 'some-id');
+		$first->run($end);
+		is($node->run_sql(start($cluster))->{out}, 't|running', "  but not after its $end");
+	}
+	$first->close;
+
 	# Its own answer is lost, but it was a start: trying again finds that out.
 	$cluster = new_cluster();
 	$simulator->fault('close_before', uuid => $cluster, method => 'PUT', times => 1, apply => 'true');
