@@ -192,10 +192,6 @@ SELECT databases_delete_online_migration(:'b', 'id-zzz', true);
 \echo :SQLSTATE
 ROLLBACK;
 
--- source_server is for a later version.
-SELECT * FROM databases_update_online_migration(:'b', source_server => 'src');
-\echo :SQLSTATE
-
 -- Read-only transactions refuse both; reading goes on.
 BEGIN READ ONLY;
 SELECT * FROM databases_update_online_migration(:'b', :'least');

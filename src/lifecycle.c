@@ -6,7 +6,7 @@
  * All arguments are checked before anything is sent.  What has been sent is
  * not undone by ROLLBACK.
  *
- * May call: session.c, source.c, error.c, api.c.  Must never: send a start
+ * May call: session.c, source_server.c, source.c, error.c, api.c.  Must never: send a start
  * twice, or let a statement's text, which may hold a password, go to the log
  * with an error of a start.
  *
@@ -38,7 +38,7 @@
 #include "compat.h"
 #include "error.h"
 #include "session.h"
-#include "source.h"
+#include "source_server.h"
 
 PG_FUNCTION_INFO_V1(omf_update_online_migration);
 PG_FUNCTION_INFO_V1(omf_delete_online_migration);
@@ -352,6 +352,25 @@ start_migration(FunctionCallInfo fcinfo, Call *call, const OmfSource *source, ch
 	return_started(fcinfo, call->record, context);
 }
 
+/* The source, by the arguments "source", "source_server", or both. */
+static OmfSource
+source_of(FunctionCallInfo fcinfo)
+{
+	OmfSource source = {NULL, 0, NULL, NULL, NULL};
+
+	if (PG_ARGISNULL(1) && PG_ARGISNULL(5))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no source for the online migration"),
+				 errdetail("Arguments \"source\" and \"source_server\" are both NULL."),
+				 errhint("Pass \"source\", or the name of a foreign server as \"source_server\".")));
+	if (!PG_ARGISNULL(1))
+		source = omf_source_parse(PG_GETARG_JSONB_P(1), PG_ARGISNULL(5));
+	if (!PG_ARGISNULL(5))
+		omf_source_server_fill(&source, text_to_cstring(PG_GETARG_TEXT_PP(5)), PG_GETARG_BOOL(2));
+	return source;
+}
+
 /*
  * databases_update_online_migration(database_cluster_uuid, source,
  * disable_ssl, ignore_dbs, replace, source_server, server)
@@ -359,7 +378,7 @@ start_migration(FunctionCallInfo fcinfo, Call *call, const OmfSource *source, ch
 Datum
 omf_update_online_migration(PG_FUNCTION_ARGS)
 {
-	static const char *const required[] = {"database_cluster_uuid", "source", "disable_ssl",
+	static const char *const required[] = {"database_cluster_uuid", NULL, "disable_ssl",
 										   "ignore_dbs", "replace"};
 	StartContext context = {NULL, NULL};
 	ErrorContextCallback callback;
@@ -374,13 +393,8 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	error_context_stack = &callback;
 
 	refuse_read_only("databases_update_online_migration()");
-	if (!PG_ARGISNULL(5))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sources from a foreign server are not supported by this version"),
-				 errhint("Pass the argument \"source\".")));
 	refuse_nulls(fcinfo, required, lengthof(required));
-	source = omf_source_parse(PG_GETARG_JSONB_P(1));
+	source = source_of(fcinfo);
 	body = omf_source_body(&source, PG_GETARG_BOOL(2), PG_GETARG_ARRAYTYPE_P(3));
 	serverid = resolve_server(fcinfo, 6);
 	InitMaterializedSRF(fcinfo, 0);
@@ -394,6 +408,7 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	{
 		omf_session_release(call.session);
 		explicit_bzero(body, strlen(body));
+		omf_source_wipe(&source);
 	}
 	PG_END_TRY();
 	error_context_stack = callback.previous;

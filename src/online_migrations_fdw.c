@@ -9,7 +9,7 @@
  *
  *	plan.c  scan.c  async.c  explain.c
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
- *	lifecycle.c  source.c							the SQL functions
+ *	lifecycle.c  source_server.c  source.c			the SQL functions
  *	keys.c  row.c									clauses and rows
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  options.c					PostgreSQL's side of a call

@@ -122,7 +122,7 @@ set_member(OmfSource *source, const char *name, const JsonbValue *value)
 }
 
 OmfSource
-omf_source_parse(Jsonb *source)
+omf_source_parse(Jsonb *source, bool whole)
 {
 	OmfSource result = {NULL, 0, NULL, NULL, NULL};
 	JsonbIterator *iterator;
@@ -140,11 +140,21 @@ omf_source_parse(Jsonb *source)
 		else if (token == WJB_VALUE)
 			set_member(&result, name, &value);
 	}
-	if (result.host == NULL || result.host[0] == '\0')
+	if (result.host == NULL ? whole : result.host[0] == '\0')
 		report_bad_source("It has no host.", NULL);
-	if (result.port == 0)
+	if (result.port == 0 && whole)
 		report_bad_source("It has no port.", NULL);
 	return result;
+}
+
+void
+omf_source_wipe(OmfSource *source)
+{
+	char *password = unconstify(char *, source->password);
+
+	if (password != NULL)
+		explicit_bzero(password, strlen(password));
+	source->password = NULL;
 }
 
 static void
