@@ -88,12 +88,11 @@ sub make_mapping
 	$block =~ s/^CREATE (?:EXTENSION|SERVER) .*?;$//msg if $role ne 'CURRENT_USER';
 	$block =~ s/FOR CURRENT_USER/FOR $role/;
 	local $ENV{OLD_DB_PASSWORD} = $password;
-	$node->psql_ok($block, '', "a mapping for $role is made");
-	return;
+	return $node->run_sql($block);
 }
 
 my $start = block_with(q(source_server => 'old_db'));
-make_mapping('CURRENT_USER');
+is(make_mapping('CURRENT_USER')->{err}, '', 'the server and its mapping are made');
 is($node->safe_psql('digitalocean', q{SELECT o.option_value FROM pg_user_mappings,
 		pg_options_to_table(umoptions) AS o WHERE srvname = 'old_db' AND o.option_name = 'password'}),
 	$password, 'the mapping has the password');
@@ -129,6 +128,8 @@ refused_ok('22023', $replace =~ s/replace/ignore_dbs => '{NULL}', replace/r, 'an
 $node->safe_psql('digitalocean', q{ALTER USER MAPPING FOR CURRENT_USER SERVER old_db OPTIONS (ADD sslkey '/nowhere')});
 refused_ok('22023', $replace, 'the mapping has an option that is not carried over');
 $node->safe_psql('digitalocean', q{ALTER USER MAPPING FOR CURRENT_USER SERVER old_db OPTIONS (DROP sslkey)});
+# Nor when the mapping's statement is wrong.
+is(make_mapping('CURRENT_ROLE')->{sqlstate}, '42710', 'a mapping that exists is not made again');
 # An error of PostgreSQL's own, after the start: the statement is logged.
 my $divided = $replace =~ s/SELECT id, status/SELECT 1 \/ (status = '')::int/r;
 refused_ok('22012', $divided, 'the statement fails elsewhere');
@@ -140,7 +141,7 @@ $node->create_role('thief');
 $node->safe_psql('digitalocean', qq{
 	CREATE USER MAPPING FOR thief SERVER digitalocean OPTIONS (token_file '$token_file');
 	GRANT USAGE ON FOREIGN SERVER old_db TO thief;});
-make_mapping('PUBLIC');
+is(make_mapping('PUBLIC')->{err}, '', 'a mapping for PUBLIC is made');
 is($node->safe_psql('digitalocean', 'SELECT count(*) FROM pg_user_mapping WHERE umuser = 0'), 1,
 	'there is something to steal');
 for my $try ($replace,
