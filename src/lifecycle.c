@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/uuid.h"
 
 #include "arguments.h"
@@ -136,21 +135,10 @@ static void
 start_migration(FunctionCallInfo fcinfo, OmfCall *call, const OmfSource *source, char *body,
 				bool replace, StartContext *context)
 {
-	const char *secrets[3];
-	StringInfoData quoted;
+	const char *secrets[] = {omf_engine_token(omf_session_engine(call->session)),
+							 source->shapes[0], source->shapes[1]};
 	char path[OMF_PATH_SIZE];
 
-	secrets[0] = omf_engine_token(omf_session_engine(call->session));
-	/* the API's words are UTF-8 */
-	secrets[1] = source->password == NULL
-					 ? NULL
-					 : pg_server_to_any(source->password, (int) strlen(source->password), PG_UTF8);
-
-	/* the API may show it as it stands in the body */
-	initStringInfo(&quoted);
-	escape_json(&quoted, secrets[1] != NULL ? secrets[1] : "");
-	quoted.data[quoted.len - 1] = '\0';
-	secrets[2] = quoted.data + 1;
 	call->secrets.texts = secrets;
 	call->secrets.ntexts = lengthof(secrets);
 	omf_api_path(path, omf_api_resource("online_migrations"), PG_GETARG_UUID_P(0)->data);
@@ -172,7 +160,7 @@ start_migration(FunctionCallInfo fcinfo, OmfCall *call, const OmfSource *source,
 static OmfSource
 source_argument(FunctionCallInfo fcinfo)
 {
-	OmfSource source = {NULL, 0, NULL, NULL, NULL};
+	OmfSource source = {0};
 
 	if (PG_ARGISNULL(1) && PG_ARGISNULL(5))
 		ereport(ERROR,

@@ -124,7 +124,7 @@ set_member(OmfSource *source, const char *name, const JsonbValue *value)
 OmfSource
 omf_source_parse(Jsonb *source, bool whole)
 {
-	OmfSource result = {NULL, 0, NULL, NULL, NULL};
+	OmfSource result = {0};
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
 	JsonbValue value;
@@ -147,14 +147,38 @@ omf_source_parse(Jsonb *source, bool whole)
 	return result;
 }
 
+static void
+wipe(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+}
+
 void
 omf_source_wipe(OmfSource *source)
 {
-	char *password = unconstify(char *, source->password);
-
-	if (password != NULL)
-		explicit_bzero(password, strlen(password));
+	wipe(unconstify(char *, source->password));
 	source->password = NULL;
+	for (int i = 0; i < (int) lengthof(source->shapes); i++)
+	{
+		wipe(source->shapes[i]);
+		source->shapes[i] = NULL;
+	}
+}
+
+/* The API's words are UTF-8, and may show the password as the body has it. */
+static void
+set_shapes(OmfSource *source)
+{
+	StringInfoData quoted;
+
+	if (source->password == NULL)
+		return;
+	source->shapes[0] = pg_server_to_any(source->password, (int) strlen(source->password), PG_UTF8);
+	initStringInfo(&quoted);
+	escape_json(&quoted, source->shapes[0]);
+	quoted.data[quoted.len - 1] = '\0';
+	source->shapes[1] = quoted.data + 1;
 }
 
 static void
@@ -195,7 +219,7 @@ append_ignore_dbs(StringInfo body, ArrayType *ignore_dbs)
 }
 
 char *
-omf_source_body(const OmfSource *source, bool disable_ssl, ArrayType *ignore_dbs)
+omf_source_body(OmfSource *source, bool disable_ssl, ArrayType *ignore_dbs)
 {
 	StringInfoData body;
 	char *converted;
@@ -211,6 +235,7 @@ omf_source_body(const OmfSource *source, bool disable_ssl, ArrayType *ignore_dbs
 	append_ignore_dbs(&body, ignore_dbs);
 	appendStringInfoString(&body, "]}");
 
+	set_shapes(source);
 	converted = pg_server_to_any(body.data, body.len, PG_UTF8);
 	if (converted != body.data)
 		explicit_bzero(body.data, body.len);

@@ -22,6 +22,8 @@ typedef struct OmfSource
 	const char *dbname;   /* or NULL, as the next two */
 	const char *username; /* a name at the source, not one of PostgreSQL's here */
 	const char *password; /* secret */
+	char *shapes[2];      /* what a message may hold of it, in UTF-8: by itself,
+						   * and as in the body; once there is a body */
 } OmfSource;
 
 /*
@@ -30,7 +32,7 @@ typedef struct OmfSource
  */
 extern OmfSource omf_source_parse(Jsonb *source, bool whole);
 
-/* Wipe and forget the password. */
+/* Wipe and forget the password in all its shapes. */
 extern void omf_source_wipe(OmfSource *source);
 
 /*
@@ -38,7 +40,7 @@ extern void omf_source_wipe(OmfSource *source);
  * caller wipes it.  Throws 22023
  * when ignore_dbs has NULLs or more than one dimension.
  */
-extern char *omf_source_body(const OmfSource *source, bool disable_ssl,
+extern char *omf_source_body(OmfSource *source, bool disable_ssl,
 							 ArrayType *ignore_dbs);
 
 #endif /* OMF_SOURCE_H */
