@@ -2,13 +2,13 @@
 -- comment, and none is left out.
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS object
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
   AND e.extname = 'online_migrations_fdw'
   AND coalesce(obj_description(d.objid, d.classid::regclass::name), '') = '';
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS object,
        obj_description(d.objid, d.classid::regclass::name) AS comment
 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.classid <> 'pg_type'::regclass
   AND e.extname = 'online_migrations_fdw'
 ORDER BY pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C";
 SELECT obj_description(oid, 'pg_extension') FROM pg_extension WHERE extname = 'online_migrations_fdw';

@@ -90,19 +90,6 @@ CALL databases_wait_online_migration(:'a', poll_interval => '0.999 s');
 CALL databases_wait_online_migration(:'a', poll_interval => '0');
 CALL databases_wait_online_migration(:'a', poll_interval => '-1 day');
 CALL databases_wait_online_migration(:'a', poll_interval => '1 day -1 month');
--- Infinite intervals came with PostgreSQL 17; before, they are no intervals.
-\set VERBOSITY terse
-SELECT current_setting('server_version_num')::int >= 170000 AS infinite \gset
-\if :infinite
-CALL databases_wait_online_migration(:'a', timeout => 'infinity');
-CALL databases_wait_online_migration(:'a', timeout => '-infinity');
-CALL databases_wait_online_migration(:'a', poll_interval => 'infinity');
-\else
-\! echo 'ERROR:  invalid timeout'
-\! echo 'ERROR:  invalid timeout'
-\! echo 'ERROR:  invalid poll_interval'
-\endif
-\set VERBOSITY default
 CALL databases_wait_online_migration(:'a', server => 'nowhere');
 \echo :SQLSTATE
 CREATE FOREIGN DATA WRAPPER wait_other;

@@ -15,6 +15,9 @@
 /* The same reset can come out as either of two seconds. */
 #define RESET_TOLERANCE_S 1
 
+/* Who comes just in time comes too early: two clocks never show the same. */
+#define RESET_MARGIN_MS 10
+
 static int64_t
 min(int64_t a, int64_t b)
 {
@@ -98,6 +101,8 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 				int64_t now, int64_t epoch_ms)
 {
 	bool probe = permit == budget->probe;
+	bool raises;
+	bool moved;
 	int64_t pause;
 
 	if (probe)
@@ -115,8 +120,11 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 
 	/* more is left only once the window has moved on: answers overtake each other */
 	budget->observed_at = now;
-	if (budget->known && !probe && reply->ratelimit_reset <= budget->reset + RESET_TOLERANCE_S &&
-		reply->ratelimit_remaining > budget->remaining)
+	raises = reply->ratelimit_remaining > budget->remaining;
+	moved = reply->ratelimit_reset > budget->reset + RESET_TOLERANCE_S && permit > budget->latest;
+	if (permit > budget->latest)
+		budget->latest = permit;
+	if (budget->known && raises && !moved && !probe)
 		return;
 	budget->known = true;
 	budget->remaining = reply->ratelimit_remaining;
@@ -132,7 +140,7 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 		pause = OMF_HOLD_MAX_MS;
 	else if (pause > 0)
 		pause = reply->ratelimit_reset * 1000 - epoch_ms;
-	budget->resets_at = now + (pause > 0 ? pause : 0);
+	budget->resets_at = now + (pause > 0 ? min(pause + RESET_MARGIN_MS, OMF_HOLD_MAX_MS) : 0);
 }
 
 void

@@ -62,6 +62,7 @@ typedef struct OmfBudget
 	uint64_t issued;     /* number of the last permit */
 	uint64_t ended;      /* how many permits have ended */
 	uint64_t deaf_to;    /* answers up to that permit tell no news */
+	uint64_t latest;     /* the latest permit whose answer was listened to */
 	uint64_t probe;      /* permit of the probe that is out, or 0 */
 } OmfBudget;
 

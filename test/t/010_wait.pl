@@ -338,6 +338,19 @@ like(psql_says('-c', "$call; SELECT 1"), qr/ERROR:  2D000: /, 'before another st
 is(polls($cluster), 0, 'nothing is sent');
 like(psql_says('-c', 'SELECT 1', '-c', $call), qr/^NOTICE:.* is done/, 'psql with two -c');
 
+# ----- intervals that never end -----
+
+SKIP:
+{
+	skip 'no infinite intervals before PostgreSQL 17', 3
+	  if $node->safe_psql('postgres', 'SHOW server_version_num') < 170000;
+	for my $argument (q{timeout => 'infinity'}, q{timeout => '-infinity'}, q{poll_interval => 'infinity'})
+	{
+		like(psql_says('-c', "CALL databases.databases_wait_online_migration('$cluster', $argument)"),
+			qr/ERROR:  22023: invalid (?:timeout|poll_interval)/, $argument);
+	}
+}
+
 # ----- a standby -----
 
 $node->backup('base');

@@ -98,8 +98,8 @@ test_counting(void)
 	for (int i = 4; i <= 6; i++)
 		land_one((uint64_t) i, answer(200, 250, 6 - i, 60000));
 	ok(!ask(0).granted, "nor when they are over");
-	is_number(ask(0).allowed_at, now + 60000, "  before the reset");
-	is_number(ask(0).ask_at, now + 60000, "  which is when to ask again");
+	is_number(ask(0).allowed_at, now + 60010, "  before the reset");
+	is_number(ask(0).ask_at, now + 60010, "  which is when to ask again");
 	land_one(7, answer(200, 250, 10, 61000));
 	is_number(omf_budget_left(&budget), 0, "a reset that is rounded otherwise changes nothing");
 	land_one(8, answer(200, 250, 10, 62000));
@@ -128,7 +128,7 @@ test_probe(void)
 	start();
 	(void) ask(0);
 	land_one(1, answer(200, 250, 0, 10000));
-	now += 10000;
+	now += 11000;
 	probe = ask(0);
 	ok(probe.granted, "at the reset one goes first");
 	ok(!ask(0).granted, "the others wait for what it finds");
@@ -202,13 +202,13 @@ test_clocks(void)
 	reply.ratelimit_reset += 3600;
 	reply.date = (EPOCH_MS + now) / 1000 + 3600;
 	land_one(ask(0).number, reply);
-	is_number(ask(0).allowed_at, now + 10000, "the API's clock is an hour ahead");
+	is_number(ask(0).allowed_at, now + 10010, "the API's clock is an hour ahead");
 	start();
 	reply = answer(200, 250, 0, 10000);
 	reply.ratelimit_reset -= 3600;
 	reply.date = (EPOCH_MS + now) / 1000 - 3600;
 	land_one(ask(0).number, reply);
-	is_number(ask(0).allowed_at, now + 10000, "  an hour behind");
+	is_number(ask(0).allowed_at, now + 10010, "  an hour behind");
 	start();
 	land_one(ask(0).number, answer(200, 250, 0, -1));
 	ok(ask(0).granted, "no reset: one by one");
