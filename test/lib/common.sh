@@ -142,10 +142,11 @@ end_with()
 	trap 'exit 143' TERM
 }
 
-# The noted number is that of the process group, as setsid makes one.
+# The noted number is that of the process group, as setsid makes one.  Without
+# a word, bash would have it read /dev/null.
 run_in_background()
 {
-	setsid "$@" 8>&- 9>&- &
+	setsid "$@" <&0 8>&- 9>&- &
 	STEP_PID=$!
 	: >"$WORK/pids/$STEP_PID"
 }

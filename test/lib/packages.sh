@@ -159,6 +159,21 @@ add_packages()
 	fi
 }
 
+# add_cron PURPOSE: pg_cron, where apt has it for this PostgreSQL.  True when
+# it is there in the end.
+add_cron()
+{
+	local package=postgresql-$PG_MAJOR-cron library
+	library=$("$PG_CONFIG" --pkglibdir)/pg_cron.so
+	[ ! -e "$library" ] || return 0
+	if [ "$PG_BIN" != "/usr/lib/postgresql/$PG_MAJOR/bin" ] || ! have apt-cache ||
+		[ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; then
+		complain "no $package: $1 is left out"
+		return 1
+	fi
+	add_packages "$1" "$package" && [ -e "$library" ]
+}
+
 choose_postgres()
 {
 	if [ -z "${PG_CONFIG:-}" ]; then

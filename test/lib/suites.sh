@@ -186,16 +186,10 @@ stop_server()
 	as_user "$PG_BIN/pg_ctl" -D "$WORK/data" -m fast -w -s stop || true
 }
 
-# For the jobs in examples/, where apt has pg_cron for this PostgreSQL.  Without
-# it the suite skips itself.
+# For the jobs in examples/.  Without it the suite skips itself.
 prepare_cron()
 {
-	local package=postgresql-$PG_MAJOR-cron
-	wanted t/012_cron || return 0
-	[ "$PG_BIN" = "/usr/lib/postgresql/$PG_MAJOR/bin" ] || return 0
-	have apt-cache && ! package_installed "$package" || return 0
-	[ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ] ||
-		add_packages "the test of pg_cron" "$package" || true
+	! wanted t/012_cron || add_cron "the test of pg_cron" || true
 }
 
 # Each suite has a folder of its own for what it leaves.

@@ -1,13 +1,13 @@
-SELECT * FROM databases.databases_update_online_migration(
+SELECT id, status FROM databases.databases_update_online_migration(
     database_cluster_uuid => :'cluster',
-    source      => '{"host": "src.example.com", "port": 25060,
-                     "dbname": "defaultdb", "username": "doadmin",
-                     "password": "made-up"}');
+    source_server => 'old_db');
 
 SELECT databases.databases_delete_online_migration(
-    database_cluster_uuid => :'cluster',
-    migration_id => (SELECT id FROM databases.online_migrations
-                     WHERE database_cluster_uuid = :'cluster'));
+    database_cluster_uuid => m.database_cluster_uuid,
+    migration_id          => m.id)
+FROM databases.online_migrations m
+WHERE m.database_cluster_uuid = :'cluster'
+  AND m.status IN ('running', 'syncing');
 
-SELECT status FROM digitalocean.databases.online_migrations
+SELECT id, status FROM databases.online_migrations
 WHERE database_cluster_uuid = :'cluster';

@@ -1,0 +1,2 @@
+\set QUIET off
+CREATE EXTENSION pg_cron;

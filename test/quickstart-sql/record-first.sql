@@ -1,0 +1,3 @@
+\set QUIET off
+CREATE TABLE migration_statuses AS
+    SELECT now() AS seen, * FROM databases.online_migrations;

@@ -1,0 +1,3 @@
+\set QUIET off
+INSERT INTO migration_statuses
+    SELECT now(), * FROM databases.online_migrations;
