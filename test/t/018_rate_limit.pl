@@ -81,7 +81,8 @@ new_token(limit => 5000);
 learn_limit($first);
 $simulator->fault('status', status => 429, retry_after => 2, uuid => $clusters[0], times => 1);
 $first->post(look($clusters[0]));
-OnlineMigrations::Waiting::until_true(sub { refused() == 1 });
+ok($node->poll_query_until('digitalocean', q{SELECT held_until IS NOT NULL
+	FROM databases.online_migrations_fdw_rate_limits}), 'a 429 is known to others');
 $result = $second->run(look(@clusters[ 1 .. 50 ]));
 is($result->{out}, 50, 'a 429 in one backend');
 is($first->result->{out}, 1, '  is waited out there');
