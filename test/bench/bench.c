@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * bench.c
- *	  How fast the foreign table is: scenarios, figures, goals.
+ *	  How fast the foreign table is: scenarios, figures, goals.  Those of how
+ *	  it stands up to trouble are in files of their own (robust.h).
  *
  * The foreign table and the C program (client.c) take turns, round by round,
  * against the same simulator.  Wall time is taken here around both alike: the
@@ -18,13 +19,14 @@
 #include <string.h>
 
 #include "contender.h"
+#include "figures.h"
 #include "measure.h"
+#include "robust.h"
+#include "simulator.h"
 
 #define CONCURRENCY 100 /* the default of the server option */
 #define LEAST_ROUNDS 7
 #define MOST_ROUNDS 300
-#define MIB "MiB"
-
 
 /* Both of a comparison, in every round. */
 typedef struct Comparison
@@ -33,122 +35,7 @@ typedef struct Comparison
 	Samples cpu[2];  /* likewise */
 } Comparison;
 
-/* A line of the table at the end. */
-typedef struct Figure
-{
-	char name[96];
-	char goal[32];
-	char measured[64];
-	const char *met; /* "met", "NOT MET", or "-" */
-} Figure;
-
-static Figure figures[64];
-static int nfigures;
 static int nrounds = 15;
-
-/* ----- the simulator ----- */
-
-static void
-set_latency(int ms)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "simctl config latency_ms=%d >/dev/null", ms);
-	if (system(command) != 0)
-		exit(1);
-}
-
-static long
-counter(const char *name)
-{
-	char command[64];
-	long value = -1;
-	FILE *out;
-
-	snprintf(command, sizeof(command), "simctl counters %s", name);
-	out = popen(command, "r");
-	if (out == NULL || fscanf(out, "%*s %ld", &value) != 1)
-	{
-		fprintf(stderr, "bench: the simulator does not tell its counter %s\n", name);
-		exit(1);
-	}
-	pclose(out);
-	return value;
-}
-
-/* The simulator's UUIDs as an array in SQL; never freed. */
-static char *
-keys(unsigned int seed, int first, int count)
-{
-	char *array = malloc((size_t) count * 37 + 3);
-	char *end = array;
-
-	for (int i = 0; i < count; i++)
-		end += sprintf(end, "%c%08x-0000-4000-8000-%012x", i == 0 ? '{' : ',', seed, (unsigned int) (first + i));
-	strcpy(end, "}");
-	return array;
-}
-
-/* ----- figures ----- */
-
-static Figure *
-add_figure(const char *name)
-{
-	Figure *figure = &figures[nfigures++];
-
-	snprintf(figure->name, sizeof(figure->name), "%s", name);
-	figure->met = "-";
-	return figure;
-}
-
-static void
-judge(const char *name, double value, double goal, const char *unit, const char *note)
-{
-	Figure *figure = add_figure(name);
-	int digits = strcmp(unit, "x") == 0 ? 2 : 1;
-
-	snprintf(figure->goal, sizeof(figure->goal), "<= %g %s", goal, unit);
-	snprintf(figure->measured, sizeof(figure->measured), "%.*f %s%s", digits, value, unit, note);
-	figure->met = value <= goal ? "met" : "NOT MET";
-}
-
-static void
-judge_exact(const char *name, long value, long goal, const char *unit)
-{
-	Figure *figure = add_figure(name);
-
-	snprintf(figure->goal, sizeof(figure->goal), "%ld%s", goal, unit);
-	snprintf(figure->measured, sizeof(figure->measured), "%ld%s", value, unit);
-	figure->met = value == goal ? "met" : "NOT MET";
-}
-
-static void
-skip(const char *name, const char *goal, const char *why)
-{
-	Figure *figure = add_figure(name);
-
-	snprintf(figure->goal, sizeof(figure->goal), "%s", goal);
-	snprintf(figure->measured, sizeof(figure->measured), "skipped: %s", why);
-	printf("  %s: skipped, %s\n", name, why);
-}
-
-static void
-judge_ratio(const char *name, const Samples *a, const Samples *b, double goal)
-{
-	char note[32];
-
-	snprintf(note, sizeof(note), " (paired %.3f)", paired_ratio(a, b));
-	judge(name, samples_median(b) / samples_median(a), goal, "x", note);
-}
-
-static void
-print_figures(void)
-{
-	printf("\n%-52s %-12s %-28s %s\n", "figure", "goal", "measured", "");
-	for (int i = 0; i < nfigures; i++)
-		printf("%-52s %-12s %-28s %s\n", figures[i].name, figures[i].goal,
-			   figures[i].measured, figures[i].met);
-}
 
 /* ----- comparing ----- */
 
@@ -474,7 +361,11 @@ static const struct
 	{"join1000", join_1000},
 	{"account", account},
 	{"append", append},
-	{"joinmemory", join_memory}};
+	{"joinmemory", join_memory},
+	{"cancel", cancel_statements},
+	{"kill", kill_backends},
+	{"soak", soak},
+	{"pace", pace}};
 
 static bool
 wanted(const char *name, char **filters)

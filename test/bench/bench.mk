@@ -25,8 +25,8 @@ $(BENCH_BIN)/client: $(BENCH_DIR)/client.c
 	$(CC) $(BENCH_CFLAGS) $(shell $(PKG_CONFIG) --cflags libcurl json-c) \
 		-o $@ $< $(shell $(PKG_CONFIG) --libs libcurl json-c)
 
-$(BENCH_BIN)/bench: $(BENCH_DIR)/bench.c $(BENCH_DIR)/measure.c \
-		$(BENCH_DIR)/contender.c $(wildcard $(BENCH_DIR)/*.h)
+$(BENCH_BIN)/bench: $(filter-out %/client.c,$(wildcard $(BENCH_DIR)/*.c)) \
+		$(wildcard $(BENCH_DIR)/*.h)
 	@mkdir -p $(BENCH_BIN)
 	$(CC) $(BENCH_CFLAGS) -I$(shell $(PG_CONFIG) --includedir) \
 		-o $@ $(filter %.c,$^) -L$(shell $(PG_CONFIG) --libdir) -lpq

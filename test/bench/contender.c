@@ -103,6 +103,25 @@ backend_ask(Backend *backend, const char *sql)
 	return answer;
 }
 
+void
+backend_make_server(Backend *backend, const char *name, const char *endpoint, const char *token)
+{
+	char sql[2048];
+
+	snprintf(sql, sizeof(sql), "CALL make_server('%s', '%s', '%s', '%s')", name, endpoint, getenv("OMF_CA_FILE"), token);
+	free(backend_ask(backend, sql));
+}
+
+void
+backend_prepare(Backend *backend, const char *name, const char *sql)
+{
+	PGresult *result = PQprepare(backend->conn, name, sql, 0, NULL);
+
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		give_up(sql, PQerrorMessage(backend->conn));
+	PQclear(result);
+}
+
 static long
 backend_run(const Task *task)
 {
@@ -135,17 +154,13 @@ Task
 backend_task(Backend *backend, const char *sql, const char *param, long expected)
 {
 	Task task = {0};
-	PGresult *result;
 
 	task.pid = backend->pid;
 	task.backend = backend;
 	task.param = param;
 	task.expected = expected;
 	snprintf(task.name, sizeof(task.name), "s%d", backend->nprepared++);
-	result = PQprepare(backend->conn, task.name, sql, 0, NULL);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		give_up(sql, PQerrorMessage(backend->conn));
-	PQclear(result);
+	backend_prepare(backend, task.name, sql);
 	return task;
 }
 

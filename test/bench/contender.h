@@ -40,6 +40,12 @@ extern void backend_close(Backend *backend);
 /* Text of the first column of the first row; the caller frees it. */
 extern char *backend_ask(Backend *backend, const char *sql);
 
+/* A foreign server and a schema of that name, see setup.sql. */
+extern void backend_make_server(Backend *backend, const char *name, const char *endpoint, const char *token);
+
+/* A statement to be sent without waiting for its end. */
+extern void backend_prepare(Backend *backend, const char *name, const char *sql);
+
 /* One thing to do again and again, by the client or by a backend. */
 typedef struct Task Task;
 

@@ -46,6 +46,18 @@ samples_median(const Samples *samples)
 }
 
 double
+samples_percentile(const Samples *samples, int percent)
+{
+	Samples sorted = *samples;
+	int rank = (sorted.count * percent + 99) / 100;
+
+	if (sorted.count == 0)
+		return 0;
+	qsort(sorted.values, (size_t) sorted.count, sizeof(double), compare);
+	return sorted.values[rank > 0 ? rank - 1 : 0];
+}
+
+double
 samples_min(const Samples *samples)
 {
 	double min = samples->values[0];

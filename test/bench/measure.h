@@ -24,6 +24,9 @@ extern double samples_median(const Samples *samples);
 extern double samples_min(const Samples *samples);
 extern double samples_max(const Samples *samples);
 
+/* The least value that so many percent are not above. */
+extern double samples_percentile(const Samples *samples, int percent);
+
 /* The median of b/a, or of b-a, of each pair of rounds. */
 extern double paired_ratio(const Samples *a, const Samples *b);
 extern double paired_difference(const Samples *a, const Samples *b);
