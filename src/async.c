@@ -9,8 +9,9 @@
  * An Append waits for all of its scans at once.  Scans of one server share
  * one engine, whose descriptor can stand in a WaitEventSet only once; so each
  * scan waits on a pollset of its own around it.  Whoever drives the engine
- * also brings the others their answers, which they learn of by the timer of
- * their pollset.
+ * also brings the others their answers.  Nobody drives it while the Append
+ * waits, and before each wait it asks each scan: one that has answers then
+ * rings by the timer of its pollset.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,18 +58,9 @@ close_bell(void *arg)
 	}
 }
 
-static void
-ring_bell(void *arg)
-{
-	Bell *bell = arg;
-
-	(void) omf_pollset_set_timer(bell->pollset, 0);
-}
-
 static Bell *
-hang_bell(OmfFetch *fetch)
+hang_bell(OmfChannel *channel)
 {
-	OmfChannel *channel = omf_fetch_channel(fetch);
 	Bell *bell = MemoryContextAllocZero(channel->context, sizeof(Bell));
 
 	bell->cleanup.run = close_bell;
@@ -84,7 +76,6 @@ hang_bell(OmfFetch *fetch)
 				(errcode_for_file_access(),
 				 errmsg("could not wait for the API asynchronously: %m"),
 				 errhint("ALTER SERVER ... OPTIONS (ADD async_capable 'false') does without.")));
-	omf_fetch_set_wake(fetch, ring_bell, bell);
 	return bell;
 }
 
@@ -114,13 +105,15 @@ omf_async_configure_wait(AsyncRequest *areq)
 	AppendState *requestor = (AppendState *) areq->requestor;
 	OmfFetch *fetch = omf_scan_fetch(node);
 	OmfChannel *channel = omf_fetch_channel(fetch);
-	Bell *bell = omf_fetch_wake_arg(fetch);
+	void **place = omf_scan_bell(node);
+	Bell *bell;
 
-	if (bell == NULL)
-		bell = hang_bell(fetch);
+	if (*place == NULL)
+		*place = hang_bell(channel);
+	bell = *place;
 	omf_session_tell_pause(channel->session, omf_engine_prepare_wait(channel->engine, true));
 	if (omf_fetch_is_ready(fetch))
-		ring_bell(bell);
+		(void) omf_pollset_set_timer(bell->pollset, 0);
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
 					  omf_pollset_fd(bell->pollset), NULL, areq);
 }
@@ -129,14 +122,13 @@ void
 omf_async_notify(AsyncRequest *areq)
 {
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-	OmfFetch *fetch = omf_scan_fetch(node);
-	Bell *bell = omf_fetch_wake_arg(fetch);
+	Bell *bell = *omf_scan_bell(node);
 	OmfPollEvent event;
 
 	omf_session_end_waits();
 
 	/* acknowledge the timer; the engine looks after its sockets itself */
 	(void) omf_pollset_collect(bell->pollset, &event, 1);
-	omf_channel_drive(omf_fetch_channel(fetch));
+	omf_channel_drive(omf_fetch_channel(omf_scan_fetch(node)));
 	produce(areq);
 }

@@ -29,28 +29,24 @@ typedef struct Ask
 
 struct OmfFetch
 {
-	OmfWaiter listening;     /* to the listing, while it goes on */
-	OmfChannel *channel;     /* that it goes over */
-	OmfTopic *topic;         /* of the resource */
-	MemoryContext context;   /* of the asks; reset when the wishes change */
-	const OmfKey *keys;      /* wanted, unless all are */
-	int nkeys;               /* how many */
-	OmfListing *listing;     /* of what is wanted, where all are; else NULL */
-	Ask **asks;              /* those taken up */
-	int nasks;               /* how many */
-	int room;                /* allocated */
-	int next;                /* of the keys or of the listing */
-	int nwaiting;            /* asks that wait for their lookup */
-	slist_head ready;        /* asks with an answer, newest first */
-	slist_head ready_first;  /* older ones in the order of arrival */
-	int64 requests;          /* that it has caused */
-	bool reports;            /* are failures answers? */
-	OmfWaiter thirst;        /* for room, while there is none */
-	void (*wake)(void *arg); /* called when it may get on, or NULL */
-	void *wake_arg;          /* for that */
+	OmfChannel *channel;    /* that it goes over */
+	OmfTopic *topic;        /* of the resource */
+	MemoryContext context;  /* of the asks; reset when the wishes change */
+	const OmfKey *keys;     /* wanted, unless all are */
+	int nkeys;              /* how many */
+	OmfListing *listing;    /* of what is wanted, where all are; else NULL */
+	Ask **asks;             /* those taken up */
+	int nasks;              /* how many */
+	int room;               /* allocated */
+	int next;               /* of the keys or of the listing */
+	int nwaiting;           /* asks that wait for their lookup */
+	slist_head ready;       /* asks with an answer, newest first */
+	slist_head ready_first; /* older ones in the order of arrival */
+	int64 requests;         /* that it has caused */
+	bool reports;           /* are failures answers? */
+	OmfWaiter thirst;       /* for room, while there is none */
 };
 
-static void wake_listening(OmfWaiter *waiter);
 static void wake_thirsty(OmfWaiter *waiter);
 
 /* ----- wishes ----- */
@@ -61,7 +57,6 @@ omf_fetch_create(OmfChannel *channel, const OmfResource *resource)
 	OmfFetch *fetch = MemoryContextAllocZero(channel->context, sizeof(OmfFetch));
 
 	fetch->channel = channel;
-	fetch->listening.wake = wake_listening;
 	fetch->thirst.wake = wake_thirsty;
 	fetch->topic = omf_topic_get(channel, resource);
 	fetch->context = AllocSetContextCreate(channel->context, "online_migrations_fdw fetch",
@@ -83,8 +78,6 @@ forget(OmfFetch *fetch)
 			fetch->nwaiting--;
 		}
 	}
-	if (fetch->listing != NULL)
-		omf_stop_waiting(&fetch->listing->waiters, &fetch->listening);
 	omf_stop_waiting(&fetch->channel->room_waiters, &fetch->thirst);
 	MemoryContextReset(fetch->context);
 	slist_init(&fetch->ready);
@@ -131,32 +124,19 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 /* ----- asking ----- */
 
 static void
-wake(OmfFetch *fetch)
-{
-	if (fetch->wake != NULL)
-		fetch->wake(fetch->wake_arg);
-}
-
-static void
 wake_ask(OmfWaiter *waiter)
 {
 	Ask *ask = (Ask *) waiter;
 
 	ask->fetch->nwaiting--;
 	slist_push_head(&ask->fetch->ready, &ask->waiter.node);
-	wake(ask->fetch);
 }
 
-static void
-wake_listening(OmfWaiter *waiter)
-{
-	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, listening)));
-}
-
+/* Who waits for room has been told by its wait's end. */
 static void
 wake_thirsty(OmfWaiter *waiter)
 {
-	wake((OmfFetch *) ((char *) waiter - offsetof(OmfFetch, thirst)));
+	(void) waiter;
 }
 
 /* The next cluster that is wanted, or NULL if none is known at present. */
@@ -234,8 +214,6 @@ take_wishes(OmfFetch *fetch)
 	}
 	if (fetch->requests > requests)
 		omf_channel_drive(fetch->channel);
-	if (fetch->listing != NULL && !fetch->listing->complete && !fetch->listing->failed)
-		omf_wait_for(&fetch->listing->waiters, &fetch->listening);
 }
 
 /* ----- answers ----- */
@@ -317,19 +295,6 @@ omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
 	while ((step = omf_fetch_step(fetch, answer)) == OMF_FETCH_BLOCKED)
 		omf_channel_wait(fetch->channel);
 	return step == OMF_FETCH_ANSWER;
-}
-
-void
-omf_fetch_set_wake(OmfFetch *fetch, void (*call)(void *arg), void *arg)
-{
-	fetch->wake = call;
-	fetch->wake_arg = arg;
-}
-
-void *
-omf_fetch_wake_arg(const OmfFetch *fetch)
-{
-	return fetch->wake_arg;
 }
 
 bool

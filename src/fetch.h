@@ -68,15 +68,6 @@ typedef enum OmfFetchStep
 /* The same without waiting. */
 extern OmfFetchStep omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer);
 
-/*
- * Have wake(arg) called when an answer may have come, or a request may be
- * sent, that omf_fetch_step() was blocked on.  It must not throw.
- */
-extern void omf_fetch_set_wake(OmfFetch *fetch, void (*wake)(void *arg), void *arg);
-
-/* What was set, or NULL. */
-extern void *omf_fetch_wake_arg(const OmfFetch *fetch);
-
 /* Would omf_fetch_step() get on without anything being driven before? */
 extern bool omf_fetch_is_ready(OmfFetch *fetch);
 

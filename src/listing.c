@@ -268,5 +268,4 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 		listing->page = NULL;
 		omf_api_page_free(page);
 	}
-	omf_wake_all(&listing->waiters);
 }

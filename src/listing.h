@@ -51,7 +51,6 @@ struct OmfListing
 	bool complete;             /* all pages are there */
 	OmfError *error;           /* malloc'd: why a page could not be had */
 	bool failed;               /* error is set, or out of memory */
-	slist_head waiters;        /* OmfWaiters for new clusters, the end, or a failure */
 	struct listed_hash *uuids; /* of the clusters listed */
 	OmfCleanup cleanup;        /* frees error */
 	int64 requests;            /* pages asked for */

@@ -32,9 +32,9 @@
 
 struct OmfPollset
 {
-	int fd;           /* the epoll or kqueue descriptor */
-	int timer_fd;     /* Linux: the timerfd inside it, else -1 */
-	bool timer_armed; /* is the timer running? */
+	int fd;            /* the epoll or kqueue descriptor */
+	int timer_fd;      /* Linux: the timerfd inside it, else -1 */
+	int64_t timer_due; /* when the timer rings, or -1: it is off */
 };
 
 int64_t
@@ -44,6 +44,19 @@ omf_pollset_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Is the timer to be set anew?  If so, it is noted when it rings. */
+static bool
+change_timer(OmfPollset *set, int64_t ms)
+{
+	int64_t now = omf_pollset_now();
+	int64_t due = ms < 0 ? -1 : now + ms;
+
+	if (due == set->timer_due || (ms == 0 && set->timer_due >= 0 && set->timer_due <= now))
+		return false;
+	set->timer_due = due;
+	return true;
 }
 
 int
@@ -74,7 +87,7 @@ omf_pollset_create(void)
 
 	if (set == NULL)
 		return NULL;
-	set->timer_armed = false;
+	set->timer_due = -1;
 	set->fd = epoll_create1(EPOLL_CLOEXEC);
 	set->timer_fd = timerfd_create(CLOCK_MONOTONIC,
 								   TFD_NONBLOCK | TFD_CLOEXEC);
@@ -135,7 +148,7 @@ omf_pollset_set_timer(OmfPollset *set, int64_t ms)
 {
 	struct itimerspec spec;
 
-	if (ms < 0 && !set->timer_armed)
+	if (!change_timer(set, ms))
 		return true;
 
 	/* all zeroes disarms, so "now" is the smallest time that is not zero */
@@ -147,7 +160,6 @@ omf_pollset_set_timer(OmfPollset *set, int64_t ms)
 	}
 	else if (ms == 0)
 		spec.it_value.tv_nsec = 1;
-	set->timer_armed = (ms >= 0);
 	return timerfd_settime(set->timer_fd, 0, &spec, NULL) == 0;
 }
 
@@ -168,7 +180,7 @@ omf_pollset_collect(OmfPollset *set, OmfPollEvent *events, int max)
 			uint64_t expirations;
 
 			if (read(set->timer_fd, &expirations, sizeof(expirations)) > 0)
-				set->timer_armed = false;
+				set->timer_due = -1;
 			continue;
 		}
 		event->fd = ready[i].data.fd;
@@ -196,7 +208,7 @@ omf_pollset_create(void)
 
 	if (set == NULL)
 		return NULL;
-	set->timer_armed = false;
+	set->timer_due = -1;
 	set->timer_fd = -1;
 	set->fd = kqueue();
 	if (set->fd < 0 || fcntl(set->fd, F_SETFD, FD_CLOEXEC) != 0)
@@ -240,11 +252,10 @@ omf_pollset_set_timer(OmfPollset *set, int64_t ms)
 {
 	struct kevent change;
 
-	if (ms < 0 && !set->timer_armed)
+	if (!change_timer(set, ms))
 		return true;
 	EV_SET(&change, TIMER_IDENT, EVFILT_TIMER,
 		   ms >= 0 ? EV_ADD | EV_ONESHOT : EV_DELETE, 0, ms > 0 ? ms : 1, NULL);
-	set->timer_armed = (ms >= 0);
 	return kevent(set->fd, &change, 1, NULL, 0, NULL) == 0 ||
 		   (ms < 0 && errno == ENOENT);
 }
@@ -265,7 +276,7 @@ omf_pollset_collect(OmfPollset *set, OmfPollEvent *events, int max)
 
 		if (ready[i].filter == EVFILT_TIMER)
 		{
-			set->timer_armed = false;
+			set->timer_due = -1;
 			continue;
 		}
 		event->fd = (int) ready[i].ident;

@@ -33,6 +33,7 @@ typedef struct OmfScanState
 	bool evaluated;            /* does the fetch have the present keys? */
 	bool blocked;              /* was there nothing yet, when last asked? */
 	OmfFetch *fetch;           /* the answers */
+	void *bell;                /* async.c's, or NULL */
 	OmfRowReader *reader;      /* makes rows of them */
 } OmfScanState;
 
@@ -144,6 +145,12 @@ OmfFetch *
 omf_scan_fetch(ForeignScanState *node)
 {
 	return ((OmfScanState *) node->fdw_state)->fetch;
+}
+
+void **
+omf_scan_bell(ForeignScanState *node)
+{
+	return &((OmfScanState *) node->fdw_state)->bell;
 }
 
 int64
