@@ -17,7 +17,7 @@
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call
  *	api.c  resource.c								what calls and answers mean
- *	transfer.c  retry.c  budget.c					queue, concurrency, retries, rate limit
+ *	transfer.c  request.c  retry.c  budget.c		queue, concurrency, retries, rate limit
  *	http.c  reply.c  sockets.c  pollset.c			exchanges over libcurl
  *	json.c  endpoint.c								formats
  *
