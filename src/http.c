@@ -62,7 +62,6 @@ struct OmfHttp
 	int nspare;                         /* how many */
 	OmfSockets *sockets;                /* libcurl's */
 	int nflying;                        /* exchanges in flight */
-	uint64_t starts;                    /* exchanges begun so far */
 	bool unswept;                       /* some may have been closed behind our back */
 	bool one_gone;                      /* a socket that libcurl watched, since the timer ran */
 	int64_t timer;                      /* when libcurl wants a call, or -1 */
@@ -90,6 +89,22 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	return omf_reply_add_header(&exchange->reply, data, length) ? length : CURL_WRITEFUNC_ERROR;
 }
 
+/*
+ * What libcurl tells of a start.  It says why it sends something again only
+ * here, in the same words since 7.81: an unknown word is no refused stream.
+ */
+static int
+on_trace(CURL *handle, curl_infotype type, char *data, size_t length, void *arg)
+{
+	static const char word[] = "REFUSED_STREAM";
+	OmfExchange *exchange = arg;
+
+	(void) handle;
+	if (type == CURLINFO_TEXT && memmem(data, length, word, sizeof(word) - 1) != NULL)
+		exchange->refused = true;
+	return 0;
+}
+
 /* The connection stands, and the request is about to be sent over it. */
 static int
 on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
@@ -100,28 +115,17 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
 
 	/*
-	 * libcurl sends a request again by itself in some cases.  Over a fresh
-	 * connection that is only a refused stream, which is safe; but a start
-	 * goes over a fresh connection every time it is sent, so not this way.
+	 * libcurl sends a request again by itself in some cases; a start, not this
+	 * way.  It is tried again where libcurl has said that its stream was
+	 * refused: that is the one case in which nobody has looked at it.
 	 */
-	if (exchange->sendings++ == 0)
+	if (exchange->sendings++ > 0 && exchange->method == OMF_PUT)
 	{
-		exchange->alone = exchange->http->nflying == 1;
-		exchange->starts = exchange->http->starts;
-	}
-	else if (exchange->method == OMF_PUT)
-	{
-		/*
-		 * Another stream on the connection makes it a reused one for libcurl;
-		 * and if it has words for what was wrong, as when it goes back to
-		 * HTTP/1.1 because the server wants that, no stream was refused.
-		 */
-		if (!exchange->alone || exchange->starts != exchange->http->starts ||
-			exchange->reply.words[0] != '\0')
+		if (!exchange->refused)
 			exchange->reply.outcome = OMF_LOST;
 		return CURL_PREREQFUNC_ABORT;
 	}
-	else
+	if (exchange->sendings > 1)
 		exchange->reply.earlier_unknown = true;
 
 	exchange->reply.sent_at = (int64_t) time(NULL);
@@ -252,8 +256,11 @@ set_get(OmfHttp *http, CURL *handle)
 static bool
 set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 {
+	bool once = exchange->method == OMF_PUT;
+
 	if (!SET(handle, CURLOPT_CUSTOMREQUEST, omf_method_name(exchange->method)) ||
-		!SET(handle, CURLOPT_FRESH_CONNECT, exchange->method == OMF_PUT ? 1L : 0L))
+		(once && (!SET(handle, CURLOPT_FRESH_CONNECT, 1L) || !SET(handle, CURLOPT_VERBOSE, 1L) ||
+				  !SET(handle, CURLOPT_DEBUGFUNCTION, on_trace) || !SET(handle, CURLOPT_DEBUGDATA, exchange))))
 		return false;
 	return exchange->body == NULL ||
 		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&
@@ -320,6 +327,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	http->unswept = false;
 	omf_reply_reset(&exchange->reply);
 	exchange->sendings = 0;
+	exchange->refused = false;
 	exchange->stale = exchange->timed_out = false;
 	if (handle == NULL)
 		return false;
@@ -332,7 +340,6 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->http = http;
 	exchange->handle = handle;
 	http->nflying++;
-	http->starts++;
 	return true;
 }
 

@@ -41,11 +41,10 @@ struct OmfExchange
 	bool timed_out; /* libcurl's connect timeout ended it */
 
 	/* http.c's own */
-	OmfHttp *http;   /* while in flight */
-	void *handle;    /* libcurl's CURL, while in flight */
-	int sendings;    /* how often libcurl sent it */
-	bool alone;      /* nothing else was in flight when it was first sent */
-	uint64_t starts; /* the engine's count of starts then */
+	OmfHttp *http; /* while in flight */
+	void *handle;  /* libcurl's CURL, while in flight */
+	int sendings;  /* how often libcurl sent it */
+	bool refused;  /* libcurl has said that its stream was refused */
 };
 
 typedef struct OmfHttpConfig

@@ -226,7 +226,7 @@ sub start_by_parameter
 ($log) = recorded(sub { start_by_parameter('a start with a parameter', 1) });
 like($log, qr/DETAIL: .*arameters: .*$careless/, 'log_statement records parameters');
 like($log, qr/Function Call: .*$careless/, 'so does the plan of auto_explain');
-my @quiet = ('log_parameter_max_length=0', 'auto_explain.log_min_duration=-1', 'log_min_messages=log');
+my @quiet = ('log_parameter_max_length=0', 'auto_explain.log_min_duration=-1', 'log_min_messages=warning');
 ($log) = recorded(sub { start_by_parameter('a start with an unlogged parameter', 1, @quiet) });
 like($log, qr/databases_update_online_migration/, 'the statement is still logged');
 unlike($log, qr/$careless/, 'but without its parameters');
