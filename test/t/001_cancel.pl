@@ -31,25 +31,11 @@ my $node = OnlineMigrations::TestNode->start('cancel', simulator => $simulator);
 my $deaf = OnlineMigrations::Waiting::deaf_listener();
 
 # Each schema is on a server of the same name.
-add_server('h1', $node->server_options('http'));
-add_server('h2', $node->server_options('https'));
-add_server('deaf', endpoint => $deaf->{url});
-add_server('blackhole', endpoint => $simulator->url('blackhole'),
+$node->add_server('h1', $node->server_options('http'));
+$node->add_server('h2', $node->server_options('https'));
+$node->add_server('deaf', endpoint => $deaf->{url});
+$node->add_server('blackhole', endpoint => $simulator->url('blackhole'),
 	ca_file => $simulator->ca_file);
-
-sub add_server
-{
-	my ($name, %options) = @_;
-	my $list = join ', ', map { "$_ '$options{$_}'" } sort keys %options;
-	$node->safe_psql('digitalocean', qq{
-		CREATE SCHEMA $name;
-		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
-			OPTIONS ($list);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
-			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');
-		IMPORT FOREIGN SCHEMA databases FROM SERVER $name INTO $name;});
-	return;
-}
 
 sub status_of
 {

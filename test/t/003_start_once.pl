@@ -13,25 +13,13 @@ use Test::More;
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('start', simulator => $simulator);
 
-add_server('h2', $node->server_options('https'), request_timeout => '1s');
-add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
+$node->add_server('h2', $node->server_options('https'), request_timeout => '1s');
+$node->add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
 
 # Whatever is started runs on.
 $simulator->config(running_ms => 600_000);
 
 my $next = 0;
-
-sub add_server
-{
-	my ($name, %options) = @_;
-	my $list = join ', ', map { "$_ '$options{$_}'" } sort keys %options;
-	$node->safe_psql('digitalocean', qq{
-		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
-			OPTIONS ($list);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
-			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');});
-	return;
-}
 
 # A cluster that nothing has happened to yet.
 sub new_cluster

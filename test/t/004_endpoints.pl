@@ -50,16 +50,7 @@ $node->restart;
 sub add_server
 {
 	my ($name, %options) = @_;
-	my %all = (max_retries => 0, %options);
-	my $list = join ', ', map { "$_ '$all{$_}'" } sort keys %all;
-	$node->safe_psql('digitalocean', qq{
-		CREATE SCHEMA $name;
-		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
-			OPTIONS ($list);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
-			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');
-		IMPORT FOREIGN SCHEMA databases FROM SERVER $name INTO $name;});
-	return;
+	return $node->add_server($name, max_retries => 0, %options);
 }
 
 sub status_at

@@ -105,15 +105,7 @@ my @created;
 sub add_server
 {
 	my ($name, %options) = @_;
-	%options = (max_retries => $MAX_RETRIES, max_retry_wait => '20ms', %options);
-	my $list = join ', ', map { "$_ '$options{$_}'" } sort keys %options;
-	push @created, qq{
-		CREATE SCHEMA $name;
-		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw
-			OPTIONS ($list);
-		CREATE USER MAPPING FOR CURRENT_USER SERVER $name
-			OPTIONS (token '$OnlineMigrations::TestNode::TOKEN');
-		IMPORT FOREIGN SCHEMA databases FROM SERVER $name INTO $name;};
+	push @created, $node->server_sql($name, max_retries => $MAX_RETRIES, max_retry_wait => '20ms', %options);
 	return;
 }
 

@@ -82,6 +82,26 @@ sub start_standby
 
 sub simulator { return $_[0]->{omf_simulator}; }
 
+# The SQL that makes another server with these options, a mapping, and a schema
+# of the same name with its tables.
+sub server_sql
+{
+	my ($self, $name, %options) = @_;
+	my $list = join ', ', map { "$_ " . $self->literal($options{$_}) } sort keys %options;
+	return qq{
+		CREATE SCHEMA $name;
+		CREATE SERVER $name FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS ($list);
+		CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (token '$TOKEN');
+		IMPORT FOREIGN SCHEMA databases FROM SERVER $name INTO $name;};
+}
+
+sub add_server
+{
+	my ($self, @arguments) = @_;
+	$self->safe_psql($DATABASE, $self->server_sql(@arguments));
+	return;
+}
+
 # Another token of that account for that server: a rate limit that was met is
 # the old one's.
 my $tokens = 0;
