@@ -53,23 +53,31 @@ omf_migration_id_argument(FunctionCallInfo fcinfo, int argument)
 
 /* ----- the server ----- */
 
-/* Is it a server of this wrapper, whatever name the wrapper has been given? */
-static bool
-is_own_wrapper(Oid wrapper)
+char *
+omf_wrapper_handler(Oid wrapper)
 {
 	Oid handler = GetForeignDataWrapper(wrapper)->fdwhandler;
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(handler));
-	bool own = false;
+	char *name = NULL;
 	bool isnull;
 	Datum source;
 
 	if (!HeapTupleIsValid(tuple))
-		return false;
+		return NULL;
 	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	if (!isnull)
-		own = strcmp(TextDatumGetCString(source), "online_migrations_fdw_handler") == 0;
+		name = TextDatumGetCString(source);
 	ReleaseSysCache(tuple);
-	return own;
+	return name;
+}
+
+/* Is it a server of this wrapper, whatever name the wrapper has been given? */
+static bool
+is_own_wrapper(Oid wrapper)
+{
+	const char *handler = omf_wrapper_handler(wrapper);
+
+	return handler != NULL && strcmp(handler, "online_migrations_fdw_handler") == 0;
 }
 
 List *

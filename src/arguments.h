@@ -22,6 +22,12 @@ extern void omf_refuse_nulls(FunctionCallInfo fcinfo, const char *const *names, 
 /* The id of a migration, which nothing else may be sent for; palloc'd. */
 extern char *omf_migration_id_argument(FunctionCallInfo fcinfo, int argument);
 
+/*
+ * The C name of a wrapper's handler, palloc'd; NULL if it has none.  It is that
+ * function, and not the name of the wrapper, that gives options their meaning.
+ */
+extern char *omf_wrapper_handler(Oid wrapper);
+
 /* The names of this wrapper's servers, whoever may use them; palloc'd. */
 extern List *omf_own_servers(void);
 

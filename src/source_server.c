@@ -21,7 +21,6 @@
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_foreign_server.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
@@ -30,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "arguments.h"
 #include "compat.h"
 #include "source_server.h"
 
@@ -151,28 +151,6 @@ typedef struct Filling
 /* ----- the server ----- */
 
 /*
- * The C name of a wrapper's handler, palloc'd; NULL if it has none.  It is
- * that function, and not the name of the wrapper, that gives options their
- * meaning.
- */
-static char *
-handler_of(const ForeignDataWrapper *fdw)
-{
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fdw->fdwhandler));
-	char *name = NULL;
-	bool isnull;
-	Datum source;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-	if (!isnull)
-		name = TextDatumGetCString(source);
-	ReleaseSysCache(tuple);
-	return name;
-}
-
-/*
  * A wrapper without a handler is told by its name: it can't be queried, but
  * can hold a source where the library of mysql_fdw is not at hand.
  */
@@ -180,7 +158,7 @@ static const Wrapper *
 find_wrapper(const ForeignServer *server)
 {
 	const ForeignDataWrapper *fdw = GetForeignDataWrapper(server->fdwid);
-	const char *handler = handler_of(fdw);
+	const char *handler = omf_wrapper_handler(server->fdwid);
 
 	for (int i = 0; i < (int) lengthof(wrappers); i++)
 		if (handler != NULL ? strcmp(handler, wrappers[i].handler) == 0

@@ -70,17 +70,35 @@ ask_permit(OmfRequest *request, int64_t now)
 	return permit;
 }
 
-/* What the answer says of the budget. */
+/* The request is called off, or starts over. */
+static void
+end_permit(OmfRequest *request)
+{
+	if (request->permit == 0)
+		return;
+	omf_budget_end(lock_budget(request->engine), omf_pollset_now());
+	unlock_budget(request->engine);
+	request->permit = 0;
+}
+
+/*
+ * The try is over: take what the answer says of the budget, and end the permit
+ * at one go, or somebody could be granted one in between.
+ */
 static void
 hear_budget(OmfRequest *request)
 {
 	struct timespec calendar;
 	int64_t now = omf_pollset_now();
+	OmfBudget *budget;
 
 	clock_gettime(CLOCK_REALTIME, &calendar);
-	omf_budget_hear(lock_budget(request->engine), request->permit, &request->exchange.reply, now,
+	budget = lock_budget(request->engine);
+	omf_budget_hear(budget, request->permit, &request->exchange.reply, now,
 					(int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
+	omf_budget_end(budget, now);
 	unlock_budget(request->engine);
+	request->permit = 0;
 }
 
 static void
@@ -123,11 +141,7 @@ leave_state(OmfRequest *request)
 		return;
 	TAILQ_REMOVE(list, request, link);
 	if (request->state == REQUEST_FLYING)
-	{
 		engine->nflying--;
-		omf_budget_end(lock_budget(engine), omf_pollset_now());
-		unlock_budget(engine);
-	}
 	else
 		engine->nwaiting--;
 	omf_http_stop(&request->exchange);
@@ -261,7 +275,10 @@ land_requests(OmfEngine *engine)
 	{
 		TAILQ_REMOVE(&landed, request, link);
 		if (is_idle_timeout(request))
+		{
+			end_permit(request);
 			enter_state(request, REQUEST_QUEUED);
+		}
 		else
 			finish_try(request);
 	}
@@ -523,6 +540,7 @@ omf_request_free(OmfRequest *request)
 		TAILQ_REMOVE(request->state == REQUEST_DONE ? &inbox->done : &inbox->pending,
 					 request, inbox_link);
 	leave_state(request);
+	end_permit(request);
 	omf_reply_free(&request->exchange.reply);
 	free_secret(request->body);
 	free(request->url);

@@ -42,7 +42,7 @@ struct OmfRequest
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
 	int stale_retries;    /* that do not */
-	uint64_t permit;      /* of the present or last try */
+	uint64_t permit;      /* of the present try, or 0 */
 	bool uses_reserve;    /* may it use what is left to others? */
 };
 

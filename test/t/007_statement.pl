@@ -35,15 +35,6 @@ for my $cluster (@clusters)
 my $all = join ',', map { "'$_'" } @clusters;
 my $keys = "database_cluster_uuid IN ($all)";
 
-sub rows_ok
-{
-	my ($session, $sql, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $result = $session->run($sql);
-	is($result->{out} . $result->{err}, $expected, $name);
-	return $result;
-}
-
 sub asked { return $simulator->counters->{get_status}; }
 
 # ----- LIMIT -----
@@ -57,16 +48,16 @@ sub try_limit
 	$session->run("SELECT FROM $schema.online_migrations WHERE database_cluster_uuid = '$clusters[0]'");
 	$simulator->reset_counters;
 	$simulator->config(latency_ms => 20);
-	rows_ok($session, "SELECT status FROM $schema.online_migrations WHERE $keys LIMIT 1",
+	$session->rows_ok("SELECT status FROM $schema.online_migrations WHERE $keys LIMIT 1",
 		'running', "LIMIT 1 of 100 keys, $schema");
 	cmp_ok(asked(), '<=', 20, "LIMIT stops asking, $schema");
 	ok(OnlineMigrations::Waiting::in_flight($simulator, 0), "nothing is left in flight, $schema");
 	$simulator->config(latency_ms => 0);
 	$simulator->reset_counters;
-	rows_ok($session, "SELECT status FROM $schema.online_migrations WHERE $keys LIMIT 0", '',
+	$session->rows_ok("SELECT status FROM $schema.online_migrations WHERE $keys LIMIT 0", '',
 		"LIMIT 0, $schema");
 	is(asked(), 0, "LIMIT 0 asks nothing, $schema");
-	rows_ok($session, "SELECT EXISTS (SELECT FROM $schema.online_migrations WHERE $keys)", 't',
+	$session->rows_ok("SELECT EXISTS (SELECT FROM $schema.online_migrations WHERE $keys)", 't',
 		"EXISTS, $schema");
 	cmp_ok(asked(), '<', 100, "EXISTS stops asking, $schema");
 	$session->close;
@@ -82,9 +73,9 @@ sub try_first_row
 	$session->run('BEGIN');
 	$session->run("DECLARE c CURSOR FOR SELECT status FROM $schema.online_migrations
 		WHERE database_cluster_uuid IN ('$clusters[0]', '$clusters[1]', '$clusters[2]')");
-	my $result = rows_ok($session, 'FETCH FROM c', 'running', "a row while another hangs, $schema");
+	my $result = $session->rows_ok('FETCH FROM c', 'running', "a row while another hangs, $schema");
 	cmp_ok($result->{seconds}, '<', 0.9, "it came before the slowest, $schema");
-	rows_ok($session, 'FETCH FROM c', 'running', "and another one, $schema");
+	$session->rows_ok('FETCH FROM c', 'running', "and another one, $schema");
 	$session->run('ROLLBACK');
 	$simulator->delete_faults;
 	$session->run("SELECT FROM $schema.online_migrations WHERE database_cluster_uuid = '$clusters[1]'");
@@ -102,12 +93,12 @@ sub try_idle_cursor
 	my $session = OnlineMigrations::Session->open($node);
 	$session->run('BEGIN');
 	$session->run("DECLARE c CURSOR FOR SELECT status FROM $schema.online_migrations WHERE $keys");
-	rows_ok($session, 'FETCH FROM c', 'running', "a cursor, $schema");
+	$session->rows_ok('FETCH FROM c', 'running', "a cursor, $schema");
 	sleep(1.5);
-	rows_ok($session, 'FETCH FROM c', 'running', "after a rest longer than the timeouts, $schema");
+	$session->rows_ok('FETCH FROM c', 'running', "after a rest longer than the timeouts, $schema");
 	sleep(1.2);
-	rows_ok($session, 'MOVE ALL FROM c; SELECT 1', '1', "after another, to the end, $schema");
-	rows_ok($session, 'FETCH FROM c', '', "no row is missing or left, $schema");
+	$session->rows_ok('MOVE ALL FROM c; SELECT 1', '1', "after another, to the end, $schema");
+	$session->rows_ok('FETCH FROM c', '', "no row is missing or left, $schema");
 	$session->run('COMMIT');
 	$session->close;
 	return;
@@ -124,9 +115,9 @@ sub try_interleaved
 	$session->run("DECLARE d CURSOR FOR SELECT id FROM $schema.online_migrations WHERE $keys");
 	my @c = map { $session->run('FETCH 3 FROM c')->{out} } 1 .. 2;
 	my @d = map { $session->run('FETCH 3 FROM d')->{out} } 1 .. 2;
-	rows_ok($session, $other, '100', "another statement between FETCHes, $schema");
+	$session->rows_ok($other, '100', "another statement between FETCHes, $schema");
 	push @c, $session->run('FETCH ALL FROM c')->{out};
-	rows_ok($session, $other, '100', "another one, $schema");
+	$session->rows_ok($other, '100', "another one, $schema");
 	push @d, $session->run('FETCH ALL FROM d')->{out};
 	my %seen = map { $_ => 1 } map { split /\n/ } @c;
 	is(scalar(keys %seen), 100, "the first cursor has all its rows, $schema");
@@ -152,7 +143,7 @@ sub try_subtransaction
 	$session->run('ROLLBACK TO s');
 	is($session->run('FETCH FROM inside')->{sqlstate}, '34000', "its cursor is gone, $schema");
 	$session->run('ROLLBACK TO s');
-	rows_ok($session, 'SELECT 1', '1', "the transaction goes on, $schema");
+	$session->rows_ok('SELECT 1', '1', "the transaction goes on, $schema");
 	my @rest = split /\n/, $session->run('FETCH ALL FROM outside')->{out};
 	is(scalar(@rest), 99, "the outer cursor has all its rows, $schema");
 	$session->run('COMMIT');
@@ -168,9 +159,9 @@ sub try_holdable
 	$session->run("BEGIN; DECLARE c SCROLL CURSOR WITH HOLD FOR
 		SELECT id FROM $schema.online_migrations WHERE $keys ORDER BY id; COMMIT");
 	$simulator->reset_counters;
-	rows_ok($session, 'FETCH FROM c', 'id-0001', "a holdable cursor after COMMIT, $schema");
-	rows_ok($session, 'FETCH LAST FROM c', 'id-0100', "to its end, $schema");
-	rows_ok($session, 'FETCH PRIOR FROM c', 'id-0099', "and backwards, $schema");
+	$session->rows_ok('FETCH FROM c', 'id-0001', "a holdable cursor after COMMIT, $schema");
+	$session->rows_ok('FETCH LAST FROM c', 'id-0100', "to its end, $schema");
+	$session->rows_ok('FETCH PRIOR FROM c', 'id-0099', "and backwards, $schema");
 	is(asked(), 0, "it asks nothing any more, $schema");
 	$session->run('CLOSE c');
 	$session->close;
@@ -185,14 +176,14 @@ sub try_generic_plan
 	my $session = OnlineMigrations::Session->open($node);
 	$session->run('SET plan_cache_mode = force_generic_plan');
 	$session->run("PREPARE p(uuid) AS SELECT id FROM $schema.online_migrations WHERE database_cluster_uuid = \$1");
-	rows_ok($session, "EXECUTE p('$clusters[4]')", 'id-0005', "a generic plan, $schema");
-	rows_ok($session, "EXECUTE p('$clusters[6]')", 'id-0007', "with another key, $schema");
-	rows_ok($session, 'EXECUTE p(NULL)', '', "with NULL, $schema");
+	$session->rows_ok("EXECUTE p('$clusters[4]')", 'id-0005', "a generic plan, $schema");
+	$session->rows_ok("EXECUTE p('$clusters[6]')", 'id-0007', "with another key, $schema");
+	$session->rows_ok('EXECUTE p(NULL)', '', "with NULL, $schema");
 	$session->run("PREPARE q(uuid[]) AS SELECT count(*) FROM $schema.online_migrations WHERE database_cluster_uuid = ANY (\$1)");
-	rows_ok($session, "EXECUTE q('{$clusters[4],$clusters[5],$clusters[4]}')", '2', "an array, $schema");
+	$session->rows_ok("EXECUTE q('{$clusters[4],$clusters[5],$clusters[4]}')", '2', "an array, $schema");
 	$session->run("ALTER SERVER " . ($schema eq 'h2' ? 'h2' : 'digitalocean')
 		. " OPTIONS (SET request_timeout '2s')");
-	rows_ok($session, "EXECUTE p('$clusters[8]')", 'id-0009', "after ALTER SERVER, $schema");
+	$session->rows_ok("EXECUTE p('$clusters[8]')", 'id-0009', "after ALTER SERVER, $schema");
 	$session->run("ALTER SERVER " . ($schema eq 'h2' ? 'h2' : 'digitalocean')
 		. " OPTIONS (SET request_timeout '1s')");
 	$session->close;
@@ -207,7 +198,7 @@ sub try_parallel
 	$session->run("SET $_") for 'parallel_setup_cost = 0', 'parallel_tuple_cost = 0',
 	  'min_parallel_table_scan_size = 0', 'force_parallel_mode = on', 'debug_parallel_query = on';
 	$simulator->reset_counters;
-	rows_ok($session, "SELECT count(status) FROM $schema.online_migrations WHERE $keys", '100',
+	$session->rows_ok("SELECT count(status) FROM $schema.online_migrations WHERE $keys", '100',
 		"with parallel query wanted, $schema");
 	is(asked(), 100, "each key is asked once, $schema");
 	$session->close;

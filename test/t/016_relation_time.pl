@@ -67,15 +67,6 @@ sub by_key
 
 sub union_of { return join ' UNION ALL ', @_ }
 
-sub rows_ok
-{
-	my ($session, $sql, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $result = $session->run($sql);
-	is($result->{out} . $result->{err}, $expected, $name);
-	return $result;
-}
-
 # So many rows.  A query that passes on all columns leaves nothing between an
 # Append and its scans, which PostgreSQL asks for before it runs them at once.
 sub count_ok
@@ -252,7 +243,7 @@ for my $name (qw(wide wider))
 	my $session = OnlineMigrations::Session->open($node);
 	my ($name, $pages) = ('wider', 8);
 	$simulator->config(list_max_page => 4);
-	rows_ok($session, "SELECT count(*) FROM $name.online_migrations", $CLUSTERS, 'a listing of many pages');
+	$session->rows_ok("SELECT count(*) FROM $name.online_migrations", $CLUSTERS, 'a listing of many pages');
 	my $before = $session->descriptors;
 	for my $limit ('LIMIT 1', 'LIMIT 7', 'LIMIT 7 OFFSET 5', 'LIMIT 100', 'LIMIT 0', 'OFFSET 28')
 	{
@@ -260,7 +251,7 @@ for my $name (qw(wide wider))
 		my $rows = $CLUSTERS - $offset < $wanted ? $CLUSTERS - $offset : $wanted;
 		$simulator->config(latency_ms => 5);
 		$simulator->reset_counters;
-		rows_ok($session, "SELECT count(*), count(DISTINCT k), bool_and(id LIKE 'mig-5-%') FROM
+		$session->rows_ok("SELECT count(*), count(DISTINCT k), bool_and(id LIKE 'mig-5-%') FROM
 			(SELECT database_cluster_uuid AS k, id FROM $name.online_migrations $limit) x",
 			"$rows|$rows|" . ($rows ? 't' : ''), "rows of a listing, $limit");
 		my $counters = $simulator->counters;
@@ -268,7 +259,7 @@ for my $name (qw(wide wider))
 		cmp_ok($counters->{get_status}, '<=', $wanted == 0 ? 0 : $rows + $offset + 2 * 6,
 			"no more statuses than are wanted and in flight, $limit");
 		$simulator->reset_counters;
-		rows_ok($session, "SELECT count(DISTINCT id) FROM (SELECT id FROM $name.clusters $limit) x", $rows,
+		$session->rows_ok("SELECT count(DISTINCT id) FROM (SELECT id FROM $name.clusters $limit) x", $rows,
 			"clusters, $limit");
 		$counters = $simulator->counters;
 		cmp_ok($counters->{list}, '<=', $wanted == 0 ? 0 : $pages, "no page twice for these, $limit");
@@ -280,7 +271,7 @@ for my $name (qw(wide wider))
 		$session->run("SELECT id FROM $name.clusters LIMIT 1");
 	}
 	$simulator->config(latency_ms => 0, list_max_page => 200);
-	rows_ok($session, "SELECT count(*) FROM $name.online_migrations", $CLUSTERS, 'then it is whole again');
+	$session->rows_ok("SELECT count(*) FROM $name.online_migrations", $CLUSTERS, 'then it is whole again');
 	cmp_ok($session->descriptors, '<=', $before, 'no descriptor is left open');
 	ok(OnlineMigrations::Waiting::in_flight($simulator, 0), 'nothing is left in flight');
 	$session->close;
@@ -347,7 +338,7 @@ for my $name (qw(wide wider))
 			is(asked_about($cluster), 1, "$label: asked once, without $off, $name");
 		}
 	}
-	rows_ok($session, $one, 'state-2', "the next statement sees another one, $name");
+	$session->rows_ok($one, 'state-2', "the next statement sees another one, $name");
 	$session->run('RESET ALL');
 
 	# A cursor is one statement, however often and wherever it is read.
@@ -360,16 +351,16 @@ for my $name (qw(wide wider))
 		my $all = join "\n", ('state-1') x $rows;
 		change_at_each_request($cluster);
 		$session->run("BEGIN; DECLARE c SCROLL CURSOR FOR $sql");
-		rows_ok($session, 'FETCH ALL FROM c', $all, "$label: a cursor, $name");
-		rows_ok($session, 'FETCH BACKWARD ALL FROM c', $all, "$label: backwards, $name");
-		rows_ok($session, 'FETCH ABSOLUTE 1 FROM c', 'state-1', "$label: from the start, $name");
-		rows_ok($session, 'FETCH RELATIVE 0 FROM c', 'state-1', "$label: again, $name");
-		rows_ok($session, 'FETCH LAST FROM c', 'state-1', "$label: the last, $name");
-		rows_ok($session, $one, 'state-2', "$label: another statement meanwhile, $name");
-		rows_ok($session, 'MOVE BACKWARD ALL FROM c; FETCH ALL FROM c', $all, "$label: once more, $name");
+		$session->rows_ok('FETCH ALL FROM c', $all, "$label: a cursor, $name");
+		$session->rows_ok('FETCH BACKWARD ALL FROM c', $all, "$label: backwards, $name");
+		$session->rows_ok('FETCH ABSOLUTE 1 FROM c', 'state-1', "$label: from the start, $name");
+		$session->rows_ok('FETCH RELATIVE 0 FROM c', 'state-1', "$label: again, $name");
+		$session->rows_ok('FETCH LAST FROM c', 'state-1', "$label: the last, $name");
+		$session->rows_ok($one, 'state-2', "$label: another statement meanwhile, $name");
+		$session->rows_ok('MOVE BACKWARD ALL FROM c; FETCH ALL FROM c', $all, "$label: once more, $name");
 		$session->run("DECLARE held SCROLL CURSOR WITH HOLD FOR $sql; COMMIT");
-		rows_ok($session, 'FETCH ALL FROM held', join("\n", ('state-3') x $rows), "$label: one that is held, $name");
-		rows_ok($session, 'FETCH BACKWARD 1 FROM held', 'state-3', "$label: backwards, $name");
+		$session->rows_ok('FETCH ALL FROM held', join("\n", ('state-3') x $rows), "$label: one that is held, $name");
+		$session->rows_ok('FETCH BACKWARD 1 FROM held', 'state-3', "$label: backwards, $name");
 		$session->run('CLOSE held');
 		is(asked_about($cluster), 3, "$label: asked once by each, $name");
 	}
@@ -410,7 +401,7 @@ for my $name (qw(wide wider))
 			$session->run("RESET ALL; SET enable_mergejoin = off");
 			$session->run("SET " . ($off eq 'batched_join' ? 'online_migrations_fdw.' : '') . "enable_$off = off") if $off ne 'none';
 			$simulator->clear_log;
-			rows_ok($session, "SELECT count(*) FROM ($sql) x", $rows, "$case->[0], $off off, $name");
+			$session->rows_ok("SELECT count(*) FROM ($sql) x", $rows, "$case->[0], $off off, $name");
 			my (%paths, %kinds);
 			for my $entry ($simulator->log)
 			{
@@ -443,7 +434,7 @@ for my $name (qw(wide wider))
 		[ 'BEGIN; DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT id FROM none.online_migrations; COMMIT; FETCH ALL FROM c; FETCH BACKWARD 1 FROM c; CLOSE c', '' ],
 		[ 'ANALYZE none.online_migrations, none.clusters; SELECT count(*) FROM none.online_migrations', '0' ])
 	{
-		rows_ok($session, $case->[0], $case->[1], "an account without clusters: $case->[0]");
+		$session->rows_ok($case->[0], $case->[1], "an account without clusters: $case->[0]");
 	}
 	$session->close;
 }

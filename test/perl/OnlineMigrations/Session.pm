@@ -18,6 +18,7 @@ use warnings;
 
 use IPC::Run;
 use OnlineMigrations::TestNode;
+use Test::More ();
 use Time::HiRes qw(sleep time);
 
 # Longer than anything that a test does.
@@ -125,6 +126,16 @@ sub kill
 	$self->{psql}->finish;
 	delete $self->{psql};
 	return;
+}
+
+# One assertion: what the statement prints, errors included.
+sub rows_ok
+{
+	my ($self, $sql, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $self->run($sql);
+	Test::More::is($result->{out} . $result->{err}, $expected, $name);
+	return $result;
 }
 
 # The backend's open file descriptors.
