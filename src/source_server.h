@@ -3,10 +3,10 @@
  * source_server.h
  *	  The source of a migration, from a foreign server of another wrapper.
  *
- * May call: PostgreSQL's catalogs, arguments.c, source.c.  Must never: connect to the
- * source, use a mapping that pg_user_mappings would not show to the role,
- * drop an option silently that says where or how to connect, or show the
- * value of an option.
+ * May call: PostgreSQL's catalogs, arguments.c, source.c.  Must never: connect
+ * to the source, use a mapping that pg_user_mappings would not show to the
+ * role, drop an option silently that says where or how to connect, or show
+ * the value of an option.
  *
  *-------------------------------------------------------------------------
  */
