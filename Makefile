@@ -13,7 +13,7 @@ MODULE_big = $(EXTENSION)
 DATA = $(wildcard $(EXTENSION)--*.sql)
 PGFILEDESC = "online_migrations_fdw - DigitalOcean online migrations in SQL"
 
-SOURCES = $(wildcard src/*.c)
+SOURCES = $(wildcard src/*.c src/*/*.c)
 OBJS = $(SOURCES:.c=.o)
 
 PG_CONFIG ?= pg_config
@@ -23,7 +23,7 @@ PKG_CONFIG ?= pkg-config
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition \
 	-Wundef -Wcast-qual -Wwrite-strings -Wformat=2 -Wmissing-prototypes \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
-PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
 	-DOMF_VERSION='"$(EXTVERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags libcurl json-c)
 
@@ -31,7 +31,7 @@ PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
 PG_CFLAGS = $(WARNINGS) -MMD -MP $(OMF_CFLAGS)
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
 
-EXTRA_CLEAN = src/*.d
+EXTRA_CLEAN = src/*.d src/*/*.d
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -54,7 +54,8 @@ dev:
 	test/quickstart
 
 format:
-	clang-format -i src/*.c src/*.h test/unit/*.c
+	clang-format -i $(SOURCES) $(wildcard src/*.h src/*/*.h) test/unit/*.c
 
 lint:
-	clang-format --dry-run -Werror src/*.c src/*.h
+	clang-format --dry-run -Werror $(SOURCES) $(wildcard src/*.h src/*/*.h)
+	test/lint/layers

@@ -7,7 +7,7 @@
  *
  * Top to bottom, calls and includes going down only:
  *
- *	plan.c  scan.c  async.c  explain.c
+ *	scan_path.c  scan.c  async.c  explain.c
  *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
  *	lifecycle.c  wait.c  rate_limits.c				the SQL functions
  *	wait_state.c									what a poll means to a wait
@@ -17,7 +17,7 @@
  *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
  *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call
  *	api.c  resource.c								what calls and answers mean
- *	transfer.c  request.c  retry.c  budget.c		queue, concurrency, retries, rate limit
+ *	engine.c  request.c  retry.c  budget.c		queue, concurrency, retries, rate limit
  *	http.c  reply.c  sockets.c  pollset.c			exchanges over libcurl
  *	json.c  endpoint.c								formats
  *
@@ -30,15 +30,15 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
-#include "analyze.h"
-#include "async.h"
-#include "batch_join.h"
-#include "explain.h"
-#include "gate.h"
-#include "import.h"
-#include "plan.h"
-#include "scan.h"
-#include "session.h"
+#include "exec/analyze.h"
+#include "exec/async.h"
+#include "plan/batch_join.h"
+#include "exec/explain.h"
+#include "session/gate.h"
+#include "plan/import.h"
+#include "plan/scan_path.h"
+#include "exec/scan.h"
+#include "session/session.h"
 
 PG_MODULE_MAGIC;
 

@@ -86,6 +86,18 @@ run_unit_tests()
 	done
 }
 
+# What holds for the sources as text.
+run_lint()
+{
+	local check
+	for check in "$WORK"/tree/test/lint/*; do
+		if wanted "lint/$(basename "$check")"; then
+			heading "lint"
+			tap_suite "lint/$(basename "$check")" "$check" || true
+		fi
+	done
+}
+
 # The simulator's own smoke test: TAP when it prints any, else one test.
 run_simulator_check()
 {
@@ -244,6 +256,7 @@ run_suites()
 	unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 	as_user touch "$WORK/counts"
 	prepare_cron
+	run_lint
 	run_unit_tests
 	run_simulator_check
 	run_regress

@@ -6,7 +6,7 @@
  *-------------------------------------------------------------------------
  */
 #include "fixture.h"
-#include "pollset.h"
+#include "client/pollset.h"
 #include "tap.h"
 
 #include <fcntl.h>

@@ -13,7 +13,7 @@
 #define OMF_FIXTURE_H
 
 #include "server.h"
-#include "transfer.h"
+#include "client/engine.h"
 
 #define FINISHED_MAX 64
 #define BODY_MAX 1000 /* cap of the bodies of answers */

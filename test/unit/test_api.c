@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * test_api.c
- *	  Unit tests of src/api.c: resources, paths, masking, what answers mean.
+ *	  Unit tests of src/client/api.c: resources, paths, masking, what answers mean.
  *
  * Requests are a struct of this file's own, so that any reply can be given
  * to them without a server.
  *
  *-------------------------------------------------------------------------
  */
-#include "api.h"
+#include "client/api.h"
 #include "tap.h"
 
 #include <stdio.h>

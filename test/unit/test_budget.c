@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_budget.c
- *	  Unit tests of src/budget.c: how many requests a token may still send.
+ *	  Unit tests of src/client/budget.c: how many requests a token may still send.
  *
  * The second half plays the API's sliding window against the budget, with a
  * clock of its own: nobody runs into a 429, and next to nothing of what the
@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "budget.h"
+#include "client/budget.h"
 #include "tap.h"
 
 #include <string.h>

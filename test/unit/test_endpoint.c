@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * test_endpoint.c
- *	  Unit tests of src/endpoint.c: which server addresses are accepted.
+ *	  Unit tests of src/client/endpoint.c: which server addresses are accepted.
  *
  *-------------------------------------------------------------------------
  */
-#include "endpoint.h"
+#include "client/endpoint.h"
 #include "tap.h"
 
 #include <stdio.h>

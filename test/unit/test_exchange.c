@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_exchange.c
- *	  Unit tests of src/http.c: what is on the wire, driven by the engine.
+ *	  Unit tests of src/client/http.c: what is on the wire, driven by the engine.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * test_json.c
- *	  Unit tests of src/json.c: from bytes to wanted members.
+ *	  Unit tests of src/client/json.c: from bytes to wanted members.
  *
  * Every document is decoded from a block of just its size and a NUL, so that
  * valgrind and the sanitizers see a byte that is read beyond it.
  *
  *-------------------------------------------------------------------------
  */
-#include "json.h"
+#include "client/json.h"
 #include "tap.h"
 
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * test_pollset.c
- *	  Unit tests of src/pollset.c: sockets and a timer behind one descriptor.
+ *	  Unit tests of src/client/pollset.c: sockets and a timer behind one descriptor.
  *
  *-------------------------------------------------------------------------
  */
-#include "pollset.h"
+#include "client/pollset.h"
 #include "tap.h"
 
 #include <fcntl.h>

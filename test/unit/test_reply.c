@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * test_reply.c
- *	  Unit tests of src/reply.c: headers and bodies, piece by piece.
+ *	  Unit tests of src/client/reply.c: headers and bodies, piece by piece.
  *
  *-------------------------------------------------------------------------
  */
-#include "reply.h"
+#include "client/reply.h"
 #include "tap.h"
 
 #include <stdio.h>

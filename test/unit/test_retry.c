@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_retry.c
- *	  Unit tests of src/retry.c: what is tried again, and when.
+ *	  Unit tests of src/client/retry.c: what is tried again, and when.
  *
  * The policy stands here a second time, as a table: a start is sent again
  * only where it surely was not carried out, reading and stopping wherever
@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "retry.h"
+#include "client/retry.h"
 #include "tap.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_wait_state.c
- *	  Unit tests of src/wait_state.c: what each poll means to a wait.
+ *	  Unit tests of src/functions/wait_state.c: what each poll means to a wait.
  *
  * Each test is a script: polls at times that are made up, and what is to come
  * of each.  So the limits of minutes are tried in no time.
@@ -9,7 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "tap.h"
-#include "wait_state.h"
+#include "functions/wait_state.h"
 
 #include <string.h>
 

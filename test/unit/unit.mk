@@ -11,7 +11,7 @@ UNIT_BIN = $(UNIT_DIR)/bin
 
 # Every test, and the modules of src/ and test/unit/ that go into it.
 UNIT_TESTS = test_json test_reply test_retry test_endpoint test_api \
-	test_pollset test_budget test_transfer test_exchange test_wait_state
+	test_pollset test_budget test_engine test_exchange test_wait_state
 UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
 
 modules_test_json = json
@@ -21,10 +21,10 @@ modules_test_budget = budget reply
 modules_test_endpoint = endpoint
 modules_test_api = api resource json reply retry
 modules_test_pollset = pollset
-modules_test_transfer = transfer request budget http sockets pollset reply retry
-helpers_test_transfer = fixture server
-modules_test_exchange = $(modules_test_transfer)
-helpers_test_exchange = $(helpers_test_transfer)
+modules_test_engine = engine budget http sockets pollset reply retry
+helpers_test_engine = fixture server
+modules_test_exchange = $(modules_test_engine)
+helpers_test_exchange = $(helpers_test_engine)
 modules_test_wait_state = wait_state resource
 
 UNIT_CFLAGS = -std=gnu99 -D_GNU_SOURCE -DOMF_VERSION='"test"' -O1 -g \
@@ -67,7 +67,11 @@ unit-clean:
 clean: unit-clean
 
 # Objects of their own: those of the extension are built against PostgreSQL.
-$(UNIT_BIN)/src_%.o: src/%.c
+$(UNIT_BIN)/src_%.o: src/client/%.c
+	@mkdir -p $(UNIT_BIN)
+	$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_BIN)/src_%.o: src/functions/%.c
 	@mkdir -p $(UNIT_BIN)
 	$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -1,0 +1,524 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.c
+ *	  The vocabulary of DigitalOcean's managed databases API.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/api.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "client/retry.h"
+
+#define lengthof_array(array) ((int) (sizeof(array) / sizeof((array)[0])))
+
+/* ----- masking ----- */
+
+/*
+ * Does `text` begin with `secret`, each character of which may also stand as
+ * %XX?  The number of characters that it takes, or 0.  A percent sign may be
+ * one of the secret's own, or begin a %25 if `encoded`.
+ */
+static size_t
+match_secret(const char *text, const char *secret, bool encoded)
+{
+	const char *start = text;
+
+	for (; *secret != '\0'; secret++)
+	{
+		char code[4];
+		bool matches;
+
+		snprintf(code, sizeof(code), "%%%02X", (unsigned char) *secret);
+		matches = strncasecmp(text, code, 3) == 0;
+		if (*text == *secret && !(encoded && matches))
+			text++;
+		else if (matches)
+			text += 3;
+		else
+			return 0;
+	}
+	return (size_t) (text - start);
+}
+
+/*
+ * The same for the secret as a JSON string has it, where any character may
+ * stand as \\u00XX, and these have a backslash before them.
+ */
+static size_t
+match_escaped(const char *text, const char *secret)
+{
+	const char *start = text;
+
+	for (; *secret != '\0'; secret++)
+	{
+		char code[8];
+
+		snprintf(code, sizeof(code), "\\u%04x", (unsigned char) *secret);
+		if (strncasecmp(text, code, 6) == 0)
+			text += 6;
+		else if (*text == '\\' && text[1] == *secret && strchr("\"\\/", *secret) != NULL)
+			text += 2;
+		else if (*text == *secret && *secret != '\\')
+			text++;
+		else
+			return 0;
+	}
+	return (size_t) (text - start);
+}
+
+/* Mark in `covered` what of `text` belongs to the secret. */
+static void
+cover_secret(const char *text, const char *secret, char *covered)
+{
+	if (secret == NULL || *secret == '\0')
+		return;
+	for (size_t i = 0; text[i] != '\0'; i++)
+	{
+		memset(covered + i, 1, match_secret(text + i, secret, false));
+		memset(covered + i, 1, match_secret(text + i, secret, true));
+		memset(covered + i, 1, match_escaped(text + i, secret));
+	}
+}
+
+/* A fixed number of asterisks, where there is room, for what is covered. */
+static void
+blot_out(char *text, const char *covered)
+{
+	char *target = text;
+
+	for (size_t i = 0; text[i] != '\0';)
+	{
+		size_t run = 0;
+
+		while (covered[i + run])
+			run++;
+		for (size_t star = 0; star < run && star < 3; star++)
+			*target++ = '*';
+		if (run == 0)
+			*target++ = text[i++];
+		i += run;
+	}
+	*target = '\0';
+}
+
+/* Mask all secrets at once, so that none hides a part of another one. */
+static void
+mask_all(char *text, const OmfSecrets *secrets)
+{
+	char *covered = calloc(strlen(text) + 1, 1);
+
+	if (covered == NULL)
+	{
+		text[0] = '\0';
+		return;
+	}
+	for (int i = 0; i < secrets->ntexts; i++)
+		cover_secret(text, secrets->texts[i], covered);
+	blot_out(text, covered);
+	free(covered);
+}
+
+void
+omf_api_mask(char *text, const char *secret)
+{
+	const OmfSecrets one = {&secret, 1};
+
+	mask_all(text, &one);
+}
+
+/*
+ * Copy text of the API's into a message: masked first, so that clipping can't
+ * leave a part of a secret, then clipped between characters and freed of
+ * control characters.
+ */
+static void
+copy_text(char *target, size_t size, const char *text, const OmfSecrets *secrets)
+{
+	char *masked = strdup(text);
+	size_t length;
+
+	target[0] = '\0';
+	if (masked == NULL)
+		return;
+	mask_all(masked, secrets);
+	length = strlen(masked);
+	if (length >= size)
+	{
+		length = size - 1;
+		while (length > 0 && ((unsigned char) masked[length] & 0xC0) == 0x80)
+			length--;
+	}
+	memcpy(target, masked, length);
+	target[length] = '\0';
+	for (char *next = target; *next != '\0'; next++)
+		if ((unsigned char) *next < 0x20 || *next == 0x7F)
+			*next = ' ';
+	free(masked);
+}
+
+/* ----- answers ----- */
+
+/* Statuses with a meaning of their own; for the others see http_error_kind. */
+static const struct
+{
+	int http_status;
+	OmfErrorKind kind;
+} status_kinds[] = {
+	{400, OMF_ERROR_INVALID},
+	{401, OMF_ERROR_UNAUTHORIZED},
+	{403, OMF_ERROR_FORBIDDEN},
+	{404, OMF_ERROR_NOT_FOUND},
+	{409, OMF_ERROR_CONFLICT},
+	{412, OMF_ERROR_CONFLICT},
+	{422, OMF_ERROR_INVALID},
+	{429, OMF_ERROR_RATE_LIMIT},
+};
+
+static OmfErrorKind
+http_error_kind(int http_status)
+{
+	for (int i = 0; i < lengthof_array(status_kinds); i++)
+		if (status_kinds[i].http_status == http_status)
+			return status_kinds[i].kind;
+	return http_status >= 500 ? OMF_ERROR_SERVER : OMF_ERROR_HTTP;
+}
+
+static OmfErrorKind
+error_kind(OmfMethod method, const OmfReply *reply)
+{
+	switch (reply->outcome)
+	{
+		case OMF_ANSWERED:
+			return http_error_kind(reply->http_status);
+		case OMF_UNREACHABLE:
+			return OMF_ERROR_UNREACHABLE;
+		case OMF_REFUSED:
+			return OMF_ERROR_LOST;
+		case OMF_LOST:
+		case OMF_TIMED_OUT:
+			return method == OMF_PUT ? OMF_ERROR_UNKNOWN : OMF_ERROR_LOST;
+		case OMF_TOO_LARGE:
+			return OMF_ERROR_TOO_LARGE;
+		case OMF_HELD_BACK:
+			return OMF_ERROR_RATE_LIMIT;
+		case OMF_NO_MEMORY:
+			break;
+	}
+	return OMF_ERROR_NO_MEMORY;
+}
+
+/* Seconds until the rate limit lets more through, or -1 if nobody said. */
+static int64_t
+limit_resets_in(const OmfReply *reply)
+{
+	int64_t now = (int64_t) time(NULL);
+
+	if (reply->outcome == OMF_HELD_BACK)
+		return reply->retry_after;
+	if (reply->outcome != OMF_ANSWERED || reply->http_status != 429)
+		return -1;
+	if (reply->retry_after >= 0)
+		return reply->retry_after;
+	if (reply->ratelimit_reset >= 0)
+		return reply->ratelimit_reset > now ? reply->ratelimit_reset - now : 0;
+	return -1;
+}
+
+/* The API's own words; an answer of a proxy in between has none. */
+static void
+read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secrets)
+{
+	static const OmfJsonMember members[] = {
+		{"id", OMF_JSON_STRING}, {"message", OMF_JSON_STRING}, {"request_id", OMF_JSON_STRING}};
+	char reason[OMF_JSON_REASON_SIZE];
+	OmfRecord *record;
+
+	if (reply->content_encoded || reply->body_length == 0 ||
+		omf_json_decode(reply->body, reply->body_length, members,
+						lengthof_array(members), &record, reason) != OMF_JSON_OK)
+		return;
+	if (record->values[0] != NULL)
+		copy_text(error->api_id, sizeof(error->api_id), record->values[0], secrets);
+	if (record->values[1] != NULL)
+		copy_text(error->message, sizeof(error->message), record->values[1], secrets);
+	if (record->values[2] != NULL)
+		copy_text(error->request_id, sizeof(error->request_id), record->values[2], secrets);
+	free(record);
+}
+
+bool
+omf_api_concerns_all(const OmfError *error)
+{
+	switch (error->kind)
+	{
+		case OMF_ERROR_UNAUTHORIZED:
+		case OMF_ERROR_FORBIDDEN:
+		case OMF_ERROR_RATE_LIMIT:
+		case OMF_ERROR_UNREACHABLE:
+		case OMF_ERROR_NO_MEMORY:
+			return true;
+		default:
+			return false;
+	}
+}
+
+OmfError *
+omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
+			  const OmfSecrets *secrets)
+{
+	const OmfReply *reply = omf_request_reply(request);
+	OmfError *error = calloc(1, sizeof(OmfError));
+
+	if (error == NULL)
+		return NULL;
+	error->kind = kind;
+	error->method = omf_request_method(request);
+	snprintf(error->path, sizeof(error->path), "%s", omf_request_path(request));
+	error->http_status = reply->http_status;
+	error->maybe_done = error->method == OMF_PUT &&
+						(omf_retry_maybe_done(reply) || reply->http_status / 100 == 2);
+	error->passing = omf_retry_could_help(reply);
+	error->tries = reply->tries;
+	error->sent_at = reply->sent_at;
+	error->resets_in = limit_resets_in(reply);
+	copy_text(error->words, sizeof(error->words), words, secrets);
+	copy_text(error->request_id, sizeof(error->request_id), reply->request_id, secrets);
+	if (reply->outcome == OMF_ANSWERED && reply->http_status >= 400)
+		read_error_body(error, reply, secrets);
+	return error;
+}
+
+/* The error that a document which makes no sense amounts to. */
+static OmfErrorKind
+json_error_kind(OmfJsonStatus status)
+{
+	switch (status)
+	{
+		case OMF_JSON_TOO_DEEP:
+			return OMF_ERROR_TOO_LARGE;
+		case OMF_JSON_NO_MEMORY:
+			return OMF_ERROR_NO_MEMORY;
+		default:
+			return OMF_ERROR_REPLY;
+	}
+}
+
+/* Parse the body of a 200; NULL and *kind and reason set on failure. */
+static OmfJson *
+parse_body(const OmfReply *reply, const char *text, size_t length, OmfErrorKind *kind,
+		   char reason[OMF_JSON_REASON_SIZE])
+{
+	OmfJsonStatus status;
+	OmfJson *document;
+
+	if (reply->content_encoded)
+	{
+		*kind = OMF_ERROR_REPLY;
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The answer has a Content-Encoding, which was not asked for.");
+		return NULL;
+	}
+	document = omf_json_parse(text, length, &status, reason);
+	*kind = json_error_kind(status);
+	return document;
+}
+
+/* The members of the resource's fields. */
+static void
+field_members(const OmfResource *resource, OmfJsonMember members[OMF_JSON_MAX_MEMBERS])
+{
+	for (int i = 0; i < resource->nfields; i++)
+		members[i] = resource->fields[i].member;
+}
+
+/* Decode the body of a 200; NULL and *kind and reason set on failure. */
+static OmfRecord *
+read_record(const OmfResource *resource, const OmfReply *reply,
+			OmfErrorKind *kind, char reason[OMF_JSON_REASON_SIZE])
+{
+	/* an empty body on a finished migration: nothing is known about it */
+	bool nothing = reply->body_length == 0 && resource->item[0] == '\0';
+	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
+	OmfRecord *record = NULL;
+	OmfJson *document;
+
+	document = parse_body(reply, nothing ? "{}" : omf_reply_body(reply),
+						  nothing ? 2 : reply->body_length, kind, reason);
+	if (document == NULL)
+		return NULL;
+	field_members(resource, members);
+	*kind = json_error_kind(omf_json_record(document, resource->item, members,
+											resource->nfields, &record, reason));
+	omf_json_free(document);
+	return record;
+}
+
+OmfResult
+omf_api_result(const OmfResource *resource, const OmfRequest *request,
+			   const OmfSecrets *secrets, OmfRecord **record, OmfError **error)
+{
+	const OmfReply *reply = omf_request_reply(request);
+	OmfMethod method = omf_request_method(request);
+	int success = method == OMF_DELETE ? 204 : 200;
+	char reason[OMF_JSON_REASON_SIZE];
+	OmfErrorKind kind = OMF_ERROR_REPLY;
+
+	*record = NULL;
+	*error = NULL;
+	if (reply->outcome != OMF_ANSWERED || reply->http_status != success)
+	{
+		kind = error_kind(method, reply);
+		*error = omf_api_error(request, kind, reply->words, secrets);
+		return kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND : OMF_RESULT_ERROR;
+	}
+	if (method == OMF_DELETE)
+		return OMF_RESULT_RECORD;
+	*record = read_record(resource, reply, &kind, reason);
+	if (*record != NULL)
+		return OMF_RESULT_RECORD;
+	*error = omf_api_error(request, kind, reason, secrets);
+	return OMF_RESULT_ERROR;
+}
+
+/* ----- pages of the listing ----- */
+
+/* The number of the page that a link names, or -1 if it names none. */
+static int64_t
+page_of_link(const char *link)
+{
+	const char *query = strchr(link, '?');
+
+	while (query != NULL)
+	{
+		if (strncmp(query + 1, "page=", 5) == 0)
+			return strtoll(query + 6, NULL, 10);
+		query = strchr(query + 1, '&');
+	}
+	return -1;
+}
+
+/* Is the link to the same scheme, host and port as the base URL? */
+static bool
+is_same_host(const char *link, const char *base_url)
+{
+	const char *authority = strstr(base_url, "://") + 3;
+	size_t length = (size_t) (authority - base_url) + strcspn(authority, "/");
+
+	return strncasecmp(link, base_url, length) == 0 &&
+		   (link[length] == '/' || link[length] == '?' || link[length] == '\0');
+}
+
+/* Take what the page says of the listing as a whole. */
+static OmfJsonStatus
+read_links(OmfPage *page, const OmfJson *document, const char *base_url, char *reason)
+{
+	static const OmfJsonMember members[] = {
+		{"meta.total", OMF_JSON_INTEGER},
+		{"links.pages.next", OMF_JSON_ID},
+		{"links.pages.last", OMF_JSON_ID}};
+	OmfRecord *record;
+	OmfJsonStatus status = omf_json_record(document, "", members, lengthof_array(members),
+										   &record, reason);
+
+	if (status != OMF_JSON_OK)
+		return status;
+	page->total = record->values[0] != NULL ? strtoll(record->values[0], NULL, 10) : -1;
+	page->next = record->values[1] != NULL ? page_of_link(record->values[1]) : -1;
+	page->last = record->values[2] != NULL ? page_of_link(record->values[2]) : -1;
+	page->has_links = omf_json_has(document, "links");
+	for (int i = 1; i <= 2; i++)
+		if (record->values[i] != NULL && !is_same_host(record->values[i], base_url))
+			page->other_host = true;
+	free(record);
+	return OMF_JSON_OK;
+}
+
+/* Take the clusters of the page, each of which must have a UUID. */
+static OmfJsonStatus
+read_clusters(OmfPage *page, const OmfJson *document, char *reason)
+{
+	const OmfResource *resource = omf_api_resource("clusters");
+	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
+	int length = omf_json_length(document, "databases");
+	unsigned char uuid[OMF_UUID_SIZE];
+
+	if (length < 0)
+	{
+		snprintf(reason, OMF_JSON_REASON_SIZE, "The answer has no array \"databases\".");
+		return OMF_JSON_MISFIT;
+	}
+	page->records = calloc((size_t) length + 1, sizeof(OmfRecord *));
+	if (page->records == NULL)
+		return OMF_JSON_NO_MEMORY;
+	field_members(resource, members);
+	for (int i = 0; i < length; i++)
+	{
+		OmfRecord *record;
+		OmfJsonStatus status = omf_json_element(document, "databases", i, members,
+												resource->nfields, &record, reason);
+
+		if (status != OMF_JSON_OK)
+			return status;
+		page->records[page->nrecords++] = record;
+		if (record->values[OMF_CLUSTER_ID] == NULL ||
+			!omf_api_parse_uuid(record->values[OMF_CLUSTER_ID], uuid))
+		{
+			snprintf(reason, OMF_JSON_REASON_SIZE, "Cluster %d of the page has no UUID for an id.", i + 1);
+			return OMF_JSON_MISFIT;
+		}
+	}
+	return OMF_JSON_OK;
+}
+
+OmfPage *
+omf_api_page(OmfRequest *request, const char *base_url, const OmfSecrets *secrets,
+			 OmfError **error)
+{
+	const OmfReply *reply = omf_request_reply(request);
+	char reason[OMF_JSON_REASON_SIZE] = "";
+	OmfErrorKind kind = OMF_ERROR_NO_MEMORY;
+	OmfJsonStatus status;
+	OmfJson *document;
+	OmfPage *page;
+
+	*error = NULL;
+	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
+	{
+		*error = omf_api_error(request, error_kind(OMF_GET, reply), reply->words, secrets);
+		return NULL;
+	}
+	page = calloc(1, sizeof(OmfPage));
+	document = page != NULL ? parse_body(reply, omf_reply_body(reply), reply->body_length, &kind, reason) : NULL;
+	omf_request_wipe_reply(request);
+	if (document != NULL)
+	{
+		status = read_links(page, document, base_url, reason);
+		if (status == OMF_JSON_OK)
+			status = read_clusters(page, document, reason);
+		omf_json_free(document);
+		if (status == OMF_JSON_OK)
+			return page;
+		kind = json_error_kind(status);
+	}
+	*error = omf_api_error(request, kind, reason, secrets);
+	omf_api_page_free(page);
+	return NULL;
+}
+
+void
+omf_api_page_free(OmfPage *page)
+{
+	if (page == NULL)
+		return;
+	for (int i = 0; i < page->nrecords; i++)
+		free(page->records[i]);
+	free(page->records);
+	free(page);
+}

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *	  The vocabulary of DigitalOcean's managed databases API.
+ *
+ * What the answers to its calls mean; the calls themselves are in resource.h.  https://docs.digitalocean.com/reference/api/
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_API_H
+#define OMF_API_H
+
+#include "client/resource.h"
+#include "client/engine.h"
+
+/* Cap of the body of an answer about one cluster, in bytes. */
+#define OMF_BODY_MAX (1024 * 1024)
+
+/* Cap of the body of one page of a listing, in bytes. */
+#define OMF_PAGE_BODY_MAX (16 * 1024 * 1024)
+
+/* What went wrong, in the terms in which users are told. */
+typedef enum OmfErrorKind
+{
+	OMF_ERROR_UNAUTHORIZED, /* 401 */
+	OMF_ERROR_FORBIDDEN,    /* 403 */
+	OMF_ERROR_NOT_FOUND,    /* 404 */
+	OMF_ERROR_CONFLICT,     /* 409, 412 */
+	OMF_ERROR_INVALID,      /* 400, 422 */
+	OMF_ERROR_RATE_LIMIT,   /* 429 */
+	OMF_ERROR_HTTP,         /* any other status that was not expected */
+	OMF_ERROR_SERVER,       /* 5xx */
+	OMF_ERROR_UNREACHABLE,  /* no connection */
+	OMF_ERROR_LOST,         /* connection lost, or no answer in time */
+	OMF_ERROR_UNKNOWN,      /* a start of which nobody knows the outcome */
+	OMF_ERROR_REPLY,        /* an answer that makes no sense */
+	OMF_ERROR_TOO_LARGE,    /* an answer over a cap */
+	OMF_ERROR_NO_MEMORY
+} OmfErrorKind;
+
+#define OMF_API_ID_SIZE 64
+#define OMF_API_MESSAGE_SIZE 512
+
+/*
+ * A failed call: one malloc'd block, released by free().  Its strings are
+ * UTF-8 (clipped between characters), without control characters, and with
+ * the secrets masked.
+ */
+typedef struct OmfError
+{
+	OmfErrorKind kind;
+	OmfMethod method;                     /* of the request */
+	char path[OMF_PAGE_PATH_SIZE];        /* of the request */
+	int http_status;                      /* or 0: not answered */
+	char api_id[OMF_API_ID_SIZE];         /* the API's "id", or empty */
+	char message[OMF_API_MESSAGE_SIZE];   /* the API's "message", or empty */
+	char request_id[OMF_REQUEST_ID_SIZE]; /* for DigitalOcean's support, or empty */
+	char words[OMF_WORDS_SIZE];           /* libcurl's or json.c's, or empty */
+	bool maybe_done;                      /* a start that may have been carried out */
+	bool passing;                         /* the same call could do better later */
+	int tries;                            /* how often it was sent */
+	int64_t resets_in;                    /* seconds until the limit allows more, or -1 */
+	int64_t sent_at;                      /* epoch seconds of the last sending, or 0 */
+} OmfError;
+
+/* Texts that no message may show; NULL entries are skipped. */
+typedef struct OmfSecrets
+{
+	const char *const *texts;
+	int ntexts;
+} OmfSecrets;
+
+typedef enum OmfResult
+{
+	OMF_RESULT_RECORD,    /* a resource, or for DELETE: done */
+	OMF_RESULT_NOT_FOUND, /* 404 */
+	OMF_RESULT_ERROR
+} OmfResult;
+
+/*
+ * What a finished request came to.  For OMF_RESULT_RECORD of a GET or PUT,
+ * *record holds a value for every field of the resource (the key's is NULL)
+ * and is free()d by the caller; so is *error, which is set for
+ * OMF_RESULT_NOT_FOUND and OMF_RESULT_ERROR (and may be NULL when even that
+ * could not be had for lack of memory).
+ */
+extern OmfResult omf_api_result(const OmfResource *resource,
+								const OmfRequest *request,
+								const OmfSecrets *secrets,
+								OmfRecord **record, OmfError **error);
+
+/* Does the failure concern all that is asked with that token, not one cluster? */
+extern bool omf_api_concerns_all(const OmfError *error);
+
+/* An error of our own about a finished request; NULL when out of memory. */
+extern OmfError *omf_api_error(const OmfRequest *request, OmfErrorKind kind,
+							   const char *words, const OmfSecrets *secrets);
+
+/* One page of the listing of clusters. */
+typedef struct OmfPage
+{
+	OmfRecord **records; /* of the resource clusters */
+	int nrecords;
+	int64_t total;   /* meta.total: clusters in all, or -1: not said */
+	int64_t next;    /* the page that links.pages.next names, or -1: none */
+	int64_t last;    /* likewise links.pages.last */
+	bool has_links;  /* there are links, be it to no other page */
+	bool other_host; /* one of the links is to another host */
+} OmfPage;
+
+/*
+ * What a finished request for a page came to: NULL and *error set (or NULL
+ * for lack of memory) on failure.  Freed by omf_api_page_free().  A password
+ * of a cluster is wiped before this returns.
+ */
+extern OmfPage *omf_api_page(OmfRequest *request, const char *base_url,
+							 const OmfSecrets *secrets, OmfError **error);
+
+extern void omf_api_page_free(OmfPage *page);
+
+/* Replace what `secret` is, in clear or percent-encoded, by asterisks. */
+extern void omf_api_mask(char *text, const char *secret);
+
+#endif /* OMF_API_H */

@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * budget.h
+ *	  How many requests a token may still send, as far as is known.
+ *
+ * The API counts the requests of a token in a sliding window.  Each of its
+ * answers says how many are left (ratelimit-remaining), and when the oldest
+ * one leaves the window, which allows one more (ratelimit-reset); a 429 says
+ * how long to send nothing (retry-after).
+ * https://docs.digitalocean.com/reference/api/reference/rate-limits/
+ *
+ * Every request takes a permit before it is sent, which ends when it is over.
+ * What is left is the least that an answer has said since the oldest request
+ * last left the window, less the permits that have not ended: answers come in
+ * any order, and nobody knows which requests they have counted.  A process
+ * that dies does not end its permits, so where nothing else stands in the way,
+ * they are forgotten after a while.
+ *
+ * Used up, a budget waits for the time of the reset and then lets a single
+ * request through, a probe, whose answer tells how many may follow.
+ *
+ * Times are milliseconds of one monotonic clock, the same for all processes.
+ * An OmfBudget holds no pointer and may lie in shared memory; whoever shares
+ * it locks it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_BUDGET_H
+#define OMF_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/reply.h"
+
+/* Nothing is held back longer than this: the API's longest window. */
+#define OMF_HOLD_MAX_MS (60 * 60 * INT64_C(1000))
+
+/* After so long without its answer, a probe is taken for lost. */
+#define OMF_PROBE_PATIENCE_MS 1000
+
+/* After so long without an answer to anybody, permits out are taken for lost. */
+#define OMF_PERMIT_PATIENCE_MS 2000
+
+/* How often to look whether an answer to somebody else has come. */
+#define OMF_BUDGET_POLL_MS 50
+
+/* All zeroes: nothing is known, and everything may be sent. */
+typedef struct OmfBudget
+{
+	bool known;          /* have limit and remaining been heard of? */
+	int64_t limit;       /* requests in a window, as last heard, or -1 */
+	int64_t remaining;   /* left then */
+	int64_t resets_at;   /* when the oldest request leaves the window, or 0 */
+	int64_t reset;       /* the same in epoch seconds, as last heard */
+	int64_t observed_at; /* when that was heard, or 0: never */
+	int64_t held_until;  /* a 429 allows nothing before, or 0 */
+	int64_t probed_at;   /* when the last probe was let through */
+	int64_t changed_at;  /* when a permit was last granted or ended */
+	uint64_t issued;     /* number of the last permit */
+	uint64_t ended;      /* how many permits have ended */
+	uint64_t deaf_to;    /* answers up to that permit tell no news */
+	uint64_t latest;     /* the latest permit whose answer was listened to */
+	uint64_t probe;      /* permit of the probe that is out, or 0 */
+} OmfBudget;
+
+/* What is to be done with a request. */
+typedef struct OmfPermit
+{
+	bool granted;       /* may it be sent now? */
+	uint64_t number;    /* of the permit, if so */
+	int64_t ask_at;     /* else: when to ask again */
+	int64_t allowed_at; /* and when it may be, at the earliest; INT64_MAX: never */
+} OmfPermit;
+
+/*
+ * Ask for a permit.  `reserve` requests of the budget are left to others, 0
+ * for none.
+ */
+extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve);
+
+/*
+ * Learn from the answer to the request of that permit.  `epoch_ms` is what
+ * the calendar shows at `now`.
+ */
+extern void omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
+							int64_t now, int64_t epoch_ms);
+
+/* A granted permit's request is over, or was called off. */
+extern void omf_budget_end(OmfBudget *budget, int64_t now);
+
+/* A 429: nothing is to be sent for so many milliseconds. */
+extern void omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms);
+
+/* How many requests are left, as far as is known; 0 or more. */
+extern int64_t omf_budget_left(const OmfBudget *budget);
+
+#endif /* OMF_BUDGET_H */

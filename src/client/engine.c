@@ -1,0 +1,715 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine.c
+ *	  Requests: queued, sent a few at a time, tried again, handed over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/engine.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/pollset.h"
+#include "client/retry.h"
+
+/*
+ * libcurl's clock runs on while we drive, ours only while we wait: a connect
+ * timeout that came after less than this share of it waited is no true one.
+ */
+#define IDLE_TIMEOUT_SHARE 0.9
+
+typedef enum RequestState
+{
+	REQUEST_QUEUED,  /* may start at once */
+	REQUEST_DELAYED, /* waits for not_before */
+	REQUEST_FLYING,  /* http.c has it */
+	REQUEST_LANDED,  /* its try is over; what next is being decided */
+	REQUEST_DONE     /* in its inbox */
+} RequestState;
+
+struct OmfRequest
+{
+	TAILQ_ENTRY(OmfRequest)
+	link; /* in the engine's list of its state */
+	TAILQ_ENTRY(OmfRequest)
+	inbox_link;           /* in the inbox's pending or done */
+	OmfEngine *engine;    /* that it was submitted to */
+	OmfInbox *inbox;      /* that it arrives in; NULL once taken */
+	void *owner;          /* the submitter's */
+	RequestState state;   /* which of the engine's lists it is in */
+	char *url;            /* base_url and path */
+	const char *path;     /* the path in it */
+	char *body;           /* of the request, or NULL */
+	OmfExchange exchange; /* the present or last try */
+	int64_t started;      /* the waited clock at the try's start */
+	int64_t deadline;     /* when request_timeout ends, once sent */
+	int64_t not_before;   /* while delayed, on the monotonic clock */
+	int retries;          /* that count against max_retries */
+	int stale_retries;    /* that do not */
+	uint64_t permit;      /* of the present try, or 0 */
+	bool uses_reserve;    /* may it use what is left to others? */
+};
+
+struct OmfEngine
+{
+	OmfEngineConfig config;   /* the strings are our own copies */
+	OmfHttp *http;            /* the connections */
+	OmfRequestList queued;    /* REQUEST_QUEUED, oldest first */
+	OmfRequestList delayed;   /* REQUEST_DELAYED */
+	OmfRequestList flying;    /* REQUEST_FLYING */
+	int nflying;              /* length of flying */
+	int nwaiting;             /* length of queued and delayed together */
+	OmfBudget budget;         /* of the token, unless there is a gate to a shared one */
+	int64_t ask_at;           /* when the queue is to ask for permits again */
+	int64_t waited;           /* the waited clock: milliseconds spent waiting */
+	int64_t wait_started;     /* of the present wait, or -1 */
+	int64_t next_deadline;    /* no request's deadline is before this */
+	unsigned short jitter[3]; /* state of erand48() */
+};
+
+static OmfRequest *
+request_of(OmfExchange *exchange)
+{
+	return (OmfRequest *) (void *) ((char *) exchange - offsetof(OmfRequest, exchange));
+}
+
+/* malloc'd copy that is wiped before it is freed */
+static void
+free_secret(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+/* ----- the token's budget ----- */
+
+static OmfBudget *
+lock_budget(OmfEngine *engine)
+{
+	const OmfGate *gate = &engine->config.gate;
+
+	return gate->lock != NULL ? gate->lock(gate->arg) : &engine->budget;
+}
+
+static void
+unlock_budget(OmfEngine *engine)
+{
+	const OmfGate *gate = &engine->config.gate;
+
+	if (gate->unlock != NULL)
+		gate->unlock(gate->arg);
+}
+
+static OmfPermit
+ask_permit(OmfRequest *request, int64_t now)
+{
+	OmfEngine *engine = request->engine;
+	OmfPermit permit = omf_budget_ask(lock_budget(engine), now,
+									  request->uses_reserve ? 0 : engine->config.reserve);
+
+	unlock_budget(engine);
+	return permit;
+}
+
+/* The request is called off, or starts over. */
+static void
+end_permit(OmfRequest *request)
+{
+	if (request->permit == 0)
+		return;
+	omf_budget_end(lock_budget(request->engine), omf_pollset_now());
+	unlock_budget(request->engine);
+	request->permit = 0;
+}
+
+/*
+ * The try is over: take what the answer says of the budget, and end the permit
+ * at one go, or somebody could be granted one in between.
+ */
+static void
+hear_budget(OmfRequest *request)
+{
+	struct timespec calendar;
+	int64_t now = omf_pollset_now();
+	OmfBudget *budget;
+
+	clock_gettime(CLOCK_REALTIME, &calendar);
+	budget = lock_budget(request->engine);
+	omf_budget_hear(budget, request->permit, &request->exchange.reply, now,
+					(int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
+	omf_budget_end(budget, now);
+	unlock_budget(request->engine);
+	request->permit = 0;
+}
+
+static void
+hold_budget(OmfEngine *engine, int64_t pause_ms)
+{
+	int64_t now = omf_pollset_now();
+
+	omf_budget_hold(lock_budget(engine), now, pause_ms);
+	unlock_budget(engine);
+}
+
+/* ----- the way of a request: queued or delayed, flying, done ----- */
+
+static OmfRequestList *
+state_list(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+
+	switch (request->state)
+	{
+		case REQUEST_QUEUED:
+			return &engine->queued;
+		case REQUEST_DELAYED:
+			return &engine->delayed;
+		case REQUEST_FLYING:
+			return &engine->flying;
+		default:
+			return NULL;
+	}
+}
+
+/* Take the request out of the list that it is in, and call its try off. */
+static void
+leave_state(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+	OmfRequestList *list = state_list(request);
+
+	if (list == NULL)
+		return;
+	TAILQ_REMOVE(list, request, link);
+	if (request->state == REQUEST_FLYING)
+		engine->nflying--;
+	else
+		engine->nwaiting--;
+	omf_http_stop(&request->exchange);
+}
+
+static void
+enter_state(OmfRequest *request, RequestState state)
+{
+	OmfRequestList *list;
+
+	request->state = state;
+	if (state == REQUEST_DONE)
+	{
+		TAILQ_REMOVE(&request->inbox->pending, request, inbox_link);
+		TAILQ_INSERT_TAIL(&request->inbox->done, request, inbox_link);
+		return;
+	}
+	list = state_list(request);
+	TAILQ_INSERT_TAIL(list, request, link);
+	if (state == REQUEST_FLYING)
+		request->engine->nflying++;
+	else
+		request->engine->nwaiting++;
+}
+
+/*
+ * The try is over with what reply.outcome says: try again, or hand it over.
+ */
+static void
+finish_try(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+	OmfReply *reply = &request->exchange.reply;
+	OmfRetryQuestion question;
+	OmfRetryAnswer answer;
+
+	leave_state(request);
+	reply->tries++;
+	hear_budget(request);
+
+	question.method = request->exchange.method;
+	question.reply = reply;
+	question.stale = request->exchange.stale;
+	question.retries = request->retries;
+	question.stale_retries = request->stale_retries;
+	question.max_retries = engine->config.max_retries;
+	question.max_wait_ms = engine->config.max_retry_wait_ms;
+	question.now = (int64_t) time(NULL);
+	question.random = erand48(engine->jitter);
+	answer = omf_retry_decide(&question);
+
+	if (answer.hold_ms >= 0)
+		hold_budget(engine, answer.hold_ms);
+	if (!answer.again)
+	{
+		enter_state(request, REQUEST_DONE);
+		return;
+	}
+	if (answer.counts)
+		request->retries++;
+	else
+		request->stale_retries++;
+	if (omf_retry_maybe_done(reply))
+		reply->earlier_unknown = true;
+	request->not_before = omf_pollset_now() + answer.delay_ms;
+	enter_state(request, answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
+}
+
+static void
+on_sending(OmfExchange *exchange)
+{
+	OmfRequest *request = request_of(exchange);
+	OmfEngine *engine = request->engine;
+
+	request->deadline = engine->waited + engine->config.request_timeout_ms;
+	if (request->deadline < engine->next_deadline)
+		engine->next_deadline = request->deadline;
+}
+
+static void
+start_try(OmfRequest *request)
+{
+	OmfEngine *engine = request->engine;
+
+	leave_state(request);
+	enter_state(request, REQUEST_FLYING);
+	request->started = engine->waited;
+	request->deadline = INT64_MAX;
+	if (!omf_http_start(engine->http, &request->exchange))
+	{
+		request->exchange.reply.outcome = OMF_NO_MEMORY;
+		finish_try(request);
+	}
+}
+
+/* ----- driving ----- */
+
+/*
+ * libcurl's connect timeout also runs while nobody drives us, as when a cursor
+ * rests between two FETCHes; then it says nothing, and the request starts over.
+ */
+static bool
+is_idle_timeout(const OmfRequest *request)
+{
+	const OmfEngine *engine = request->engine;
+
+	return request->exchange.timed_out &&
+		   request->exchange.reply.outcome == OMF_UNREACHABLE &&
+		   engine->waited - request->started < engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
+}
+
+/*
+ * Take all finished exchanges from libcurl first, and only then start
+ * retries: a request added in between upsets its queue of messages.
+ */
+static void
+land_requests(OmfEngine *engine)
+{
+	OmfRequestList landed = TAILQ_HEAD_INITIALIZER(landed);
+	OmfExchange *exchange;
+	OmfRequest *request;
+
+	while ((exchange = omf_http_next_finished(engine->http)) != NULL)
+	{
+		request = request_of(exchange);
+		leave_state(request);
+		request->state = REQUEST_LANDED;
+		TAILQ_INSERT_TAIL(&landed, request, link);
+	}
+	while ((request = TAILQ_FIRST(&landed)) != NULL)
+	{
+		TAILQ_REMOVE(&landed, request, link);
+		if (is_idle_timeout(request))
+		{
+			end_permit(request);
+			enter_state(request, REQUEST_QUEUED);
+		}
+		else
+			finish_try(request);
+	}
+}
+
+/* Give up on requests that were sent longer than request_timeout ago. */
+static void
+expire_requests(OmfEngine *engine)
+{
+	OmfRequest *request = TAILQ_FIRST(&engine->flying);
+
+	if (engine->waited < engine->next_deadline)
+		return;
+	engine->next_deadline = INT64_MAX;
+	while (request != NULL)
+	{
+		OmfRequest *next = TAILQ_NEXT(request, link);
+
+		if (engine->waited >= request->deadline)
+		{
+			request->exchange.reply.outcome = OMF_TIMED_OUT;
+			snprintf(request->exchange.reply.words, OMF_WORDS_SIZE,
+					 "No complete answer within %d ms.",
+					 engine->config.request_timeout_ms);
+			finish_try(request);
+		}
+		else if (request->deadline < engine->next_deadline)
+			engine->next_deadline = request->deadline;
+		request = next;
+	}
+}
+
+/* Queue the requests whose time to be tried again has come. */
+static void
+queue_delayed(OmfEngine *engine, int64_t now)
+{
+	OmfRequest *next;
+
+	for (OmfRequest *request = TAILQ_FIRST(&engine->delayed); request != NULL; request = next)
+	{
+		next = TAILQ_NEXT(request, link);
+		if (request->not_before <= now)
+		{
+			leave_state(request);
+			enter_state(request, REQUEST_QUEUED);
+		}
+	}
+}
+
+/* The rate limit allows the request too late: it fails without being sent. */
+static void
+hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
+{
+	OmfReply *reply = &request->exchange.reply;
+
+	leave_state(request);
+	reply->outcome = OMF_HELD_BACK;
+	reply->http_status = 0;
+	reply->retry_after = allowed_at == INT64_MAX ? -1 : (allowed_at - now + 999) / 1000;
+	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
+			 allowed_at == INT64_MAX
+				 ? "The server option \"rate_limit_reserve\" leaves nothing of the API's rate limit."
+				 : "The API's rate limit is used up.");
+	enter_state(request, REQUEST_DONE);
+}
+
+/* Send queued requests as far as max_concurrency and the rate limit allow. */
+static bool
+start_requests(OmfEngine *engine)
+{
+	int64_t now = omf_pollset_now();
+	bool started = false;
+	bool refused = false;
+	OmfRequest *next;
+
+	queue_delayed(engine, now);
+	engine->ask_at = INT64_MAX;
+	for (OmfRequest *request = TAILQ_FIRST(&engine->queued);
+		 request != NULL && engine->nflying < engine->config.http.max_concurrency;
+		 request = next)
+	{
+		OmfPermit permit;
+
+		next = TAILQ_NEXT(request, link);
+		if (refused && !request->uses_reserve)
+			continue;
+		permit = ask_permit(request, now);
+		if (permit.granted)
+		{
+			request->permit = permit.number;
+			start_try(request);
+			started = true;
+		}
+		else if (permit.allowed_at - now > engine->config.max_retry_wait_ms)
+			hold_back(request, permit.allowed_at, now);
+		else
+		{
+			refused = true;
+			if (permit.ask_at < engine->ask_at)
+				engine->ask_at = permit.ask_at;
+		}
+	}
+	return started;
+}
+
+void
+omf_engine_end_wait(OmfEngine *engine)
+{
+	if (engine->wait_started >= 0)
+		engine->waited += omf_pollset_now() - engine->wait_started;
+	engine->wait_started = -1;
+}
+
+void
+omf_engine_drive(OmfEngine *engine)
+{
+	sigset_t all;
+	sigset_t before;
+
+	/* libcurl's resolver thread must not take over PostgreSQL's signals */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+
+	omf_engine_end_wait(engine);
+
+	omf_http_collect(engine->http);
+	do
+	{
+		omf_http_run_timer(engine->http);
+		land_requests(engine);
+		expire_requests(engine);
+	} while (start_requests(engine));
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+int64_t
+omf_engine_prepare_wait(OmfEngine *engine, bool arm)
+{
+	int64_t now = omf_pollset_now();
+	int64_t timer = omf_http_timer(engine->http);
+	int64_t wake = timer >= 0 ? timer : INT64_MAX;
+	int64_t timeout;
+	const OmfRequest *request;
+
+	TAILQ_FOREACH(request, &engine->delayed, link)
+	if (request->not_before < wake)
+		wake = request->not_before;
+	if (engine->next_deadline != INT64_MAX &&
+		now + (engine->next_deadline - engine->waited) < wake)
+		wake = now + (engine->next_deadline - engine->waited);
+	if (!TAILQ_EMPTY(&engine->queued) && engine->nflying < engine->config.http.max_concurrency &&
+		engine->ask_at < wake)
+		wake = engine->ask_at;
+
+	if (wake == INT64_MAX)
+		timeout = -1;
+	else
+		timeout = wake > now ? wake - now : 0;
+	if (arm)
+		omf_http_arm(engine->http, timeout);
+	engine->wait_started = now;
+	return timeout;
+}
+
+OmfEngineWait
+omf_engine_waits_for(const OmfEngine *engine)
+{
+	if (engine->nflying > 0 || engine->nwaiting == 0)
+		return OMF_WAITS_HTTP;
+	return TAILQ_EMPTY(&engine->queued) ? OMF_WAITS_RETRY : OMF_WAITS_RATE_LIMIT;
+}
+
+int
+omf_engine_fd(const OmfEngine *engine)
+{
+	return omf_http_fd(engine->http);
+}
+
+int
+omf_engine_concurrency(const OmfEngine *engine)
+{
+	return engine->config.http.max_concurrency;
+}
+
+int
+omf_engine_room(const OmfEngine *engine)
+{
+	int room = engine->config.http.max_concurrency - engine->nflying - engine->nwaiting;
+
+	return room > 0 ? room : 0;
+}
+
+const char *
+omf_engine_base_url(const OmfEngine *engine)
+{
+	return engine->config.http.base_url;
+}
+
+const char *
+omf_engine_token(const OmfEngine *engine)
+{
+	return engine->config.http.token;
+}
+
+/* ----- requests ----- */
+
+OmfRequest *
+omf_engine_submit(OmfEngine *engine, OmfInbox *inbox, OmfMethod method,
+				  const char *path, const char *body, size_t body_max,
+				  void *owner)
+{
+	size_t base_length = strlen(engine->config.http.base_url);
+	OmfRequest *request = calloc(1, sizeof(OmfRequest));
+
+	if (request == NULL)
+		return NULL;
+	request->url = malloc(base_length + strlen(path) + 1);
+	request->body = body != NULL ? strdup(body) : NULL;
+	if (request->url == NULL || (body != NULL && request->body == NULL))
+	{
+		free_secret(request->body);
+		free(request->url);
+		free(request);
+		return NULL;
+	}
+	memcpy(request->url, engine->config.http.base_url, base_length);
+	strcpy(request->url + base_length, path);
+	request->path = request->url + base_length;
+	request->engine = engine;
+	request->inbox = inbox;
+	request->owner = owner;
+	request->exchange.method = method;
+	request->exchange.url = request->url;
+	request->exchange.body = request->body;
+	request->exchange.reply.body_max = body_max;
+	request->exchange.on_sending = on_sending;
+	TAILQ_INSERT_TAIL(&inbox->pending, request, inbox_link);
+	enter_state(request, REQUEST_QUEUED);
+	engine->ask_at = 0;
+	return request;
+}
+
+void
+omf_request_use_reserve(OmfRequest *request)
+{
+	request->uses_reserve = true;
+}
+
+void
+omf_request_free(OmfRequest *request)
+{
+	OmfInbox *inbox;
+
+	if (request == NULL)
+		return;
+	inbox = request->inbox;
+	if (inbox != NULL)
+		TAILQ_REMOVE(request->state == REQUEST_DONE ? &inbox->done : &inbox->pending,
+					 request, inbox_link);
+	leave_state(request);
+	end_permit(request);
+	omf_reply_free(&request->exchange.reply);
+	free_secret(request->body);
+	free(request->url);
+	free(request);
+}
+
+void *
+omf_request_owner(const OmfRequest *request)
+{
+	return request->owner;
+}
+
+OmfMethod
+omf_request_method(const OmfRequest *request)
+{
+	return request->exchange.method;
+}
+
+const char *
+omf_request_path(const OmfRequest *request)
+{
+	return request->path;
+}
+
+const OmfReply *
+omf_request_reply(const OmfRequest *request)
+{
+	return &request->exchange.reply;
+}
+
+void
+omf_request_wipe_reply(OmfRequest *request)
+{
+	omf_reply_wipe(&request->exchange.reply);
+}
+
+void
+omf_inbox_init(OmfInbox *inbox)
+{
+	TAILQ_INIT(&inbox->pending);
+	TAILQ_INIT(&inbox->done);
+}
+
+OmfRequest *
+omf_inbox_take(OmfInbox *inbox)
+{
+	OmfRequest *request = TAILQ_FIRST(&inbox->done);
+
+	if (request != NULL)
+	{
+		TAILQ_REMOVE(&inbox->done, request, inbox_link);
+		request->inbox = NULL;
+	}
+	return request;
+}
+
+void
+omf_inbox_clear(OmfInbox *inbox)
+{
+	OmfRequest *request;
+
+	while ((request = TAILQ_FIRST(&inbox->pending)) != NULL ||
+		   (request = TAILQ_FIRST(&inbox->done)) != NULL)
+		omf_request_free(request);
+}
+
+/* ----- engines ----- */
+
+/* Make the strings of the configuration our own; false when out of memory. */
+static bool
+copy_config(OmfEngine *engine, const OmfEngineConfig *config)
+{
+	OmfHttpConfig *http = &engine->config.http;
+
+	engine->config = *config;
+	http->base_url = strdup(config->http.base_url);
+	http->token = strdup(config->http.token);
+	http->user_agent = strdup(config->http.user_agent);
+	if (config->http.ca_file != NULL)
+		http->ca_file = strdup(config->http.ca_file);
+	return http->base_url != NULL && http->token != NULL &&
+		   http->user_agent != NULL &&
+		   (config->http.ca_file == NULL || http->ca_file != NULL);
+}
+
+OmfEngine *
+omf_engine_create(const OmfEngineConfig *config, const char **reason)
+{
+	OmfEngine *engine = calloc(1, sizeof(OmfEngine));
+	int64_t seed = omf_pollset_now();
+
+	*reason = "Out of memory.";
+	if (engine == NULL)
+		return NULL;
+	TAILQ_INIT(&engine->queued);
+	TAILQ_INIT(&engine->delayed);
+	TAILQ_INIT(&engine->flying);
+	engine->wait_started = -1;
+	engine->next_deadline = INT64_MAX;
+	engine->jitter[0] = (unsigned short) getpid();
+	engine->jitter[1] = (unsigned short) seed;
+	engine->jitter[2] = (unsigned short) (seed >> 16);
+	if (copy_config(engine, config))
+		engine->http = omf_http_create(&engine->config.http, reason);
+	if (engine->http != NULL)
+		return engine;
+	omf_engine_destroy(engine);
+	return NULL;
+}
+
+void
+omf_engine_destroy(OmfEngine *engine)
+{
+	OmfHttpConfig *http;
+
+	if (engine == NULL)
+		return;
+	http = &engine->config.http;
+	omf_http_destroy(engine->http);
+	free((char *) (uintptr_t) http->base_url);
+	free((char *) (uintptr_t) http->user_agent);
+	free((char *) (uintptr_t) http->ca_file);
+	free_secret((char *) (uintptr_t) http->token);
+	free(engine);
+}

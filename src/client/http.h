@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.h
+ *	  HTTP exchanges over libcurl's multi interface.
+ *
+ * An OmfHttp holds the connections to one endpoint.  An exchange is one
+ * request sent once, and its reply.  What is sent when, and what is sent
+ * again, is decided above (engine.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_HTTP_H
+#define OMF_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/reply.h"
+
+typedef struct OmfHttp OmfHttp;
+typedef struct OmfExchange OmfExchange;
+
+struct OmfExchange
+{
+	/* to be set before omf_http_start() */
+	OmfMethod method; /* GET, PUT or DELETE */
+	const char *url;  /* whole */
+	const char *body; /* application/json in UTF-8, or NULL */
+
+	/* called, from within libcurl, when the request is about to be sent */
+	void (*on_sending)(OmfExchange *exchange);
+
+	/* what came back; reply.body_max is to be set before, too */
+	OmfReply reply; /* the owner calls omf_reply_free() */
+	bool stale;     /* it broke on a connection from an earlier request */
+	bool timed_out; /* libcurl's connect timeout ended it */
+
+	/* http.c's own */
+	OmfHttp *http; /* while in flight */
+	void *handle;  /* libcurl's CURL, while in flight */
+	int sendings;  /* how often libcurl sent it */
+	bool refused;  /* libcurl has said that its stream was refused */
+};
+
+typedef struct OmfHttpConfig
+{
+	const char *base_url;     /* scheme, host, port and path prefix */
+	const char *ca_file;      /* PEM file, or NULL for libcurl's own */
+	const char *token;        /* bearer token; wiped when done with */
+	const char *user_agent;   /* of the User-Agent header */
+	int connect_timeout_ms;   /* for name look-up, TCP and TLS together */
+	int max_concurrency;      /* exchanges in flight at once */
+	bool (*acquire_fd)(void); /* may one more descriptor be opened? */
+	void (*release_fd)(void); /* one was closed */
+} OmfHttpConfig;
+
+/*
+ * `config` must outlive the result.  NULL when a descriptor or memory can't
+ * be had, or libcurl lacks what is asked of it, with *reason set to a
+ * constant sentence.
+ */
+extern OmfHttp *omf_http_create(const OmfHttpConfig *config, const char **reason);
+
+/* Close all connections.  No exchange may be in flight. */
+extern void omf_http_destroy(OmfHttp *http);
+
+/* To be called once, before anything else. */
+extern void omf_http_init(void);
+
+/* The descriptor that is readable while there is something to do. */
+extern int omf_http_fd(const OmfHttp *http);
+
+/* When omf_http_run() is to be called in any case, or -1 for never. */
+extern int64_t omf_http_timer(const OmfHttp *http);
+
+/* Make omf_http_fd() readable in `ms` milliseconds; -1: never by time. */
+extern void omf_http_arm(OmfHttp *http, int64_t ms);
+
+/* Begin an exchange; false when out of memory. */
+extern bool omf_http_start(OmfHttp *http, OmfExchange *exchange);
+
+/* Call an exchange off; harmless when it is not in flight. */
+extern void omf_http_stop(OmfExchange *exchange);
+
+/* Look at ready sockets, without waiting. */
+extern void omf_http_collect(OmfHttp *http);
+
+/* Run libcurl's timer if it is due. */
+extern void omf_http_run_timer(OmfHttp *http);
+
+/* The next exchange that ended, not in flight any more, or NULL. */
+extern OmfExchange *omf_http_next_finished(OmfHttp *http);
+
+#endif /* OMF_HTTP_H */

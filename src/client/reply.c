@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * reply.c
+ *	  What came back for a request: status, headers of interest, body.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Header lines longer than this are none of those that are of interest. */
+#define LINE_MAX_LENGTH 255
+
+const char *
+omf_method_name(OmfMethod method)
+{
+	static const char *const names[] = {"GET", "PUT", "DELETE"};
+
+	return names[method];
+}
+
+/* Forget the headers of an interim (1xx) answer or of an earlier try. */
+static void
+reset_headers(OmfReply *reply)
+{
+	reply->headers_ended = false;
+	reply->content_encoded = false;
+	reply->date_text[0] = '\0';
+	reply->date = -1;
+	reply->retry_after_text[0] = '\0';
+	reply->retry_after = -1;
+	reply->ratelimit_limit = -1;
+	reply->ratelimit_remaining = -1;
+	reply->ratelimit_reset = -1;
+	reply->request_id[0] = '\0';
+}
+
+void
+omf_reply_reset(OmfReply *reply)
+{
+	reset_headers(reply);
+	reply->outcome = OMF_ANSWERED;
+	reply->http_status = 0;
+	reply->header_bytes = 0;
+	reply->body_length = 0;
+	if (reply->body != NULL)
+		reply->body[0] = '\0';
+	reply->words[0] = '\0';
+}
+
+const char *
+omf_reply_body(const OmfReply *reply)
+{
+	return reply->body != NULL ? reply->body : "";
+}
+
+void
+omf_reply_wipe(OmfReply *reply)
+{
+	if (reply->body != NULL)
+		explicit_bzero(reply->body, reply->body_room);
+	reply->body_length = 0;
+}
+
+void
+omf_reply_free(OmfReply *reply)
+{
+	omf_reply_wipe(reply);
+	free(reply->body);
+	reply->body = NULL;
+	reply->body_length = 0;
+	reply->body_room = 0;
+}
+
+/* A non-negative decimal number, or -1. */
+static int64_t
+parse_number(const char *value)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(value, &end, 10);
+	return errno == 0 && end != value && *end == '\0' && number >= 0 ? number : -1;
+}
+
+/* Only what looks like an identifier: it will stand in a message. */
+static void
+note_request_id(OmfReply *reply, const char *value)
+{
+	size_t length = strspn(value, "0123456789abcdefghijklmnopqrstuvwxyz"
+								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:");
+
+	if (length < OMF_REQUEST_ID_SIZE && value[length] == '\0')
+		memcpy(reply->request_id, value, length + 1);
+}
+
+static void
+note_header(OmfReply *reply, const char *name, const char *value)
+{
+	if (strcasecmp(name, "ratelimit-limit") == 0)
+		reply->ratelimit_limit = parse_number(value);
+	else if (strcasecmp(name, "ratelimit-remaining") == 0)
+		reply->ratelimit_remaining = parse_number(value);
+	else if (strcasecmp(name, "ratelimit-reset") == 0)
+		reply->ratelimit_reset = parse_number(value);
+	else if (strcasecmp(name, "content-encoding") == 0)
+		reply->content_encoded = strcasecmp(value, "identity") != 0;
+	else if (strcasecmp(name, "x-request-id") == 0)
+		note_request_id(reply, value);
+	else if (strcasecmp(name, "retry-after") == 0)
+	{
+		reply->retry_after = parse_number(value);
+		if (strlen(value) < sizeof(reply->retry_after_text))
+			strcpy(reply->retry_after_text, value);
+	}
+	else if (strcasecmp(name, "date") == 0 && strlen(value) < sizeof(reply->date_text))
+		strcpy(reply->date_text, value);
+}
+
+bool
+omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
+{
+	char copy[LINE_MAX_LENGTH + 1];
+	char *value;
+
+	reply->header_bytes += length;
+	if (reply->header_bytes > OMF_HEADERS_MAX)
+	{
+		reply->outcome = OMF_TOO_LARGE;
+		return false;
+	}
+	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		reset_headers(reply);
+
+	while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
+		length--;
+	reply->headers_ended |= length == 0;
+	if (length > LINE_MAX_LENGTH || memchr(line, '\0', length) != NULL)
+		return true;
+	memcpy(copy, line, length);
+	copy[length] = '\0';
+	value = strchr(copy, ':');
+	if (value != NULL)
+	{
+		*value++ = '\0';
+		value += strspn(value, " \t");
+		note_header(reply, copy, value);
+	}
+	return true;
+}
+
+bool
+omf_reply_add_body(OmfReply *reply, const char *data, size_t length)
+{
+	if (length > reply->body_max - reply->body_length)
+	{
+		reply->outcome = OMF_TOO_LARGE;
+		return false;
+	}
+	if (reply->body_length + length >= reply->body_room)
+	{
+		size_t room = (reply->body_length + length + 1) * 2;
+		char *body = malloc(room);
+
+		/* not realloc(), which leaves a copy behind */
+		if (body == NULL)
+		{
+			reply->outcome = OMF_NO_MEMORY;
+			return false;
+		}
+		if (reply->body != NULL)
+			memcpy(body, reply->body, reply->body_length);
+		if (reply->body != NULL)
+			explicit_bzero(reply->body, reply->body_length);
+		free(reply->body);
+		reply->body = body;
+		reply->body_room = room;
+	}
+	memcpy(reply->body + reply->body_length, data, length);
+	reply->body_length += length;
+	reply->body[reply->body_length] = '\0';
+	return true;
+}

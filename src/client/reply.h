@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * reply.h
+ *	  A request's method, and what came back for it.
+ *
+ * Filled from libcurl's callbacks, piece by piece.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_REPLY_H
+#define OMF_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum OmfMethod
+{
+	OMF_GET,
+	OMF_PUT,
+	OMF_DELETE
+} OmfMethod;
+
+/* The name of a method, as HTTP writes it. */
+extern const char *omf_method_name(OmfMethod method);
+
+/* How a request ended. */
+typedef enum OmfOutcome
+{
+	OMF_ANSWERED,    /* there is an HTTP status and a whole body */
+	OMF_UNREACHABLE, /* name look-up, connection or TLS failed: never sent */
+	OMF_REFUSED,     /* the server said that it did not look at it */
+	OMF_LOST,        /* the connection broke after the request was sent */
+	OMF_TIMED_OUT,   /* sent, and not answered within request_timeout */
+	OMF_TOO_LARGE,   /* the answer is over one of the caps */
+	OMF_HELD_BACK,   /* never sent: the rate limit allows none for too long */
+	OMF_NO_MEMORY    /* libcurl or we ran out of memory */
+} OmfOutcome;
+
+#define OMF_WORDS_SIZE 256     /* libcurl's CURL_ERROR_SIZE */
+#define OMF_REQUEST_ID_SIZE 72 /* a UUID and room for longer ones */
+#define OMF_HTTP_DATE_SIZE 40  /* the longest, in an obsolete form: 33 */
+
+/*
+ * Cap of all header lines of one answer, interim answers included, in bytes.
+ * The API sends less than 2 kB.
+ */
+#define OMF_HEADERS_MAX (64 * 1024)
+
+/* -1 stands for a number that was not sent. */
+typedef struct OmfReply
+{
+	OmfOutcome outcome;                        /* how it ended */
+	int http_status;                           /* when answered */
+	char *body;                                /* malloc'd, NUL-terminated, or NULL */
+	size_t body_length;                        /* in bytes */
+	size_t body_room;                          /* bytes allocated */
+	size_t body_max;                           /* cap, in bytes */
+	size_t header_bytes;                       /* of all header lines */
+	bool headers_ended;                        /* the empty line after them was seen */
+	bool content_encoded;                      /* has a Content-Encoding, never asked for */
+	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
+	int64_t date;                              /* the same in epoch seconds */
+	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
+	int64_t retry_after;                       /* the same in seconds from then */
+	int64_t ratelimit_limit;                   /* requests per window */
+	int64_t ratelimit_remaining;               /* requests left in it */
+	int64_t ratelimit_reset;                   /* epoch seconds */
+	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
+	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
+	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
+	int tries;                                 /* how often it was sent */
+	bool earlier_unknown;                      /* an earlier try may have been carried out */
+} OmfReply;
+
+/* Forget all but body_max and what is said of earlier tries. */
+extern void omf_reply_reset(OmfReply *reply);
+
+/*
+ * Take one header line, or the status line that begins an answer.  False with
+ * outcome set when the headers are over OMF_HEADERS_MAX.
+ */
+extern bool omf_reply_add_header(OmfReply *reply, const char *line, size_t length);
+
+/* Take a piece of the body.  False with outcome set when over the cap. */
+extern bool omf_reply_add_body(OmfReply *reply, const char *data, size_t length);
+
+/* The body, never NULL. */
+extern const char *omf_reply_body(const OmfReply *reply);
+
+/* Overwrite the body: that of a listing holds passwords. */
+extern void omf_reply_wipe(OmfReply *reply);
+
+/* Free what the reply holds. */
+extern void omf_reply_free(OmfReply *reply);
+
+#endif /* OMF_REPLY_H */

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.c
+ *	  Whether a request is tried again, and when.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/retry.h"
+
+/* Statuses that say "later", and nothing about the request itself. */
+static bool
+is_passing_status(int http_status)
+{
+	switch (http_status)
+	{
+		case 429: /* Too Many Requests */
+		case 500: /* Internal Server Error */
+		case 502: /* Bad Gateway */
+		case 503: /* Service Unavailable */
+		case 504: /* Gateway Timeout */
+			return true;
+		default:
+			return false;
+	}
+}
+
+bool
+omf_retry_maybe_done(const OmfReply *reply)
+{
+	switch (reply->outcome)
+	{
+		case OMF_UNREACHABLE:
+		case OMF_REFUSED:
+		case OMF_HELD_BACK:
+			return false;
+		case OMF_ANSWERED:
+			return reply->http_status >= 500;
+		default:
+			return true;
+	}
+}
+
+bool
+omf_retry_could_help(const OmfReply *reply)
+{
+	switch (reply->outcome)
+	{
+		case OMF_ANSWERED:
+			return is_passing_status(reply->http_status);
+		case OMF_UNREACHABLE:
+		case OMF_REFUSED:
+		case OMF_LOST:
+		case OMF_TIMED_OUT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* A server may say anything: what fits no number is for ever. */
+static int64_t
+milliseconds(int64_t seconds)
+{
+	return seconds <= INT64_MAX / 1000 ? seconds * 1000 : INT64_MAX;
+}
+
+/*
+ * The pause that the server asked for in milliseconds, or -1 if none.  An
+ * exhausted hourly limit may come without Retry-After; ratelimit-reset then
+ * says when the next request is allowed.
+ */
+static int64_t
+asked_pause(const OmfReply *reply, int64_t now)
+{
+	if (reply->outcome != OMF_ANSWERED)
+		return -1;
+	if (reply->retry_after >= 0)
+		return milliseconds(reply->retry_after);
+	if (reply->http_status == 429 && reply->ratelimit_reset >= 0)
+		return reply->ratelimit_reset > now ? milliseconds(reply->ratelimit_reset - now) : 0;
+	return -1;
+}
+
+/* "Full jitter": anything from nothing to the exponential bound. */
+static int64_t
+backoff(const OmfRetryQuestion *question)
+{
+	int64_t bound = OMF_BACKOFF_FIRST_MS;
+
+	for (int i = 0; i < question->retries && bound < OMF_BACKOFF_LAST_MS; i++)
+		bound *= 2;
+	if (bound > OMF_BACKOFF_LAST_MS)
+		bound = OMF_BACKOFF_LAST_MS;
+	if (bound > question->max_wait_ms)
+		bound = question->max_wait_ms;
+	return (int64_t) (question->random * (double) bound);
+}
+
+OmfRetryAnswer
+omf_retry_decide(const OmfRetryQuestion *question)
+{
+	const OmfReply *reply = question->reply;
+	OmfRetryAnswer answer = {false, true, 0, -1};
+	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
+	int64_t pause;
+
+	if (!omf_retry_could_help(reply))
+		return answer;
+
+	/* a start must never be sent twice: only what surely was not done */
+	if (question->method == OMF_PUT && !limited && omf_retry_maybe_done(reply))
+		return answer;
+
+	if (question->stale && question->stale_retries < OMF_STALE_RETRIES)
+	{
+		answer.again = true;
+		answer.counts = false;
+		return answer;
+	}
+
+	pause = asked_pause(reply, question->now);
+	answer.delay_ms = pause >= 0 ? pause : backoff(question);
+	if (limited)
+		answer.hold_ms = answer.delay_ms;
+	answer.again = answer.delay_ms <= question->max_wait_ms && question->retries < question->max_retries;
+	return answer;
+}

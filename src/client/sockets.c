@@ -1,0 +1,114 @@
+/*-------------------------------------------------------------------------
+ *
+ * sockets.c
+ *	  libcurl's sockets, counted.
+ *
+ * libcurl (7.88 for one) closes a socket that never got connected by itself,
+ * without calling back.  A table of what is open makes up for that: the inode
+ * tells a socket from a later one of the same number.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/sockets.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+typedef struct OpenSocket
+{
+	int fd;
+	ino_t inode;
+} OpenSocket;
+
+struct OmfSockets
+{
+	bool (*acquire)(void);
+	void (*release)(void);
+	int max;           /* length of open */
+	int nopen;         /* how many of them */
+	OpenSocket open[]; /* acquired, and not released */
+};
+
+OmfSockets *
+omf_sockets_create(int max, bool (*acquire)(void), void (*release)(void))
+{
+	OmfSockets *sockets = malloc(sizeof(OmfSockets) + sizeof(OpenSocket) * (size_t) max);
+
+	if (sockets == NULL)
+		return NULL;
+	sockets->acquire = acquire;
+	sockets->release = release;
+	sockets->max = max;
+	sockets->nopen = 0;
+	return sockets;
+}
+
+void
+omf_sockets_destroy(OmfSockets *sockets)
+{
+	if (sockets == NULL)
+		return;
+	omf_sockets_sweep(sockets);
+	free(sockets);
+}
+
+void
+omf_sockets_sweep(OmfSockets *sockets)
+{
+	int kept = 0;
+
+	for (int i = 0; i < sockets->nopen; i++)
+	{
+		struct stat status;
+
+		if (fstat(sockets->open[i].fd, &status) == 0 &&
+			status.st_ino == sockets->open[i].inode)
+			sockets->open[kept++] = sockets->open[i];
+		else
+			sockets->release();
+	}
+	sockets->nopen = kept;
+}
+
+int
+omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
+{
+	struct stat status;
+	int fd;
+
+	if (sockets->nopen == sockets->max)
+		omf_sockets_sweep(sockets);
+	if (sockets->nopen == sockets->max || !sockets->acquire())
+		return -1;
+#ifdef SOCK_CLOEXEC
+	fd = socket(family, type | SOCK_CLOEXEC, protocol);
+#else
+	fd = socket(family, type, protocol);
+	if (fd >= 0)
+		(void) fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+	if (fd < 0 || fstat(fd, &status) != 0)
+	{
+		sockets->release();
+		return fd;
+	}
+	sockets->open[sockets->nopen].fd = fd;
+	sockets->open[sockets->nopen++].inode = status.st_ino;
+	return fd;
+}
+
+int
+omf_sockets_close(OmfSockets *sockets, int fd)
+{
+	for (int i = 0; i < sockets->nopen; i++)
+		if (sockets->open[i].fd == fd)
+		{
+			sockets->open[i] = sockets->open[--sockets->nopen];
+			sockets->release();
+			break;
+		}
+	return close(fd);
+}

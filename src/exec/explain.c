@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *	  What EXPLAIN shows of a scan.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#include "utils/ruleutils.h"
+
+#include "compat.h"
+#include "exec/explain.h"
+#include "exec/scan_plan.h"
+#include "exec/scan.h"
+
+/*
+ * Append to *ancestors the nodes between `plan` and `target`, the nearest to
+ * the target first.  EXPLAIN keeps that list, but does not hand it to us; it
+ * is what turns a parameter of a join back into the expression it stands for.
+ */
+static bool
+find_ancestors(Plan *plan, const Plan *target, List **ancestors)
+{
+	List *children = NIL;
+	ListCell *cell;
+
+	if (plan == NULL)
+		return false;
+	if (plan == target)
+		return true;
+	children = lappend(lappend(children, plan->lefttree), plan->righttree);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			children = list_concat(children, ((Append *) plan)->appendplans);
+			break;
+		case T_MergeAppend:
+			children = list_concat(children, ((MergeAppend *) plan)->mergeplans);
+			break;
+		case T_SubqueryScan:
+			children = lappend(children, ((SubqueryScan *) plan)->subplan);
+			break;
+		case T_CustomScan:
+			children = list_concat(children, ((CustomScan *) plan)->custom_plans);
+			break;
+		default:
+			break;
+	}
+	foreach (cell, children)
+		if (find_ancestors(lfirst(cell), target, ancestors))
+		{
+			*ancestors = lappend(*ancestors, plan);
+			return true;
+		}
+	return false;
+}
+
+void
+omf_explain_scan(ForeignScanState *node, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	const OmfResource *resource = omf_plan_resource(plan);
+	bool prefixed = es->verbose || list_length(es->rtable) > 1;
+	List *keys = NIL;
+	List *ancestors = NIL;
+	List *context;
+	ListCell *cell;
+
+	if (plan->fdw_exprs == NIL)
+		ExplainPropertyText("Remote Listing",
+							psprintf("%s %s?per_page=%d%s%s", omf_method_name(OMF_GET),
+									 OMF_LISTING_TEMPLATE, OMF_PAGE_SIZE,
+									 omf_plan_tag(plan) != NULL ? "&tag_name=" : "",
+									 omf_plan_tag(plan) != NULL ? omf_plan_tag(plan) : ""),
+							es);
+	if (plan->fdw_exprs != NIL || !resource->in_listing)
+		ExplainPropertyText("Remote Request",
+							psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
+
+	(void) find_ancestors(node->ss.ps.state->es_plannedstmt->planTree, (Plan *) plan, &ancestors);
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	foreach (cell, plan->fdw_exprs)
+		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
+	if (keys != NIL)
+		ExplainPropertyList("Remote Keys", keys, es);
+	if (es->analyze && omf_scan_requests(node) >= 0)
+		ExplainPropertyInteger("Remote Requests", NULL, omf_scan_requests(node), es);
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * fetch.h
+ *	  What one plan node wants of the API now, in the order of arrival.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_FETCH_H
+#define OMF_FETCH_H
+
+#include "exec/listing.h"
+#include "exec/lookup.h"
+
+typedef struct OmfFetch OmfFetch;
+
+/* One cluster that is wanted. */
+typedef struct OmfKey
+{
+	unsigned char uuid[OMF_UUID_SIZE];
+	const char *text; /* as it was written, where the column is text; else NULL */
+} OmfKey;
+
+/* One answer: the key that was asked for, and what the API knows of it. */
+typedef struct OmfAnswer
+{
+	const OmfKey *key;
+	const OmfRecord *record; /* NULL when the cluster failed; lives as long as the statement */
+	const OmfError *error;   /* then: with what; likewise */
+} OmfAnswer;
+
+/* A fetch of that resource over that channel. */
+extern OmfFetch *omf_fetch_create(OmfChannel *channel, const OmfResource *resource);
+
+/*
+ * Answer with what failed for good, where that concerns a cluster and not all
+ * of them, instead of throwing it.
+ */
+extern void omf_fetch_report_errors(OmfFetch *fetch);
+
+/*
+ * Want these keys now, and nothing of what was wanted before.  The keys must
+ * be distinct, and stay where they are until the next call.
+ */
+extern void omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys);
+
+/* Want all clusters of the account, or with a tag those that have it. */
+extern void omf_fetch_set_all(OmfFetch *fetch, const char *tag);
+
+/* Want the same again, from the first one on. */
+extern void omf_fetch_rewind(OmfFetch *fetch);
+
+/*
+ * The next answer, waiting for it if need be.  Clusters that the API does not
+ * know are passed over.  False at the end.  Throws when one has failed.
+ */
+extern bool omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer);
+
+typedef enum OmfFetchStep
+{
+	OMF_FETCH_ANSWER, /* *answer is set */
+	OMF_FETCH_END,    /* there are no more */
+	OMF_FETCH_BLOCKED /* nothing yet */
+} OmfFetchStep;
+
+/* The same without waiting. */
+extern OmfFetchStep omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer);
+
+/* Would omf_fetch_step() get on without anything being driven before? */
+extern bool omf_fetch_is_ready(OmfFetch *fetch);
+
+extern OmfChannel *omf_fetch_channel(const OmfFetch *fetch);
+
+/* How many requests this fetch has caused so far, pages of listings too. */
+extern int64 omf_fetch_requests(const OmfFetch *fetch);
+
+#endif /* OMF_FETCH_H */

@@ -1,0 +1,560 @@
+/*-------------------------------------------------------------------------
+ *
+ * keys.c
+ *	  From the clauses of a query to the clusters that it asks for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/selfuncs.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#include "compat.h"
+#include "exec/keys.h"
+
+/* What one comparison with the key column is made of. */
+typedef struct Comparison
+{
+	Expr *value;   /* what the key is compared with */
+	bool is_array; /* with any element of it */
+	bool as_text;  /* the column is uuid, and is compared as its text */
+} Comparison;
+
+/* A comparison, ready for evaluation. */
+typedef struct Term
+{
+	ExprState *value;
+	bool is_array;
+	bool as_text;
+} Term;
+
+/* A clause, ready for evaluation: what passes any of its terms passes it. */
+typedef struct Clause
+{
+	Term *terms;
+	int nterms;
+} Clause;
+
+struct OmfKeySource
+{
+	Clause *clauses; /* a key passes all of them */
+	int nclauses;
+	bool is_text; /* the column is text or varchar */
+	bool strict;  /* a text that is no UUID is an error */
+};
+
+/* A growing array of keys. */
+typedef struct KeyVector
+{
+	OmfKey *keys;
+	int nkeys;
+	int room;
+} KeyVector;
+
+typedef struct KeyEntry
+{
+	OmfKey key;
+	char status; /* simplehash's own */
+} KeyEntry;
+
+static inline uint32
+hash_key(const OmfKey *key)
+{
+	return hash_bytes(key->uuid, OMF_UUID_SIZE);
+}
+
+/* The same cluster in other words is another key: each row echoes its own. */
+static inline bool
+same_key(const OmfKey *a, const OmfKey *b)
+{
+	return memcmp(a->uuid, b->uuid, OMF_UUID_SIZE) == 0 &&
+		   (a->text == b->text ||
+			(a->text != NULL && b->text != NULL && strcmp(a->text, b->text) == 0));
+}
+
+#define SH_PREFIX keyset
+#define SH_ELEMENT_TYPE KeyEntry
+#define SH_KEY_TYPE OmfKey
+#define SH_KEY key
+#define SH_HASH_KEY(t, k) hash_key(&(k))
+#define SH_EQUAL(t, a, b) same_key(&(a), &(b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* ----- what a clause says ----- */
+
+bool
+omf_is_key_type(Oid base_type)
+{
+	return base_type == UUIDOID || base_type == TEXTOID || base_type == VARCHAROID;
+}
+
+static Node *
+strip_relabel(Node *node)
+{
+	while (node != NULL && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return node;
+}
+
+static bool
+is_key_var(Node *node, const OmfKeyColumn *column)
+{
+	Var *var = (Var *) strip_relabel(node);
+
+	return var != NULL && IsA(var, Var) && var->varno == (int) column->varno &&
+		   var->varattno == column->attno && var->varlevelsup == 0;
+}
+
+bool
+omf_is_key_expression(Node *node, const OmfKeyColumn *column)
+{
+	return column->attno != 0 && is_key_var(node, column);
+}
+
+/* Look through a cast to varchar(n) that a UUID's text fits into. */
+static Node *
+strip_length(Node *node)
+{
+	FuncExpr *cast = (FuncExpr *) node;
+	Const *typmod;
+
+	if (node == NULL || !IsA(node, FuncExpr) || cast->funcid != F_VARCHAR_VARCHAR_INT4_BOOL)
+		return node;
+	typmod = lsecond(cast->args);
+	if (!IsA(typmod, Const) || typmod->constisnull ||
+		DatumGetInt32(typmod->constvalue) - VARHDRSZ < OMF_UUID_TEXT)
+		return node;
+	return strip_relabel(linitial(cast->args));
+}
+
+/*
+ * Is the node the key column, or a uuid column's text form, such as tools
+ * write that know of no type uuid?
+ */
+static bool
+is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
+{
+	Node *bare = strip_length(strip_relabel(node));
+
+	*as_text = false;
+	if (is_key_var(bare, column))
+		return true;
+	if (column->type == UUIDOID && bare != NULL && IsA(bare, CoerceViaIO))
+	{
+		CoerceViaIO *coercion = (CoerceViaIO *) bare;
+
+		*as_text = true;
+		return (coercion->resulttype == TEXTOID || coercion->resulttype == VARCHAROID) &&
+			   is_key_var((Node *) coercion->arg, column);
+	}
+	return false;
+}
+
+static bool
+is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
+{
+	/* a UUID has one text only as long as case matters */
+	if (as_text && OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return false;
+	if (column->type == UUIDOID && !as_text)
+		return opno == lookup_type_cache(UUIDOID, TYPECACHE_EQ_OPR)->eq_opr;
+	return opno == TextEqualOperator;
+}
+
+/* Take apart a comparison with the key; false when it is none. */
+static bool
+split_comparison(Node *node, const OmfKeyColumn *column, Comparison *comparison)
+{
+	List *args;
+	Oid opno;
+	Oid collation;
+
+	comparison->is_array = false;
+	if (IsA(node, OpExpr))
+	{
+		opno = ((OpExpr *) node)->opno;
+		collation = ((OpExpr *) node)->inputcollid;
+		args = ((OpExpr *) node)->args;
+	}
+	else if (IsA(node, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) node)->useOr)
+	{
+		opno = ((ScalarArrayOpExpr *) node)->opno;
+		collation = ((ScalarArrayOpExpr *) node)->inputcollid;
+		args = ((ScalarArrayOpExpr *) node)->args;
+		comparison->is_array = true;
+	}
+	else
+		return false;
+	if (list_length(args) != 2)
+		return false;
+
+	comparison->value = lsecond(args);
+	if (is_key_side(linitial(args), column, &comparison->as_text))
+		return is_equality(opno, collation, column, comparison->as_text);
+	comparison->value = linitial(args);
+	return !comparison->is_array &&
+		   is_key_side(lsecond(args), column, &comparison->as_text) &&
+		   is_equality(opno, collation, column, comparison->as_text);
+}
+
+/*
+ * Append the comparisons of a clause to the list: a key that passes the
+ * clause equals one of them.  False when the clause does not say that.
+ */
+static bool
+collect_comparisons(Node *node, const OmfKeyColumn *column, List **comparisons)
+{
+	Comparison *comparison = palloc(sizeof(Comparison));
+	ListCell *cell;
+
+	if (is_orclause(node))
+	{
+		foreach (cell, ((BoolExpr *) node)->args)
+			if (!collect_comparisons(lfirst(cell), column, comparisons))
+				return false;
+		return true;
+	}
+	if (is_andclause(node))
+	{
+		int before = list_length(*comparisons);
+
+		/* one of its parts is enough, the others are looked at locally */
+		foreach (cell, ((BoolExpr *) node)->args)
+		{
+			if (collect_comparisons(lfirst(cell), column, comparisons))
+				return true;
+			*comparisons = list_truncate(*comparisons, before);
+		}
+		return false;
+	}
+	if (!split_comparison(node, column, comparison))
+		return false;
+	*comparisons = lappend(*comparisons, comparison);
+	return true;
+}
+
+/* Can the value be had before there is a row, and will it stay the same? */
+static bool
+is_plannable_value(PlannerInfo *root, Expr *value, const OmfKeyColumn *column)
+{
+	return !bms_is_member((int) column->varno, pull_varnos(root, (Node *) value)) &&
+		   !contain_volatile_functions((Node *) value) &&
+		   !contain_subplans((Node *) value);
+}
+
+bool
+omf_is_key_clause(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
+{
+	List *comparisons = NIL;
+	ListCell *cell;
+
+	if (column->attno == 0 || !collect_comparisons(clause, column, &comparisons))
+		return false;
+	foreach (cell, comparisons)
+		if (!is_plannable_value(root, ((Comparison *) lfirst(cell))->value, column))
+			return false;
+	return true;
+}
+
+bool
+omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column)
+{
+	Comparison comparison;
+	ListCell *cell;
+
+	if (column->type != UUIDOID)
+		return false;
+	if (!is_orclause(clause))
+		return split_comparison(clause, column, &comparison);
+	foreach (cell, ((BoolExpr *) clause)->args)
+		if (!omf_is_exact_key_clause(lfirst(cell), column))
+			return false;
+	return true;
+}
+
+double
+omf_estimate_keys(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
+{
+	List *comparisons = NIL;
+	double nkeys = 0;
+	ListCell *cell;
+
+	(void) root;
+	(void) collect_comparisons(clause, column, &comparisons);
+	foreach (cell, comparisons)
+	{
+		Comparison *comparison = lfirst(cell);
+
+		nkeys += comparison->is_array ? omf_estimate_array_length(root, (Node *) comparison->value) : 1;
+	}
+	return nkeys;
+}
+
+/* ----- evaluation ----- */
+
+static const pg_uuid_t *
+uuid_of_datum(Datum value)
+{
+	return (const pg_uuid_t *) DatumGetPointer(value);
+}
+
+/* What the integers of a shape list say: the clause, and these two. */
+#define SHAPE_ARRAY 1
+#define SHAPE_TEXT 2
+#define SHAPE_CLAUSE 4 /* times the number of the clause */
+
+void
+omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values, List **shape)
+{
+	int number = 0;
+	ListCell *clause_cell;
+
+	*values = NIL;
+	*shape = NIL;
+	foreach (clause_cell, clauses)
+	{
+		List *comparisons = NIL;
+		ListCell *cell;
+
+		if (!collect_comparisons(lfirst(clause_cell), column, &comparisons))
+			elog(ERROR, "not a key clause: node type %d", (int) nodeTag(lfirst(clause_cell)));
+		foreach (cell, comparisons)
+		{
+			Comparison *comparison = lfirst(cell);
+
+			*values = lappend(*values, comparison->value);
+			*shape = lappend_int(*shape, number * SHAPE_CLAUSE +
+											 (comparison->is_array ? SHAPE_ARRAY : 0) +
+											 (comparison->as_text ? SHAPE_TEXT : 0));
+		}
+		number++;
+	}
+}
+
+OmfKeySource *
+omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type)
+{
+	OmfKeySource *source = palloc0(sizeof(OmfKeySource));
+	ListCell *value_cell;
+	ListCell *shape_cell;
+
+	source->is_text = key_type != UUIDOID;
+	source->clauses = palloc0(sizeof(Clause) * list_length(values));
+	forboth(value_cell, values, shape_cell, shape)
+	{
+		Clause *clause = &source->clauses[lfirst_int(shape_cell) / SHAPE_CLAUSE];
+		Term *term;
+
+		source->nclauses = lfirst_int(shape_cell) / SHAPE_CLAUSE + 1;
+		if (clause->terms == NULL)
+			clause->terms = palloc0(sizeof(Term) * list_length(values));
+		term = &clause->terms[clause->nterms++];
+		term->value = ExecInitExpr(lfirst(value_cell), state);
+		term->is_array = (lfirst_int(shape_cell) & SHAPE_ARRAY) != 0;
+		term->as_text = (lfirst_int(shape_cell) & SHAPE_TEXT) != 0;
+	}
+	return source;
+}
+
+OmfKeySource *
+omf_keys_init(PlanState *state, List *clauses, const OmfKeyColumn *column)
+{
+	List *values;
+	List *shape;
+	OmfKeySource *source;
+
+	omf_keys_split(clauses, column, &values, &shape);
+	source = omf_keys_init_split(state, values, shape, column->type);
+	source->strict = true;
+	return source;
+}
+
+/* Is that what uuid_out() could have written? */
+static bool
+is_canonical_uuid(const char *text)
+{
+	if (strlen(text) != OMF_UUID_TEXT)
+		return false;
+	for (int i = 0; i < OMF_UUID_TEXT; i++)
+	{
+		if (i == 8 || i == 13 || i == 18 || i == 23)
+		{
+			if (text[i] != '-')
+				return false;
+		}
+		else if (strchr("0123456789abcdef", text[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+add_key(KeyVector *vector, const pg_uuid_t *uuid, const char *text)
+{
+	OmfKey *key;
+
+	if (vector->nkeys == vector->room)
+	{
+		vector->room = vector->room == 0 ? 1 : vector->room * 2;
+		vector->keys = vector->keys == NULL
+						   ? palloc(sizeof(OmfKey) * vector->room)
+						   : repalloc_huge(vector->keys, sizeof(OmfKey) * vector->room);
+	}
+	key = &vector->keys[vector->nkeys++];
+	memcpy(key->uuid, uuid->data, OMF_UUID_SIZE);
+	key->text = text;
+}
+
+static void
+add_value(const OmfKeySource *source, const Term *term, Datum value,
+		  KeyVector *vector)
+{
+	char *written;
+
+	if (!source->is_text && !term->as_text)
+	{
+		add_key(vector, uuid_of_datum(value), NULL);
+		return;
+	}
+	written = TextDatumGetCString(value);
+
+	/* a uuid never has another text than this one: nothing to ask for */
+	if (term->as_text && !is_canonical_uuid(written))
+		return;
+	if (!source->strict)
+	{
+		pg_uuid_t uuid;
+
+		if (omf_api_parse_uuid(written, uuid.data))
+			add_key(vector, &uuid, NULL);
+		return;
+	}
+	add_key(vector, uuid_of_datum(DirectFunctionCall1(uuid_in, CStringGetDatum(written))),
+			source->is_text ? written : NULL);
+}
+
+static void
+add_term(const OmfKeySource *source, const Term *term, ExprContext *econtext,
+		 KeyVector *vector)
+{
+	bool isnull;
+	Datum value = ExecEvalExprSwitchContext(term->value, econtext, &isnull);
+	ArrayType *array;
+	Oid element;
+	int16 length;
+	bool by_value;
+	char alignment;
+	Datum *values;
+	bool *nulls;
+	int nvalues;
+
+	if (isnull)
+		return;
+	if (!term->is_array)
+	{
+		add_value(source, term, value, vector);
+		return;
+	}
+	array = DatumGetArrayTypeP(value);
+	element = ARR_ELEMTYPE(array);
+	get_typlenbyvalalign(element, &length, &by_value, &alignment);
+	deconstruct_array(array, element, length, by_value, alignment,
+					  &values, &nulls, &nvalues);
+	for (int i = 0; i < nvalues; i++)
+		if (!nulls[i])
+			add_value(source, term, values[i], vector);
+	pfree(values);
+	pfree(nulls);
+}
+
+/* Fold duplicates, and keep the order. */
+static void
+fold_duplicates(KeyVector *vector)
+{
+	keyset_hash *seen;
+	int kept = 0;
+
+	if (vector->nkeys < 2)
+		return;
+	seen = keyset_create(CurrentMemoryContext, vector->nkeys, NULL);
+	for (int i = 0; i < vector->nkeys; i++)
+	{
+		bool found;
+
+		keyset_insert(seen, vector->keys[i], &found);
+		if (!found)
+			vector->keys[kept++] = vector->keys[i];
+	}
+	vector->nkeys = kept;
+	keyset_destroy(seen);
+}
+
+/*
+ * Keep the keys whose cluster is in the other vector, too.  How a text column
+ * writes it is for the local recheck to compare.
+ */
+static void
+intersect(KeyVector *vector, const KeyVector *other)
+{
+	keyset_hash *wanted = keyset_create(CurrentMemoryContext, other->nkeys, NULL);
+	int kept = 0;
+
+	for (int i = 0; i < other->nkeys; i++)
+	{
+		OmfKey key = other->keys[i];
+		bool found;
+
+		key.text = NULL;
+		keyset_insert(wanted, key, &found);
+	}
+	for (int i = 0; i < vector->nkeys; i++)
+	{
+		OmfKey key = vector->keys[i];
+
+		key.text = NULL;
+		if (keyset_lookup(wanted, key) != NULL)
+			vector->keys[kept++] = vector->keys[i];
+	}
+	vector->nkeys = kept;
+	keyset_destroy(wanted);
+}
+
+int
+omf_keys_evaluate(OmfKeySource *source, ExprContext *econtext, OmfKey **keys)
+{
+	KeyVector result = {NULL, 0, 0};
+
+	for (int i = 0; i < source->nclauses; i++)
+	{
+		KeyVector vector = {NULL, 0, 0};
+
+		for (int j = 0; j < source->clauses[i].nterms; j++)
+			add_term(source, &source->clauses[i].terms[j], econtext, &vector);
+		if (i == 0)
+		{
+			fold_duplicates(&vector);
+			result = vector;
+		}
+		else
+			intersect(&result, &vector);
+	}
+	*keys = result.keys;
+	return result.nkeys;
+}

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.c
+ *	  Within one statement, a cluster is asked about once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/memutils.h"
+
+#include "exec/lookup.h"
+
+typedef struct LookupEntry
+{
+	const unsigned char *uuid; /* in the lookup; the hash key */
+	OmfLookup *lookup;
+	char status; /* simplehash's own */
+} LookupEntry;
+
+static inline uint32
+hash_uuid(const unsigned char *uuid)
+{
+	return hash_bytes(uuid, OMF_UUID_SIZE);
+}
+
+static inline bool
+same_uuid(const unsigned char *a, const unsigned char *b)
+{
+	return memcmp(a, b, OMF_UUID_SIZE) == 0;
+}
+
+#define SH_PREFIX lookups
+#define SH_ELEMENT_TYPE LookupEntry
+#define SH_KEY_TYPE const unsigned char *
+#define SH_KEY uuid
+#define SH_HASH_KEY(t, k) hash_uuid(k)
+#define SH_EQUAL(t, a, b) same_uuid(a, b)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Lookups that a topic has room for at first. */
+#define FIRST_LOOKUPS 16
+
+static void
+free_answers(void *arg)
+{
+	OmfTopic *topic = arg;
+	lookups_iterator entries;
+	LookupEntry *entry;
+
+	lookups_start_iterate(topic->lookups, &entries);
+	while ((entry = lookups_iterate(topic->lookups, &entries)) != NULL)
+	{
+		free(entry->lookup->record);
+		free(entry->lookup->error);
+	}
+}
+
+OmfTopic *
+omf_topic_get(OmfChannel *channel, const OmfResource *resource)
+{
+	OmfTopic *topic;
+	slist_iter iter;
+
+	slist_foreach(iter, &channel->topics)
+	{
+		topic = slist_container(OmfTopic, node, iter.cur);
+		if (topic->resource == resource)
+			return topic;
+	}
+	topic = MemoryContextAllocZero(channel->context, sizeof(OmfTopic));
+	topic->channel = channel;
+	topic->resource = resource;
+	topic->lookups = lookups_create(channel->context, FIRST_LOOKUPS, NULL);
+	topic->cleanup.run = free_answers;
+	topic->cleanup.arg = topic;
+	omf_channel_cleanup(channel, &topic->cleanup);
+	slist_push_head(&channel->topics, &topic->node);
+	return topic;
+}
+
+/* The request is over. */
+static void
+settle_lookup(OmfAsker *asker, OmfRequest *request)
+{
+	OmfLookup *lookup = (OmfLookup *) asker;
+
+	switch (omf_api_result(lookup->topic->resource, request, &lookup->topic->channel->secrets,
+						   &lookup->record, &lookup->error))
+	{
+		case OMF_RESULT_RECORD:
+			lookup->state = OMF_LOOKUP_FOUND;
+			break;
+		case OMF_RESULT_NOT_FOUND:
+			lookup->state = OMF_LOOKUP_NOT_FOUND;
+			free(lookup->error);
+			lookup->error = NULL;
+			break;
+		case OMF_RESULT_ERROR:
+			lookup->state = OMF_LOOKUP_FAILED;
+			break;
+	}
+	omf_wake_all(&lookup->waiters);
+}
+
+OmfLookup *
+omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
+{
+	LookupEntry *entry = lookups_lookup(topic->lookups, uuid);
+	OmfLookup *lookup;
+	bool found;
+
+	if (entry != NULL)
+		return entry->lookup;
+	lookup = MemoryContextAllocZero(topic->channel->context, sizeof(OmfLookup));
+	lookup->asker.settle = settle_lookup;
+	lookup->topic = topic;
+	memcpy(lookup->uuid, uuid, OMF_UUID_SIZE);
+	entry = lookups_insert(topic->lookups, lookup->uuid, &found);
+	entry->lookup = lookup;
+	return lookup;
+}
+
+/*
+ * Has a listing in this statement shown that the cluster is of an engine that
+ * can't be migrated?
+ */
+static bool
+is_known_not_to_migrate(const OmfLookup *lookup)
+{
+	slist_iter iter;
+
+	slist_foreach(iter, &lookup->topic->channel->topics)
+	{
+		OmfTopic *topic = slist_container(OmfTopic, node, iter.cur);
+		LookupEntry *entry = topic->resource->in_listing ? lookups_lookup(topic->lookups, lookup->uuid) : NULL;
+
+		if (entry != NULL && entry->lookup->state == OMF_LOOKUP_FOUND)
+			return !omf_api_can_migrate(entry->lookup->record->values[OMF_CLUSTER_ENGINE]);
+	}
+	return false;
+}
+
+bool
+omf_lookup_ask(OmfLookup *lookup)
+{
+	char path[OMF_PATH_SIZE];
+
+	if (lookup->state != OMF_LOOKUP_NEW)
+		return false;
+	if (lookup->topic->resource->engines_only && is_known_not_to_migrate(lookup))
+	{
+		lookup->state = OMF_LOOKUP_NOT_FOUND;
+		return false;
+	}
+	omf_api_path(path, lookup->topic->resource, lookup->uuid);
+	omf_channel_ask(lookup->topic->channel, path, OMF_BODY_MAX, &lookup->asker);
+	lookup->state = OMF_LOOKUP_ASKED;
+	return true;
+}
+
+void
+omf_lookup_answer(OmfLookup *lookup, OmfRecord *record)
+{
+	if (lookup->state != OMF_LOOKUP_NEW)
+	{
+		free(record);
+		return;
+	}
+	lookup->record = record;
+	lookup->state = OMF_LOOKUP_FOUND;
+}

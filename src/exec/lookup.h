@@ -1,0 +1,62 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.h
+ *	  Within one statement, a cluster is asked about once.
+ *
+ * A Topic is what a statement wants to know of one resource, a Lookup what it
+ * asked, or is going to ask, about one cluster.  Whichever plan node asks and
+ * however often it is rescanned, the first answer stands: a statement sees
+ * one status per cluster.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_LOOKUP_H
+#define OMF_LOOKUP_H
+
+#include "exec/statement.h"
+
+typedef enum OmfLookupState
+{
+	OMF_LOOKUP_NEW,       /* not asked yet */
+	OMF_LOOKUP_ASKED,     /* its request is on the way */
+	OMF_LOOKUP_FOUND,     /* record is set */
+	OMF_LOOKUP_NOT_FOUND, /* 404 */
+	OMF_LOOKUP_FAILED     /* error is set, or out of memory */
+} OmfLookupState;
+
+typedef struct OmfTopic OmfTopic;
+
+typedef struct OmfLookup
+{
+	OmfAsker asker;                    /* must be first */
+	OmfTopic *topic;                   /* that it belongs to */
+	unsigned char uuid[OMF_UUID_SIZE]; /* of the cluster */
+	OmfLookupState state;
+	OmfRecord *record;  /* malloc'd, lives as long as the statement */
+	OmfError *error;    /* likewise */
+	bool reported;      /* its error has been shown in a row */
+	slist_head waiters; /* of OmfWaiter */
+} OmfLookup;
+
+struct OmfTopic
+{
+	slist_node node;              /* in the channel's topics */
+	OmfChannel *channel;          /* that it belongs to */
+	const OmfResource *resource;  /* what is asked about */
+	struct lookups_hash *lookups; /* by UUID */
+	OmfCleanup cleanup;           /* frees records and errors */
+};
+
+/* The channel's topic of that resource. */
+extern OmfTopic *omf_topic_get(OmfChannel *channel, const OmfResource *resource);
+
+/* The topic's lookup of that cluster, which is made if need be. */
+extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
+
+/* Ask, if that has not been done; true when it causes a request. */
+extern bool omf_lookup_ask(OmfLookup *lookup);
+
+/* The answer is known without asking, if none is on the way; takes `record`. */
+extern void omf_lookup_answer(OmfLookup *lookup, OmfRecord *record);
+
+#endif /* OMF_LOOKUP_H */

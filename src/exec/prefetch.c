@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefetch.c
+ *	  The node that asks for the keys of the rows that it passes on.
+ *
+ * See batch_join.c for what it is for.
+ *
+ * Rows are read ahead as long as their requests would be sent at once, and no
+ * more of them than a window.  With a LIMIT that is as many rows as are likely
+ * to be wanted, and doubles when all of these are used up: until then nothing
+ * more is asked, for nobody may want to know.  A key that can't be asked for is
+ * left to the inner scan, which raises the error if its row is wanted at all.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/ruleutils.h"
+
+#include "compat.h"
+#include "exec/fetch.h"
+#include "exec/keys.h"
+#include "exec/prefetch.h"
+
+/* Rows read ahead at most, as a multiple of the requests in flight. */
+#define WINDOWS 2
+
+typedef struct PrefetchState
+{
+	CustomScanState css;       /* must be first */
+	bool passing_through;      /* a recheck after a concurrent update */
+	OmfKeySource *keys;        /* of a row */
+	OmfTopic *topic;           /* what is asked about */
+	TupleTableSlot *input;     /* a row being read, as the expressions see it */
+	MemoryContext key_context; /* of one row's keys */
+	MinimalTuple *rows;        /* ring of rows read ahead */
+	int room;                  /* its length */
+	int first;                 /* the oldest row */
+	int nrows;                 /* how many */
+	int window;                /* how many are to be read ahead now */
+	bool at_end;               /* the child has no more */
+	int64 requests;            /* caused so far */
+	int64 batches;             /* times that some were sent */
+} PrefetchState;
+
+static Node *create_state(CustomScan *plan);
+static void begin(CustomScanState *css, EState *estate, int eflags);
+static TupleTableSlot *next_row(CustomScanState *css);
+static void end(CustomScanState *css);
+static void rescan(CustomScanState *css);
+static void explain(CustomScanState *css, List *ancestors, ExplainState *es);
+
+static const CustomScanMethods scan_methods = {
+	.CustomName = OMF_PREFETCH_NAME,
+	.CreateCustomScanState = create_state,
+};
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = OMF_PREFETCH_NAME,
+	.BeginCustomScan = begin,
+	.ExecCustomScan = next_row,
+	.EndCustomScan = end,
+	.ReScanCustomScan = rescan,
+	.ExplainCustomScan = explain,
+};
+
+void
+omf_prefetch_init(void)
+{
+	RegisterCustomScanMethods(&scan_methods);
+}
+
+const CustomScanMethods *
+omf_prefetch_scan_methods(void)
+{
+	return &scan_methods;
+}
+
+static Node *
+create_state(CustomScan *plan)
+{
+	PrefetchState *state = palloc0(sizeof(PrefetchState));
+
+	(void) plan;
+	NodeSetTag(state, T_CustomScanState);
+	state->css.methods = &exec_methods;
+	return (Node *) state;
+}
+
+static Oid
+plan_number(const CustomScan *plan, int which)
+{
+	return list_nth_oid(list_nth(plan->custom_private, OMF_PREFETCH_NUMBERS), which);
+}
+
+static void
+begin(CustomScanState *css, EState *estate, int eflags)
+{
+	PrefetchState *state = (PrefetchState *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	Oid user = plan_number(plan, OMF_PREFETCH_USER);
+	OmfChannel *channel;
+
+	css->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+	state->passing_through = estate->es_epq_active != NULL;
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || state->passing_through)
+		return;
+
+	channel = omf_channel_get(estate, plan_number(plan, OMF_PREFETCH_SERVER),
+							  OidIsValid(user) ? user : GetUserId());
+	state->topic = omf_topic_get(channel, omf_api_resource(strVal(list_nth(plan->custom_private,
+																		   OMF_PREFETCH_RESOURCE))));
+	state->keys = omf_keys_init_split(&css->ss.ps, plan->custom_exprs,
+									  list_nth(plan->custom_private, OMF_PREFETCH_SHAPE),
+									  plan_number(plan, OMF_PREFETCH_KEY_TYPE));
+	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw prefetch",
+											   ALLOCSET_SMALL_SIZES);
+	state->input = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
+										  &TTSOpsVirtual);
+	state->room = WINDOWS * omf_engine_concurrency(channel->engine);
+	state->rows = palloc(sizeof(MinimalTuple) * state->room);
+	state->window = (int) plan_number(plan, OMF_PREFETCH_WINDOW);
+	if (state->window == 0)
+		state->window = state->room;
+}
+
+/* Ask for the keys of the row in `input`. */
+static void
+ask_for_row(PrefetchState *state)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	MemoryContext old = MemoryContextSwitchTo(state->key_context);
+	OmfKey *keys;
+	int nkeys;
+
+	econtext->ecxt_scantuple = state->input;
+	nkeys = omf_keys_evaluate(state->keys, econtext, &keys);
+	for (int i = 0; i < nkeys; i++)
+		if (omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid)))
+			state->requests++;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->key_context);
+}
+
+/*
+ * Are more rows to be read now?  While the window is small, not before all of
+ * it is used up; then it doubles.
+ */
+static bool
+wants_rows(PrefetchState *state)
+{
+	if (state->window >= state->room)
+		return true;
+	if (state->nrows > 0)
+		return false;
+	if (state->batches > 0)
+		state->window *= 2;
+	return true;
+}
+
+/* Read rows ahead, and get their requests on the way. */
+static void
+read_ahead(PrefetchState *state)
+{
+	PlanState *child = linitial(state->css.custom_ps);
+	int64 requests = state->requests;
+	int limit;
+
+	if (!wants_rows(state))
+		return;
+	limit = Min(state->window, state->room);
+	while (!state->at_end && state->nrows < limit &&
+		   (state->nrows == 0 || omf_engine_room(state->topic->channel->engine) > 0))
+	{
+		TupleTableSlot *slot = ExecProcNode(child);
+
+		if (TupIsNull(slot))
+		{
+			state->at_end = true;
+			break;
+		}
+		ExecCopySlot(state->input, slot);
+		state->rows[(state->first + state->nrows) % state->room] = ExecCopySlotMinimalTuple(state->input);
+		state->nrows++;
+		ask_for_row(state);
+	}
+	if (state->requests > requests)
+	{
+		state->batches++;
+		omf_channel_drive(state->topic->channel);
+	}
+}
+
+/* The oldest row that was read, or the child's next one. */
+static TupleTableSlot *
+take_row(PrefetchState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	MemoryContext old;
+
+	if (state->passing_through)
+	{
+		TupleTableSlot *row = ExecProcNode(linitial(state->css.custom_ps));
+
+		return TupIsNull(row) ? ExecClearTuple(slot) : ExecCopySlot(slot, row);
+	}
+	old = MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
+	read_ahead(state);
+	MemoryContextSwitchTo(old);
+	if (state->nrows == 0)
+		return ExecClearTuple(slot);
+
+	/* frees the tuple after copying it */
+	ExecForceStoreMinimalTuple(state->rows[state->first], slot, true);
+	state->first = (state->first + 1) % state->room;
+	state->nrows--;
+	return slot;
+}
+
+/* ExecCustomScan */
+static TupleTableSlot *
+next_row(CustomScanState *css)
+{
+	PrefetchState *state = (PrefetchState *) css;
+	ExprContext *econtext = css->ss.ps.ps_ExprContext;
+	TupleTableSlot *slot;
+
+	ResetExprContext(econtext);
+	slot = take_row(state);
+	if (TupIsNull(slot))
+		return NULL;
+	econtext->ecxt_scantuple = slot;
+	return css->ss.ps.ps_ProjInfo != NULL ? ExecProject(css->ss.ps.ps_ProjInfo) : slot;
+}
+
+static void
+end(CustomScanState *css)
+{
+	ExecEndNode(linitial(css->custom_ps));
+}
+
+static void
+rescan(CustomScanState *css)
+{
+	PrefetchState *state = (PrefetchState *) css;
+	PlanState *child = linitial(css->custom_ps);
+
+	for (; state->nrows > 0; state->nrows--)
+	{
+		pfree(state->rows[state->first]);
+		state->first = (state->first + 1) % state->room;
+	}
+	state->at_end = false;
+	if (css->ss.ps.chgParam != NULL)
+		UpdateChangedParamSet(child, css->ss.ps.chgParam);
+	if (child->chgParam == NULL)
+		ExecReScan(child);
+}
+
+static void
+explain(CustomScanState *css, List *ancestors, ExplainState *es)
+{
+	PrefetchState *state = (PrefetchState *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	List *keys = NIL;
+	ListCell *cell;
+
+	foreach (cell, plan->custom_exprs)
+		keys = lappend(keys, deparse_expression(lfirst(cell), context, true, false));
+	ExplainPropertyList("Batch Keys", keys, es);
+	if (es->analyze && state->topic != NULL)
+	{
+		ExplainPropertyInteger("Batches", NULL, state->batches, es);
+		ExplainPropertyInteger("Remote Requests", NULL, state->requests, es);
+	}
+}

@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.c
+ *	  From an answer to the columns of a row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/uuid.h"
+
+#include "session/error.h"
+#include "session/options.h"
+#include "exec/row.h"
+
+/* How to make a column's value. */
+typedef struct Column
+{
+	int field;        /* of the resource, or -1: NULL */
+	const char *name; /* of the column */
+	Oid type;         /* declared */
+	FmgrInfo input;   /* the type's input function */
+	Oid io_param;     /* for it */
+	int32 typmod;     /* for it */
+} Column;
+
+struct OmfRowReader
+{
+	const OmfResource *resource;
+	const char *table;  /* name, for the error context */
+	const char *server; /* name of the table's foreign server */
+	int ncolumns;       /* dropped ones included */
+	Column *columns;
+};
+
+/* What is being converted, for the error context. */
+typedef struct Conversion
+{
+	const OmfRowReader *reader;
+	const Column *column; /* or NULL, between two */
+	const OmfKey *key;
+} Conversion;
+
+List *
+omf_row_fields(Relation relation, const OmfResource *resource)
+{
+	TupleDesc descriptor = RelationGetDescr(relation);
+	List *fields = NIL;
+
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		const char *name;
+		int field = -1;
+
+		if (!attribute->attisdropped)
+		{
+			name = omf_options_field_name(RelationGetRelid(relation), attribute->attnum,
+										  NameStr(attribute->attname));
+			field = omf_api_field(resource, name);
+			if (field < 0)
+			{
+				int nnames = resource->nfields + OMF_NEXTRA_FIELDS;
+				const char **names = palloc(sizeof(char *) * nnames);
+
+				for (int j = 0; j < nnames; j++)
+					names[j] = omf_api_field_name(resource, j);
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
+						 errmsg("foreign table has a column that its resource does not have"),
+						 errdetail("Column \"%s\" of foreign table \"%s\" asks for the field \"%s\" of the resource \"%s\".",
+								   NameStr(attribute->attname), RelationGetRelationName(relation),
+								   name, resource->name),
+						 errhint("%s", omf_name_hint("Name it with the column option \"column_name\"; the fields are",
+													 name, names, nnames))));
+			}
+		}
+		fields = lappend_int(fields, field);
+	}
+	return fields;
+}
+
+bool
+omf_row_reports_errors(Relation relation, const OmfResource *resource)
+{
+	return omf_options_reports_errors(RelationGetRelid(relation),
+									  list_member_int(omf_row_fields(relation, resource),
+													  resource->nfields + OMF_EXTRA_ERROR));
+}
+
+OmfRowReader *
+omf_row_init(Relation relation, const OmfResource *resource, List *fields)
+{
+	TupleDesc descriptor = RelationGetDescr(relation);
+	OmfRowReader *reader = palloc(sizeof(OmfRowReader));
+	ListCell *cell;
+
+	reader->resource = resource;
+	reader->table = RelationGetRelationName(relation);
+	reader->server = GetForeignServer(GetForeignTable(RelationGetRelid(relation))->serverid)->servername;
+	reader->ncolumns = 0;
+	reader->columns = palloc0(sizeof(Column) * descriptor->natts);
+	foreach (cell, fields)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, reader->ncolumns);
+		Column *column = &reader->columns[reader->ncolumns++];
+		Oid input;
+
+		column->field = lfirst_int(cell);
+		if (column->field < 0)
+			continue;
+		column->name = NameStr(attribute->attname);
+		column->type = attribute->atttypid;
+		column->typmod = attribute->atttypmod;
+		getTypeInputInfo(column->type, &input, &column->io_param);
+		fmgr_info(input, &column->input);
+	}
+	return reader;
+}
+
+static char *
+uuid_text(const unsigned char *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, PointerGetDatum(uuid)));
+}
+
+static void
+conversion_context(void *arg)
+{
+	Conversion *conversion = arg;
+
+	if (conversion->column != NULL)
+		errcontext("column \"%s\" of foreign table \"%s\", database cluster %s",
+				   conversion->column->name, conversion->reader->table,
+				   uuid_text(conversion->key->uuid));
+}
+
+/* A value of the column from its text; NULL gives NULL, checked by a domain. */
+static Datum
+value_from_text(Column *column, char *text)
+{
+	if (text != NULL && column->type == TEXTOID)
+		return CStringGetTextDatum(text);
+	return InputFunctionCall(&column->input, text, column->io_param, column->typmod);
+}
+
+/* The key is shown as it was asked for, so that the query's own clause holds. */
+static Datum
+key_value(Column *column, const OmfKey *key)
+{
+	if (column->type == UUIDOID)
+	{
+		pg_uuid_t *uuid = palloc(sizeof(pg_uuid_t));
+
+		memcpy(uuid->data, key->uuid, OMF_UUID_SIZE);
+		return UUIDPGetDatum(uuid);
+	}
+	return value_from_text(column, key->text != NULL ? pstrdup(key->text) : uuid_text(key->uuid));
+}
+
+/* What the API sends is UTF-8; NULL where it has sent nothing. */
+static char *
+field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
+{
+	const char *value;
+
+	if (field == reader->resource->nfields + OMF_EXTRA_SERVER)
+		return pstrdup(reader->server);
+	if (field == reader->resource->nfields + OMF_EXTRA_ERROR)
+		return answer->error != NULL ? omf_error_text(answer->error) : NULL;
+	value = answer->record != NULL ? answer->record->values[field] : NULL;
+	return value != NULL ? pg_any_to_server(value, (int) strlen(value), PG_UTF8) : NULL;
+}
+
+void
+omf_row_store(OmfRowReader *reader, const OmfAnswer *answer,
+			  TupleTableSlot *slot)
+{
+	Conversion conversion = {reader, NULL, answer->key};
+	ErrorContextCallback callback;
+
+	callback.callback = conversion_context;
+	callback.arg = &conversion;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	ExecClearTuple(slot);
+	for (int i = 0; i < reader->ncolumns; i++)
+	{
+		Column *column = &reader->columns[i];
+
+		slot->tts_values[i] = (Datum) 0;
+		slot->tts_isnull[i] = true;
+		if (column->field < 0)
+			continue;
+		conversion.column = column;
+		if (column->field == reader->resource->key)
+		{
+			slot->tts_values[i] = key_value(column, answer->key);
+			slot->tts_isnull[i] = false;
+		}
+		else
+		{
+			char *text = field_text(reader, answer, column->field);
+
+			slot->tts_values[i] = value_from_text(column, text);
+			slot->tts_isnull[i] = (text == NULL);
+		}
+	}
+	ExecStoreVirtualTuple(slot);
+	error_context_stack = callback.previous;
+}

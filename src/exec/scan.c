@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Executing a scan: the executor callbacks.
+ *
+ * See https://www.postgresql.org/docs/current/fdw-callbacks.html
+ *
+ * The keys are evaluated when the first row is asked for, and again when a
+ * parameter has changed.  Nothing has to be freed at the end: the fetch goes
+ * with the query's memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/parsetree.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "exec/scan_plan.h"
+#include "exec/row.h"
+#include "exec/scan.h"
+
+/* ForeignScanState.fdw_state */
+typedef struct OmfScanState
+{
+	OmfKeySource *keys;        /* the key clauses */
+	MemoryContext key_context; /* of their values */
+	bool evaluated;            /* does the fetch have the present keys? */
+	bool blocked;              /* was there nothing yet, when last asked? */
+	OmfFetch *fetch;           /* the answers */
+	void *bell;                /* async.c's, or NULL */
+	OmfRowReader *reader;      /* makes rows of them */
+} OmfScanState;
+
+void
+omf_begin_scan(ForeignScanState *node, int eflags)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	EState *estate = node->ss.ps.state;
+	OmfKeyColumn key = omf_plan_key_column(plan);
+	const OmfResource *resource = omf_plan_resource(plan);
+	OmfScanState *state;
+	Oid user;
+
+	/* EXPLAIN alone needs no token, and no key either */
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+
+	/* the token is that of a view's owner where the view reads the table */
+	user = omf_check_as_user(plan, estate);
+	state = palloc0(sizeof(OmfScanState));
+	state->keys = omf_keys_init(&node->ss.ps, plan->fdw_exprs, &key);
+	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw keys",
+											   ALLOCSET_SMALL_SIZES);
+	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
+													OidIsValid(user) ? user : GetUserId()),
+									resource);
+	if (omf_plan_reports_errors(plan))
+		omf_fetch_report_errors(state->fetch);
+	omf_channel_begin_scan(omf_fetch_channel(state->fetch));
+	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
+	node->fdw_state = state;
+}
+
+/* Evaluate the key clauses and want what they say; without any, want all. */
+static void
+evaluate_keys(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	MemoryContext old;
+	OmfKey *keys;
+	int nkeys;
+
+	state->evaluated = true;
+	if (plan->fdw_exprs == NIL)
+	{
+		omf_fetch_set_all(state->fetch, omf_plan_tag(plan));
+		return;
+	}
+	MemoryContextReset(state->key_context);
+	old = MemoryContextSwitchTo(state->key_context);
+	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
+	MemoryContextSwitchTo(old);
+	omf_fetch_set_keys(state->fetch, keys, nkeys);
+}
+
+TupleTableSlot *
+omf_iterate_scan(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	OmfAnswer answer;
+	OmfFetchStep step;
+
+	if (!state->evaluated)
+		evaluate_keys(node);
+
+	/* below an Append that waits for several scans, don't wait here */
+	step = omf_fetch_step(state->fetch, &answer);
+	if (step == OMF_FETCH_BLOCKED && (!node->ss.ps.async_capable || node->ss.ps.state->es_epq_active != NULL))
+		step = omf_fetch_next(state->fetch, &answer) ? OMF_FETCH_ANSWER : OMF_FETCH_END;
+	state->blocked = (step == OMF_FETCH_BLOCKED);
+	if (step == OMF_FETCH_ANSWER)
+		omf_row_store(state->reader, &answer, slot);
+	else
+		ExecClearTuple(slot);
+	return slot;
+}
+
+void
+omf_rescan(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	if (state == NULL)
+		return;
+	if (node->ss.ps.chgParam != NULL)
+		state->evaluated = false;
+	else if (state->evaluated)
+		omf_fetch_rewind(state->fetch);
+}
+
+void
+omf_end_scan(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	if (state != NULL)
+		omf_channel_end_scan(omf_fetch_channel(state->fetch));
+}
+
+bool
+omf_scan_is_blocked(ForeignScanState *node)
+{
+	return ((OmfScanState *) node->fdw_state)->blocked;
+}
+
+OmfFetch *
+omf_scan_fetch(ForeignScanState *node)
+{
+	return ((OmfScanState *) node->fdw_state)->fetch;
+}
+
+void **
+omf_scan_bell(ForeignScanState *node)
+{
+	return &((OmfScanState *) node->fdw_state)->bell;
+}
+
+int64
+omf_scan_requests(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	return state != NULL ? omf_fetch_requests(state->fetch) : -1;
+}

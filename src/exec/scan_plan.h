@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_plan.h
+ *	  What the plan of a scan holds, and how it is read.
+ *
+ * A plan may be cached, copied and sent to another process: it holds no
+ * pointer, and names the resource instead of pointing to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_SCAN_PLAN_H
+#define OMF_SCAN_PLAN_H
+
+#include "nodes/plannodes.h"
+
+#include "exec/keys.h"
+
+/*
+ * ForeignScan.fdw_private is a list of these, in this order.  fdw_exprs is
+ * the list of the key clauses, whole; they are also among the plan's quals,
+ * where a recheck after a concurrent update finds them.
+ */
+enum OmfPlanPrivate
+{
+	OMF_PLAN_RESOURCE,   /* String: name of the resource */
+	OMF_PLAN_KEY_COLUMN, /* Integer: its attribute number, or 0 */
+	OMF_PLAN_KEY_TYPE,   /* Oid as Integer: its base type */
+	OMF_PLAN_FIELDS,     /* integer list: see omf_row_init() */
+	OMF_PLAN_TAG,        /* String: what all clusters have, or empty */
+	OMF_PLAN_REPORTS     /* Boolean as Integer: do rows show errors? */
+};
+
+/* What a plan says; varno is the scan's own. */
+extern const OmfResource *omf_plan_resource(const ForeignScan *plan);
+extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);
+extern List *omf_plan_fields(const ForeignScan *plan);
+extern const char *omf_plan_tag(const ForeignScan *plan);
+extern bool omf_plan_reports_errors(const ForeignScan *plan);
+
+#endif /* OMF_SCAN_PLAN_H */

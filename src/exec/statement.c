@@ -1,0 +1,217 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *	  What one SQL statement has under way with the API.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "utils/memutils.h"
+
+#include "session/error.h"
+#include "exec/statement.h"
+
+typedef struct Statement
+{
+	dlist_node node;             /* in statements */
+	MemoryContext context;       /* the query's, which it goes with */
+	slist_head channels;         /* usually one */
+	MemoryContextCallback reset; /* frees what is not palloc'd */
+} Statement;
+
+/* Statements under way in this backend: nested ones, and open cursors. */
+static dlist_head statements = DLIST_STATIC_INIT(statements);
+
+/* The query's memory goes: call off its requests.  Must not throw. */
+static void
+end_statement(void *arg)
+{
+	Statement *statement = arg;
+	slist_iter iter;
+
+	dlist_delete(&statement->node);
+	slist_foreach(iter, &statement->channels)
+	{
+		OmfChannel *channel = slist_container(OmfChannel, node, iter.cur);
+		slist_iter cleanups;
+
+		omf_inbox_clear(&channel->inbox);
+		slist_foreach(cleanups, &channel->cleanups)
+		{
+			OmfCleanup *cleanup = slist_container(OmfCleanup, node, cleanups.cur);
+
+			cleanup->run(cleanup->arg);
+		}
+		omf_session_release(channel->session);
+	}
+}
+
+static Statement *
+get_statement(MemoryContext context)
+{
+	Statement *statement;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &statements)
+	{
+		statement = dlist_container(Statement, node, iter.cur);
+		if (statement->context == context)
+			return statement;
+	}
+	statement = MemoryContextAllocZero(context, sizeof(Statement));
+	statement->context = context;
+	slist_init(&statement->channels);
+	statement->reset.func = end_statement;
+	statement->reset.arg = statement;
+	MemoryContextRegisterResetCallback(context, &statement->reset);
+	dlist_push_head(&statements, &statement->node);
+	return statement;
+}
+
+OmfChannel *
+omf_channel_get(EState *estate, Oid serverid, Oid userid)
+{
+	Statement *statement;
+	OmfChannel *channel;
+	OmfSession *session;
+	slist_iter iter;
+
+	/* a recheck after a concurrent update belongs to the statement it is in */
+	while (estate->es_epq_active != NULL)
+		estate = estate->es_epq_active->parentestate;
+	statement = get_statement(estate->es_query_cxt);
+
+	/* the memory first: from the push on, end_statement() has the session */
+	channel = MemoryContextAllocZero(statement->context, sizeof(OmfChannel));
+	session = omf_session_acquire(serverid, userid);
+	slist_foreach(iter, &statement->channels)
+	{
+		OmfChannel *other = slist_container(OmfChannel, node, iter.cur);
+
+		if (other->session == session)
+		{
+			omf_session_release(session);
+			pfree(channel);
+			return other;
+		}
+	}
+	channel->context = statement->context;
+	channel->session = session;
+	channel->engine = omf_session_engine(session);
+	channel->token = omf_engine_token(channel->engine);
+	channel->secrets.texts = &channel->token;
+	channel->secrets.ntexts = 1;
+	omf_inbox_init(&channel->inbox);
+	slist_push_head(&statement->channels, &channel->node);
+	return channel;
+}
+
+void
+omf_channel_begin_scan(OmfChannel *channel)
+{
+	channel->nscans++;
+}
+
+void
+omf_channel_end_scan(OmfChannel *channel)
+{
+	int reported = channel->reported;
+
+	if (--channel->nscans > 0 || reported == 0)
+		return;
+	channel->reported = 0;
+	ereport(WARNING,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("could not read all database clusters from the API"),
+			 errdetail_plural("%d cluster failed.", "%d clusters failed.", reported, reported),
+			 errhint("The column \"error\" of their rows says why.")));
+}
+
+void
+omf_wait_for(slist_head *waiters, OmfWaiter *waiter)
+{
+	if (!waiter->waiting)
+		slist_push_head(waiters, &waiter->node);
+	waiter->waiting = true;
+}
+
+void
+omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter)
+{
+	if (waiter->waiting)
+		slist_delete(waiters, &waiter->node);
+	waiter->waiting = false;
+}
+
+void
+omf_wake_all(slist_head *waiters)
+{
+	while (!slist_is_empty(waiters))
+	{
+		OmfWaiter *waiter = slist_container(OmfWaiter, node, slist_pop_head_node(waiters));
+
+		waiter->waiting = false;
+		waiter->wake(waiter);
+	}
+}
+
+void
+omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup)
+{
+	slist_push_head(&channel->cleanups, &cleanup->node);
+}
+
+void
+omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max, OmfAsker *asker)
+{
+	if (omf_engine_submit(channel->engine, &channel->inbox, OMF_GET, path, NULL,
+						  body_max, asker) == NULL)
+		omf_raise(OMF_ACTION_READ, NULL);
+}
+
+/*
+ * Hand a finished request to who asked.  It is freed also when that throws,
+ * for lack of memory.
+ */
+static void
+settle_request(OmfRequest *request)
+{
+	OmfAsker *asker = omf_request_owner(request);
+
+	PG_TRY();
+	{
+		asker->settle(asker, request);
+	}
+	PG_FINALLY();
+	{
+		omf_request_free(request);
+	}
+	PG_END_TRY();
+}
+
+static void
+settle(OmfChannel *channel)
+{
+	OmfRequest *request;
+
+	while ((request = omf_inbox_take(&channel->inbox)) != NULL)
+		settle_request(request);
+	if (omf_engine_room(channel->engine) > 0)
+		omf_wake_all(&channel->room_waiters);
+}
+
+void
+omf_channel_wait(OmfChannel *channel)
+{
+	omf_session_wait(channel->session, &channel->inbox, !slist_is_empty(&channel->room_waiters));
+	settle(channel);
+}
+
+void
+omf_channel_drive(OmfChannel *channel)
+{
+	omf_engine_drive(channel->engine);
+	settle(channel);
+}

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.h
+ *	  What one SQL statement has under way with the API.
+ *
+ * A Channel is a statement's use of one session: its requests, where their
+ * answers arrive, and what they are answers to.  All of it lives in the
+ * query's memory context and goes with that, requests in flight included,
+ * however the statement ends.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_STATEMENT_H
+#define OMF_STATEMENT_H
+
+#include "lib/ilist.h"
+#include "nodes/execnodes.h"
+
+#include "client/api.h"
+#include "session/session.h"
+
+typedef struct OmfChannel OmfChannel;
+
+/*
+ * What waits for an answer: the first member of whatever asked.  settle() is
+ * called when the request is over, and may palloc but has to keep its hands
+ * off the request afterwards; release() frees what is not palloc'd, and must
+ * not throw.
+ */
+typedef struct OmfAsker OmfAsker;
+
+struct OmfAsker
+{
+	void (*settle)(OmfAsker *asker, OmfRequest *request);
+};
+
+/* Called when the statement ends; must not throw. */
+typedef struct OmfCleanup
+{
+	slist_node node; /* statement.c's */
+	void (*run)(void *arg);
+	void *arg;
+} OmfCleanup;
+
+/* Who wants to be told, once, that something has come about. */
+typedef struct OmfWaiter
+{
+	slist_node node; /* in the list of what is waited for */
+	bool waiting;    /* is it in there? */
+	void (*wake)(struct OmfWaiter *waiter);
+} OmfWaiter;
+
+struct OmfChannel
+{
+	slist_node node;         /* in the statement's channels */
+	MemoryContext context;   /* the query's */
+	OmfSession *session;     /* held */
+	OmfEngine *engine;       /* the session's */
+	OmfInbox inbox;          /* where its requests arrive */
+	OmfSecrets secrets;      /* that no message may show: the token */
+	const char *token;       /* what secrets points to */
+	slist_head cleanups;     /* run when the statement ends */
+	slist_head room_waiters; /* of OmfWaiter: for room */
+	slist_head topics;       /* lookup.c's: one for every resource */
+	slist_head listings;     /* listing.c's: one for every tag */
+	int nscans;              /* scans over it that have not ended */
+	int reported;            /* clusters whose failure was shown in a row */
+};
+
+/*
+ * The channel of that user to that server, in the statement that `estate`
+ * executes.  Throws when the user has no token.
+ */
+extern OmfChannel *omf_channel_get(EState *estate, Oid serverid, Oid userid);
+
+/* A scan over the channel begins. */
+extern void omf_channel_begin_scan(OmfChannel *channel);
+
+/*
+ * A scan over the channel has ended, which the query's memory outlives.  The
+ * last one warns of the failures that were shown in rows.
+ */
+extern void omf_channel_end_scan(OmfChannel *channel);
+
+/* Put a waiter into a list, unless it is in there. */
+extern void omf_wait_for(slist_head *waiters, OmfWaiter *waiter);
+
+/* Take a waiter out of the list again, if it is in there. */
+extern void omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter);
+
+/* Wake all waiters of a list, which is empty then. */
+extern void omf_wake_all(slist_head *waiters);
+
+/* Have something run when the statement ends. */
+extern void omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup);
+
+/* Queue a GET for `asker`.  Throws when out of memory. */
+extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
+							OmfAsker *asker);
+
+/*
+ * Wait until something happens, and settle what is answered.  To be called in
+ * a loop.  Throws on cancel, statement_timeout and termination.
+ */
+extern void omf_channel_wait(OmfChannel *channel);
+
+/* Do what can be done without waiting, and settle what is answered. */
+extern void omf_channel_drive(OmfChannel *channel);
+
+#endif /* OMF_STATEMENT_H */

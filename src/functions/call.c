@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  One call of the API from an SQL function.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "portability/instr_time.h"
+
+#include "functions/call.h"
+
+int64
+omf_clock(void)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
+}
+
+static void
+end_call(OmfCall *call)
+{
+	omf_request_free(call->request);
+	call->request = NULL;
+}
+
+/* Wait for the answer; false when the deadline has passed before. */
+static bool
+await_answer(OmfCall *call)
+{
+	while (omf_inbox_take(&call->inbox) == NULL)
+	{
+		int64 left = call->deadline != 0 ? call->deadline - omf_clock() : -1;
+
+		if (call->deadline != 0 && left <= 0)
+			return false;
+		omf_session_wait_at_most(call->session, &call->inbox, left);
+	}
+	return true;
+}
+
+void
+omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body)
+{
+	call->method = method;
+	call->path = path;
+	call->body = body;
+	call->record = NULL;
+	call->error = NULL;
+	omf_inbox_init(&call->inbox);
+	call->request = omf_engine_submit(omf_session_engine(call->session), &call->inbox,
+									  method, path, body, OMF_BODY_MAX, call);
+	if (call->request == NULL)
+		omf_raise(OMF_ACTION_READ, NULL);
+	omf_request_use_reserve(call->request);
+	PG_TRY();
+	{
+		call->late = !await_answer(call);
+	}
+	PG_CATCH();
+	{
+		end_call(call);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (call->late)
+	{
+		end_call(call);
+		return;
+	}
+	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
+	call->result = omf_api_result(omf_api_resource("online_migrations"), call->request,
+								  &call->secrets, &call->record, &call->error);
+	end_call(call);
+}
+
+void
+omf_call_reset(OmfCall *call)
+{
+	free(call->record);
+	free(call->error);
+	call->record = NULL;
+	call->error = NULL;
+}
+
+/* From memory that goes with the error. */
+void
+omf_call_raise(const OmfCall *call, OmfAction action)
+{
+	OmfError *error = NULL;
+
+	if (call->error != NULL)
+	{
+		error = palloc_extended(sizeof(OmfError), MCXT_ALLOC_NO_OOM);
+		if (error != NULL)
+			memcpy(error, call->error, sizeof(OmfError));
+		free(call->error);
+	}
+	omf_raise(action, error);
+}
+
+char *
+omf_call_field(const OmfCall *call, int field)
+{
+	const char *value = call->record->values[field];
+
+	return value != NULL ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8) : NULL;
+}

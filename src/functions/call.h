@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *	  One call of the API from an SQL function.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_CALL_H
+#define OMF_CALL_H
+
+#include "session/error.h"
+#include "session/session.h"
+
+typedef struct OmfCall
+{
+	OmfSession *session;  /* held */
+	OmfSecrets secrets;   /* that no message may show */
+	OmfMethod method;     /* GET, PUT or DELETE */
+	const char *path;     /* of the call */
+	const char *body;     /* or NULL */
+	int64 deadline;       /* on omf_clock(), or 0: none */
+	OmfInbox inbox;       /* where the answer arrives */
+	OmfRequest *request;  /* while it is under way */
+	bool late;            /* the deadline has passed: there is no result */
+	OmfResult result;     /* what came of it */
+	OmfRecord *record;    /* malloc'd, or NULL */
+	OmfError *error;      /* malloc'd, or NULL */
+	bool earlier_unknown; /* an earlier try may have been carried out */
+} OmfCall;
+
+/* Milliseconds that pass steadily, whatever is done to the system's clock. */
+extern int64 omf_clock(void);
+
+/*
+ * Make the call over call->session and wait for its end; call->result says
+ * what came of it.  With a deadline it may be call->late instead, and has
+ * been called off.  Such calls may use what rate_limit_reserve leaves to others.
+ */
+extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
+
+/* Free what came of it. */
+extern void omf_call_reset(OmfCall *call);
+
+/* Raise what the call failed with; frees it. */
+omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
+
+/* A copy of a field in the server's encoding, or NULL. */
+extern char *omf_call_field(const OmfCall *call, int field);
+
+#endif /* OMF_CALL_H */

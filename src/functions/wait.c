@@ -1,0 +1,494 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *	  The procedure that waits until an online migration has got somewhere.
+ *
+ * A migration can take days, in which the wait must not hold back vacuum: it
+ * commits before it waits for anything, and looks everything up anew after
+ * that.  So nothing of one transaction may be used in the next one: the
+ * arguments are copied at first, into memory that outlives commits, and of
+ * the server and the user only the OIDs are kept.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+#include "utils/wait_event.h"
+
+#include "functions/arguments.h"
+#include "functions/call.h"
+#include "compat.h"
+#include "session/options.h"
+#include "functions/wait_state.h"
+
+PG_FUNCTION_INFO_V1(omf_wait_online_migration);
+
+/* The arguments, by position. */
+enum
+{
+	ARG_CLUSTER,
+	ARG_MIGRATION_ID,
+	ARG_UNTIL,
+	ARG_TIMEOUT,
+	ARG_POLL_INTERVAL,
+	ARG_SERVER
+};
+
+/* Often enough for anybody, and a small part of what a token may ask. */
+#define SHORTEST_INTERVAL_MS 1000
+
+typedef struct Waiting
+{
+	OmfWait wait;             /* what was asked for, and what has been seen */
+	Oid serverid;             /* of the foreign server */
+	const char *server;       /* its name when the wait began */
+	Oid userid;               /* who waits */
+	const char *cluster;      /* its UUID */
+	char path[OMF_PATH_SIZE]; /* of its migration */
+	OmfCall call;             /* the last poll */
+	const char *token;        /* that no message may show; the session's */
+	MemoryContext context;    /* lives as long as the wait */
+	MemoryContext scratch;    /* lives until the next poll */
+	bool telling;             /* a notice is on its way, which needs no context */
+} Waiting;
+
+static uint32 wait_event = 0;
+
+/* ----- arguments ----- */
+
+/* A wait that can't commit would hold back vacuum for days. */
+static void
+refuse_atomic(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!castNode(CallContext, fcinfo->context)->atomic)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+			 errmsg("cannot wait for an online migration inside a transaction"),
+			 errdetail("The wait commits before each pause, so that it does not hold back vacuum. Here it can't commit."),
+			 errhint("Make CALL a statement of its own. Transaction block: COMMIT first. "
+					 "Function, trigger, block with EXCEPTION, or procedure with SET or SECURITY DEFINER: call it from outside, from DO, or from a plain procedure. "
+					 "Several statements in one string: send them one by one. psql: no -1 (--single-transaction), no \\;, one statement to each -c, AUTOCOMMIT on. "
+					 "Driver: autocommit on. pg_cron: a job with this one command.")));
+}
+
+static void
+report_bad_until(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid list of statuses to wait for"),
+			 errdetail("%s", detail),
+			 errhint("Write it like '{syncing,done}'.")));
+}
+
+static const char *
+read_status(Datum given)
+{
+	const char *status = TextDatumGetCString(given);
+
+	if (!omf_api_is_active(status) && !omf_api_is_ended(status))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid list of statuses to wait for"),
+				 errdetail("\"%s\" is no status of an online migration.", status),
+				 errhint("%s", omf_name_hint("Statuses are", status, omf_statuses, OMF_NSTATUSES))));
+	return status;
+}
+
+static void
+read_until(ArrayType *array, OmfWait *wait)
+{
+	Datum *given;
+	bool *nulls;
+
+	if (ARR_NDIM(array) > 1)
+		report_bad_until("\"until\" has more than one dimension.");
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls, &wait->nuntil);
+	if (wait->nuntil == 0)
+		report_bad_until("\"until\" is empty.");
+	wait->until = palloc(wait->nuntil * sizeof(char *));
+	for (int i = 0; i < wait->nuntil; i++)
+	{
+		if (nulls[i])
+			report_bad_until("\"until\" contains a NULL.");
+		wait->until[i] = read_status(given[i]);
+	}
+}
+
+/* A month is 30 days here, as it is for EXTRACT(EPOCH FROM ...). */
+static int64
+milliseconds_of(const Interval *interval)
+{
+	int64 days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
+
+	return days * SECS_PER_DAY * INT64CONST(1000) + interval->time / 1000;
+}
+
+static int64
+read_poll_interval(const Interval *interval)
+{
+	if (!omf_interval_is_finite(interval) || milliseconds_of(interval) < SHORTEST_INTERVAL_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid poll_interval"),
+				 errdetail("It must be 1 second or more, and finite.")));
+	return milliseconds_of(interval);
+}
+
+/* When the time is over. */
+static int64
+read_timeout(const Interval *interval)
+{
+	if (!omf_interval_is_finite(interval) || milliseconds_of(interval) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid timeout"),
+				 errdetail("It must not be negative, nor infinite."),
+				 errhint("NULL means no timeout.")));
+	return omf_clock() + milliseconds_of(interval);
+}
+
+/* All of them, copied: a datum may point into a table. */
+static void
+read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
+{
+	OmfWait *wait = &waiting->wait;
+	pg_uuid_t *cluster = PG_GETARG_UUID_P(ARG_CLUSTER);
+
+	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID) ? NULL : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
+	read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
+	wait->interval_ms = read_poll_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
+	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
+	waiting->call.deadline = PG_ARGISNULL(ARG_TIMEOUT) ? 0 : wait->deadline;
+	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
+	omf_api_path(waiting->path, omf_api_resource("online_migrations"), cluster->data);
+	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
+	waiting->server = GetForeignServer(waiting->serverid)->servername;
+	waiting->userid = GetUserId();
+}
+
+/* ----- what there is to say ----- */
+
+/* Whole seconds, as an interval is shown. */
+static char *
+duration(int64 milliseconds)
+{
+	int64 seconds = milliseconds / 1000;
+	Interval interval;
+
+	interval.month = 0;
+	interval.day = (int32) (seconds / SECS_PER_DAY);
+	interval.time = (seconds % SECS_PER_DAY) * USECS_PER_SEC;
+	return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval)));
+}
+
+/* ' "id"' or, of a migration whose id nobody said, nothing. */
+static const char *
+quoted(const char *id)
+{
+	return id != NULL ? psprintf(" \"%s\"", id) : "";
+}
+
+static const char *
+statuses_waited_for(const OmfWait *wait)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < wait->nuntil; i++)
+		appendStringInfo(&list, "%s%s", i > 0 ? ", " : "", wait->until[i]);
+	return list.data;
+}
+
+/* For errors of a poll and of what PostgreSQL ends a wait with. */
+static void
+wait_context(void *arg)
+{
+	const Waiting *waiting = arg;
+	const OmfWait *wait = &waiting->wait;
+
+	if (waiting->telling)
+		return;
+	errcontext("wait for online migration%s of database cluster %s, last status: %s",
+			   quoted(wait->id != NULL ? wait->id : wait->wanted), waiting->cluster,
+			   wait->status != NULL ? wait->status : "none");
+	if (wait->failing_since >= 0)
+		errcontext("calls fail for " INT64_FORMAT " s", (omf_clock() - wait->failing_since) / 1000);
+}
+
+static void
+tell_status(const OmfPoll *poll, const OmfWaitStep *step)
+{
+	ereport(NOTICE,
+			(errmsg("online migration%s is %s, after %s of %s", quoted(poll->id), poll->status,
+					duration(step->took_ms), step->before != NULL ? step->before : "waiting")));
+}
+
+static void
+tell_absent(const Waiting *waiting, const OmfPoll *poll)
+{
+	ereport(NOTICE,
+			(errmsg("online migration%s is not there yet", quoted(waiting->wait.wanted)),
+			 poll->kind == OMF_POLL_MIGRATION
+				 ? errdetail("The API shows online migration%s of database cluster %s, which is %s.",
+							 quoted(poll->id), waiting->cluster, poll->status)
+				 : errdetail("The API shows none of database cluster %s.", waiting->cluster)));
+}
+
+static void
+report_late(const Waiting *waiting)
+{
+	const OmfWait *wait = &waiting->wait;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("timed out while waiting for an online migration"),
+			 wait->status != NULL
+				 ? errdetail("Online migration%s of database cluster %s was last seen %s.",
+							 quoted(wait->id), waiting->cluster, wait->status)
+				 : errdetail("Online migration%s of database cluster %s has not been seen.",
+							 quoted(wait->wanted), waiting->cluster)));
+}
+
+static void
+report_ended(const Waiting *waiting, const OmfPoll *poll)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("online migration has ended in a status that is not waited for"),
+			 errdetail("Online migration%s of database cluster %s is %s. Waited for: %s.",
+					   quoted(poll->id), waiting->cluster, poll->status,
+					   statuses_waited_for(&waiting->wait)),
+			 strcmp(poll->status, "error") == 0
+				 ? errhint("The API gives no reason. Look at the source: reachable from DigitalOcean, credentials, TLS, logical replication.")
+				 : 0));
+}
+
+static void
+report_replaced(const Waiting *waiting, const OmfPoll *poll)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("online migration has been replaced by another one"),
+			 errdetail("Online migration%s of database cluster %s was last seen %s. The API now shows%s, which is %s.",
+					   quoted(waiting->wait.id), waiting->cluster, waiting->wait.status,
+					   quoted(poll->id), poll->status)));
+}
+
+static void
+report_unknown(const Waiting *waiting)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("online migration has finished, its status is unknown"),
+			 errdetail("For database cluster %s, the API has answered %d times in a row without saying anything, which it does of finished migrations. Last status: %s.",
+					   waiting->cluster, OMF_WAIT_EMPTIES,
+					   waiting->wait.status != NULL ? waiting->wait.status : "none"),
+			 errhint("Look into the database cluster itself.")));
+}
+
+/* ----- polls ----- */
+
+/* What came of the call.  Its strings live until the next poll. */
+static void
+read_poll(Waiting *waiting, OmfPoll *poll)
+{
+	const OmfCall *call = &waiting->call;
+
+	poll->at = omf_clock();
+	poll->id = NULL;
+	poll->status = NULL;
+	poll->asked_ms = -1;
+	if (call->result == OMF_RESULT_NOT_FOUND)
+		poll->kind = OMF_POLL_MISSING;
+	else if (call->result == OMF_RESULT_ERROR)
+	{
+		poll->kind = call->error != NULL && call->error->passing ? OMF_POLL_PASSING : OMF_POLL_FAILED;
+		if (poll->kind == OMF_POLL_PASSING && call->error->resets_in >= 0)
+			poll->asked_ms = Min(call->error->resets_in, OMF_WAIT_FAILING_MS) * 1000;
+	}
+	else
+	{
+		poll->id = omf_call_field(call, OMF_MIGRATION_ID);
+		poll->status = omf_call_field(call, OMF_MIGRATION_STATUS);
+		poll->kind = poll->status != NULL ? OMF_POLL_MIGRATION : OMF_POLL_EMPTY;
+	}
+}
+
+/*
+ * Look at the migration: false when the time was over before the answer.  All
+ * that rests on the catalogs may have changed since the last time.
+ */
+static bool
+look(Waiting *waiting, OmfPoll *poll)
+{
+	OmfCall *call = &waiting->call;
+
+	AcceptInvalidationMessages();
+	omf_server_check(waiting->serverid, waiting->server, waiting->userid);
+	call->session = omf_session_acquire(waiting->serverid, waiting->userid);
+	PG_TRY();
+	{
+		waiting->token = omf_engine_token(omf_session_engine(call->session));
+		call->secrets.texts = &waiting->token;
+		call->secrets.ntexts = 1;
+
+		/* the snapshots of the look-ups go */
+		SPI_commit();
+		omf_call_make(call, OMF_GET, waiting->path, NULL);
+	}
+	PG_FINALLY();
+	{
+		omf_session_release(call->session);
+	}
+	PG_END_TRY();
+	if (call->late)
+		return false;
+	read_poll(waiting, poll);
+	return true;
+}
+
+/* Act on what the poll means: true when the wait has ended well. */
+static bool
+conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
+{
+	OmfWait *wait = &waiting->wait;
+
+	switch (step->verdict)
+	{
+		case OMF_WAIT_ON:
+			break;
+		case OMF_WAIT_ABSENT:
+			tell_absent(waiting, poll);
+			break;
+		case OMF_WAIT_CHANGED:
+			tell_status(poll, step);
+			wait->status = MemoryContextStrdup(waiting->context, poll->status);
+			if (poll->id != NULL)
+				wait->id = MemoryContextStrdup(waiting->context, poll->id);
+			break;
+		case OMF_WAIT_TROUBLE:
+			omf_warn(OMF_ACTION_READ, waiting->call.error,
+					 psprintf("The wait goes on. It ends when calls have failed for %d minutes without a break.",
+							  OMF_WAIT_FAILING_MS / 60000));
+			break;
+		case OMF_WAIT_REACHED:
+			tell_status(poll, step);
+			return true;
+		case OMF_WAIT_ENDED:
+			report_ended(waiting, poll);
+			break;
+		case OMF_WAIT_REPLACED:
+			report_replaced(waiting, poll);
+			break;
+		case OMF_WAIT_UNKNOWN:
+			report_unknown(waiting);
+			break;
+		case OMF_WAIT_GONE:
+		case OMF_WAIT_BROKEN:
+			waiting->telling = false;
+			omf_call_raise(&waiting->call, OMF_ACTION_READ);
+	}
+	return false;
+}
+
+/* Wait on the latch alone. */
+static void
+pause_for(int64 milliseconds)
+{
+	int64 end = omf_clock() + milliseconds;
+
+	if (wait_event == 0)
+		wait_event = omf_new_wait_event("OnlineMigrationsWait");
+	for (;;)
+	{
+		int64 left = end - omf_clock();
+
+		CHECK_FOR_INTERRUPTS();
+		if (left <= 0)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 (long) Min(left, INT_MAX), wait_event);
+		ResetLatch(MyLatch);
+	}
+}
+
+static void
+wait_for_migration(Waiting *waiting)
+{
+	bool reached = false;
+
+	while (!reached)
+	{
+		OmfWaitStep step;
+		OmfPoll poll;
+
+		MemoryContextReset(waiting->scratch);
+		if (omf_wait_time_left(&waiting->wait, omf_clock()) == 0 || !look(waiting, &poll))
+			report_late(waiting);
+		step = omf_wait_judge(&waiting->wait, &poll);
+		waiting->telling = true;
+		reached = conclude(waiting, &poll, &step);
+		waiting->telling = false;
+		omf_call_reset(&waiting->call);
+		if (!reached)
+		{
+			/* so that the transaction is never older than a pause */
+			SPI_commit();
+			pause_for(step.pause_ms);
+		}
+	}
+}
+
+/*
+ * databases_wait_online_migration(database_cluster_uuid, migration_id, until,
+ * timeout, poll_interval, server)
+ */
+Datum
+omf_wait_online_migration(PG_FUNCTION_ARGS)
+{
+	static const char *const required[] = {"database_cluster_uuid", NULL, "until", NULL, "poll_interval"};
+	ErrorContextCallback callback;
+	Waiting waiting = {0};
+
+	refuse_atomic(fcinfo);
+	omf_refuse_nulls(fcinfo, required, lengthof(required));
+
+	/* from here on memory outlives commits */
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	read_arguments(fcinfo, &waiting);
+	omf_wait_begin(&waiting.wait, omf_clock());
+	waiting.context = CurrentMemoryContext;
+	waiting.scratch = AllocSetContextCreate(CurrentMemoryContext, "online migration poll",
+											ALLOCSET_SMALL_SIZES);
+
+	callback.callback = wait_context;
+	callback.arg = &waiting;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	MemoryContextSwitchTo(waiting.scratch);
+	wait_for_migration(&waiting);
+	MemoryContextSwitchTo(waiting.context);
+	error_context_stack = callback.previous;
+
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait_state.c
+ *	  What each look at a migration means to who waits for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "functions/wait_state.h"
+
+#include <string.h>
+
+#include "client/resource.h"
+
+void
+omf_wait_begin(OmfWait *wait, int64_t now)
+{
+	wait->id = NULL;
+	wait->status = NULL;
+	wait->since = now;
+	wait->missing_since = -1;
+	wait->failing_since = -1;
+	wait->empties = 0;
+	wait->told_absent = false;
+}
+
+int64_t
+omf_wait_time_left(const OmfWait *wait, int64_t now)
+{
+	if (wait->deadline == INT64_MAX)
+		return -1;
+	return wait->deadline > now ? wait->deadline - now : 0;
+}
+
+static bool
+is_waited_for(const OmfWait *wait, const char *status)
+{
+	for (int i = 0; i < wait->nuntil; i++)
+		if (strcmp(wait->until[i], status) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The migration is not there yet, which is worth telling once: who has
+ * mistyped its id would wait for ever without a word.
+ */
+static OmfWaitVerdict
+judge_absent(OmfWait *wait)
+{
+	if (wait->told_absent || wait->status != NULL)
+		return OMF_WAIT_ON;
+	wait->told_absent = true;
+	return OMF_WAIT_ABSENT;
+}
+
+/*
+ * Is it the migration that is waited for?  One without an id is, unless some
+ * id was asked for: nothing says that it is another one.
+ */
+static bool
+is_the_one(const OmfWait *wait, const char *id)
+{
+	const char *known = wait->id != NULL ? wait->id : wait->wanted;
+
+	if (known == NULL)
+		return true;
+	return id != NULL ? strcmp(id, known) == 0 : wait->wanted == NULL;
+}
+
+static OmfWaitVerdict
+judge_migration(OmfWait *wait, const OmfPoll *poll)
+{
+	if (!is_the_one(wait, poll->id))
+	{
+		/* until the one asked for comes up, the API shows the one before it */
+		if (wait->status == NULL)
+			return judge_absent(wait);
+
+		/* an id that is missing for once is no other id */
+		return poll->id != NULL ? OMF_WAIT_REPLACED : OMF_WAIT_ON;
+	}
+	if (is_waited_for(wait, poll->status))
+		return OMF_WAIT_REACHED;
+	if (omf_api_is_ended(poll->status))
+		return OMF_WAIT_ENDED;
+	if (wait->status != NULL && strcmp(wait->status, poll->status) == 0)
+		return OMF_WAIT_ON;
+	if (poll->id != NULL)
+		wait->id = poll->id;
+	wait->status = poll->status;
+	wait->since = poll->at;
+	return OMF_WAIT_CHANGED;
+}
+
+/* A row of something that can be waited through, but not for ever. */
+static bool
+is_too_long(int64_t *since, int64_t now, int64_t limit)
+{
+	if (*since < 0)
+		*since = now;
+	return now - *since >= limit;
+}
+
+static OmfWaitVerdict
+judge_failure(OmfWait *wait, const OmfPoll *poll)
+{
+	bool first = wait->failing_since < 0;
+
+	if (is_too_long(&wait->failing_since, poll->at, OMF_WAIT_FAILING_MS))
+		return OMF_WAIT_BROKEN;
+	return first ? OMF_WAIT_TROUBLE : OMF_WAIT_ON;
+}
+
+static OmfWaitVerdict
+judge(OmfWait *wait, const OmfPoll *poll)
+{
+	/* anything else breaks a row */
+	if (poll->kind != OMF_POLL_MISSING)
+		wait->missing_since = -1;
+	if (poll->kind != OMF_POLL_PASSING)
+		wait->failing_since = -1;
+	if (poll->kind != OMF_POLL_EMPTY)
+		wait->empties = 0;
+	switch (poll->kind)
+	{
+		case OMF_POLL_MISSING:
+			if (is_too_long(&wait->missing_since, poll->at, OMF_WAIT_MISSING_MS))
+				return OMF_WAIT_GONE;
+			return judge_absent(wait);
+		case OMF_POLL_EMPTY:
+			return ++wait->empties >= OMF_WAIT_EMPTIES ? OMF_WAIT_UNKNOWN : OMF_WAIT_ON;
+		case OMF_POLL_PASSING:
+			return judge_failure(wait, poll);
+		case OMF_POLL_FAILED:
+			return OMF_WAIT_BROKEN;
+		case OMF_POLL_MIGRATION:
+			break;
+	}
+	return judge_migration(wait, poll);
+}
+
+/*
+ * Until the next poll: as long as was asked for, or as a rate limit asks.
+ * That is looked at once more before calls have failed for too long.
+ */
+static int64_t
+pause_after(const OmfWait *wait, const OmfPoll *poll)
+{
+	int64_t pause = wait->interval_ms;
+	int64_t left = omf_wait_time_left(wait, poll->at);
+
+	if (poll->kind == OMF_POLL_PASSING && poll->asked_ms > pause)
+	{
+		int64_t patience = wait->failing_since + OMF_WAIT_FAILING_MS - poll->at;
+
+		if (patience > pause)
+			pause = poll->asked_ms < patience ? poll->asked_ms : patience;
+	}
+	return left >= 0 && left < pause ? left : pause;
+}
+
+OmfWaitStep
+omf_wait_judge(OmfWait *wait, const OmfPoll *poll)
+{
+	OmfWaitStep step;
+
+	step.before = wait->status;
+	step.took_ms = poll->at - wait->since;
+	step.verdict = judge(wait, poll);
+	step.pause_ms = pause_after(wait, poll);
+	return step;
+}

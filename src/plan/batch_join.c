@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch_join.c
+ *	  Planning joins that look up the keys of many outer rows at once.
+ *
+ * A nested loop whose inner side is a scan by key pays a round trip for every
+ * outer row.  Here a node of ours stands over the outer side ("prefetch"): it
+ * reads rows ahead, asks for their keys, and passes the rows on.  The inner
+ * scan then finds its answer on the way or there, among what the statement
+ * has asked.  The loop itself is PostgreSQL's, with all its kinds of joins.
+ *
+ * See https://www.postgresql.org/docs/current/custom-scan.html
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "foreign/fdwapi.h"
+#include "nodes/extensible.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "utils/guc.h"
+
+#include "plan/batch_join.h"
+#include "compat.h"
+#include "session/options.h"
+#include "plan/scan_path.h"
+#include "exec/prefetch.h"
+
+/*
+ * What an inner scan costs whose keys are asked for already; the requests are
+ * in the price of the prefetch.
+ */
+#define ANSWERED_COST 0.01
+
+/* An outer row can't ask for less; a plain loop over one row costs the same. */
+#define PREFETCH_DISCOUNT 0.99
+
+static bool enable_batched_join = true;
+static set_join_pathlist_hook_type previous_hook = NULL;
+
+static Plan *plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
+						   List *tlist, List *clauses, List *custom_plans);
+
+static const CustomPathMethods path_methods = {
+	.CustomName = OMF_PREFETCH_NAME,
+	.PlanCustomPath = plan_prefetch,
+};
+
+/*
+ * How many outer rows are likely to be wanted at first, 0 for all: with a
+ * LIMIT, reading far ahead would ask for what nobody wants to know.
+ */
+static int
+first_window(PlannerInfo *root)
+{
+	return root->tuple_fraction >= 1 && root->tuple_fraction < INT_MAX ? (int) root->tuple_fraction : 0;
+}
+
+/* The prefetch over an outer path, for what an inner path asks by. */
+static CustomPath *
+make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *values,
+				   List *shape, Oid key_type)
+{
+	CustomPath *path = makeNode(CustomPath);
+	List *numbers = list_make4_oid(inner->serverid, inner->userid, key_type,
+								   (Oid) first_window(root));
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = outer->parent;
+	path->path.pathtarget = outer->pathtarget;
+	path->path.param_info = outer->param_info;
+	path->path.rows = outer->rows;
+	path->path.pathkeys = outer->pathkeys;
+	path->path.startup_cost = outer->startup_cost + OMF_ROUND_TRIP_COST * PREFETCH_DISCOUNT;
+	path->path.total_cost = outer->total_cost +
+							(ceil(outer->rows / OMF_DEFAULT_CONCURRENCY) * OMF_ROUND_TRIP_COST +
+							 outer->rows * OMF_REQUEST_COST) *
+								PREFETCH_DISCOUNT;
+	omf_copy_disabled_nodes(&path->path, outer);
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_paths = list_make1(outer);
+	path->custom_private = list_make4(values, shape, numbers,
+									  makeString(pstrdup(omf_plan_rel_resource(inner)->name)));
+	path->methods = &path_methods;
+	return path;
+}
+
+/* The inner path as it is once its keys have been asked for. */
+static Path *
+make_answered_path(const ForeignPath *path)
+{
+	ForeignPath *answered = makeNode(ForeignPath);
+
+	memcpy(answered, path, sizeof(ForeignPath));
+	answered->path.startup_cost = 0;
+	answered->path.total_cost = ANSWERED_COST;
+	return (Path *) answered;
+}
+
+/* Add the nested loop of that outer and that inner path, with a prefetch. */
+static void
+add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path *outer,
+				 ForeignPath *by_key, JoinType jointype, JoinPathExtraData *extra)
+{
+	OmfKeyColumn column;
+	List *clauses = omf_plan_key_clauses(root, inner,
+										 list_concat_copy(by_key->path.param_info->ppi_clauses,
+														  inner->baserestrictinfo),
+										 &column);
+	List *values;
+	List *shape;
+	Path *prefetch;
+	Path *answered;
+	JoinCostWorkspace workspace;
+
+	if (clauses == NIL)
+		return;
+	omf_keys_split(clauses, &column, &values, &shape);
+	prefetch = (Path *) make_prefetch_path(root, outer, inner, values, shape, column.type);
+	answered = make_answered_path(by_key);
+	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
+	add_path(joinrel, (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra,
+													prefetch, answered, extra->restrictlist,
+													build_join_pathkeys(root, joinrel, jointype, outer->pathkeys),
+													NULL));
+}
+
+/* Is it a foreign table of this wrapper? */
+static bool
+is_own_rel(const RelOptInfo *rel)
+{
+	return IS_SIMPLE_REL(rel) && rel->fdwroutine != NULL &&
+		   rel->fdwroutine->GetForeignPaths == omf_get_paths && rel->fdw_private != NULL;
+}
+
+/* set_join_pathlist_hook */
+static void
+add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+				  RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
+{
+	ListCell *inner_cell;
+	ListCell *outer_cell;
+
+	if (previous_hook != NULL)
+		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
+	if (!enable_batched_join || !enable_nestloop || !is_own_rel(innerrel) ||
+		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
+		 jointype != JOIN_ANTI))
+		return;
+
+	foreach (inner_cell, innerrel->pathlist)
+	{
+		Path *inner = lfirst(inner_cell);
+
+		if (!IsA(inner, ForeignPath) || inner->param_info == NULL ||
+			!bms_is_subset(PATH_REQ_OUTER(inner), outerrel->relids))
+			continue;
+		foreach (outer_cell, outerrel->pathlist)
+		{
+			Path *outer = lfirst(outer_cell);
+
+			if (outer->param_info == NULL)
+				add_batched_path(root, joinrel, innerrel, outer, (ForeignPath *) inner, jointype, extra);
+		}
+	}
+}
+
+/*
+ * The values as the outer plan has them.  A parameterised path stays the same
+ * at whatever outer join it is used, so its Vars may lack nulling relations
+ * that those of the outer side have; PostgreSQL lets that pass for the
+ * parameters of a nested loop only.
+ */
+static Node *
+as_outer_has_it(Node *node, void *targetlist)
+{
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) || IsA(node, PlaceHolderVar))
+		foreach (cell, (List *) targetlist)
+		{
+			Node *other = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+			if (nodeTag(node) != nodeTag(other))
+				continue;
+			if (IsA(node, Var)
+					? ((Var *) node)->varno == ((Var *) other)->varno &&
+						  ((Var *) node)->varattno == ((Var *) other)->varattno
+					: ((PlaceHolderVar *) node)->phid == ((PlaceHolderVar *) other)->phid)
+				return copyObject(other);
+		}
+	return expression_tree_mutator(node, as_outer_has_it, targetlist);
+}
+
+/* PlanCustomPath */
+static Plan *
+plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
+			  List *clauses, List *custom_plans)
+{
+	CustomScan *plan = makeNode(CustomScan);
+	Plan *outer = linitial(custom_plans);
+
+	(void) root;
+	(void) rel;
+	(void) clauses; /* the outer plan has applied them */
+	plan->scan.plan.targetlist = tlist;
+	plan->scan.scanrelid = 0;
+	plan->flags = path->flags;
+	plan->custom_plans = custom_plans;
+	plan->custom_scan_tlist = copyObject(outer->targetlist);
+	plan->custom_exprs = (List *) as_outer_has_it(linitial(path->custom_private), outer->targetlist);
+	plan->custom_private = copyObject(list_copy_tail(path->custom_private, 1));
+	plan->methods = omf_prefetch_scan_methods();
+	return (Plan *) plan;
+}
+
+void
+omf_batch_join_init(void)
+{
+	omf_prefetch_init();
+	DefineCustomBoolVariable("online_migrations_fdw.enable_batched_join",
+							 "Enables joins that look up the keys of many rows at once.",
+							 "When off, a join by key asks for one row after the other.",
+							 &enable_batched_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("online_migrations_fdw");
+	previous_hook = set_join_pathlist_hook;
+	set_join_pathlist_hook = add_batched_paths;
+}

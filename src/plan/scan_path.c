@@ -1,0 +1,500 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_path.c
+ *	  Planning a scan: the planner callbacks, and their costs.
+ *
+ * See https://www.postgresql.org/docs/current/fdw-planning.html
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/plancat.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "session/options.h"
+#include "plan/scan_path.h"
+#include "exec/row.h"
+#include "session/session.h"
+
+/* Clusters of an account of which nothing is known. */
+#define DEFAULT_CLUSTERS 50.0
+
+/* What makes a path the last choice of all. */
+#define BARRIER_COST 1.0e10
+
+/* RelOptInfo.fdw_private: what planning has found out about the table. */
+typedef struct RelInfo
+{
+	Oid relid;                   /* of the foreign table */
+	const OmfResource *resource; /* that the table is */
+	OmfKeyColumn key;            /* its key column */
+	List *fields;                /* see omf_row_fields() */
+	bool reports;                /* do rows show errors? */
+	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
+	const char *tag;             /* that all clusters asked for have, or NULL */
+	double nclusters;            /* of the account */
+} RelInfo;
+
+/* ----- what the table is ----- */
+
+/* The attribute that shows the key, which must be of a fitting type. */
+static void
+find_key_column(RelInfo *info, Relation relation, Index varno)
+{
+	TupleDesc descriptor = RelationGetDescr(relation);
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	info->key.varno = varno;
+	info->key.attno = 0;
+	info->key.type = InvalidOid;
+	foreach (cell, info->fields)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, attno);
+
+		attno++;
+		if (lfirst_int(cell) != info->resource->key)
+			continue;
+		info->key.type = getBaseType(attribute->atttypid);
+		if (!omf_is_key_type(info->key.type))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
+					 errmsg("key column of a foreign table has a type that can't be looked up"),
+					 errdetail("Column \"%s\" of foreign table \"%s\" is of type %s.",
+							   NameStr(attribute->attname), RelationGetRelationName(relation),
+							   format_type_be(attribute->atttypid)),
+					 errhint("Declare it as uuid, text or varchar.")));
+		info->key.attno = attno;
+		return;
+	}
+}
+
+/* The column of the clusters' tags, as an SQL array of text; 0 if none. */
+static AttrNumber
+find_tags_column(const RelInfo *info, Relation relation)
+{
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	foreach (cell, info->fields)
+	{
+		attno++;
+		if (info->resource->tags >= 0 && lfirst_int(cell) == info->resource->tags &&
+			TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid == TEXTARRAYOID)
+			return attno;
+	}
+	return 0;
+}
+
+/* The tag in a clause "tags @> ARRAY['x']", or NULL if it is another one. */
+static const char *
+tag_of_clause(Node *clause, const RelInfo *info, Index varno)
+{
+	OpExpr *operation = (OpExpr *) clause;
+	Var *var;
+	Const *array;
+	Datum *tags;
+	bool *nulls;
+	int ntags;
+	char *tag;
+
+	if (!IsA(clause, OpExpr) || operation->opno != OID_ARRAY_CONTAINS_OP)
+		return NULL;
+	var = linitial(operation->args);
+	array = lsecond(operation->args);
+	if (!IsA(var, Var) || var->varno != (int) varno || var->varattno != info->tags ||
+		!IsA(array, Const) || array->constisnull || array->consttype != TEXTARRAYOID)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(array->constvalue), TEXTOID, -1, false, TYPALIGN_INT,
+					  &tags, &nulls, &ntags);
+	if (ntags != 1 || nulls[0])
+		return NULL;
+	tag = TextDatumGetCString(tags[0]);
+	tag = pg_server_to_any(tag, (int) strlen(tag), PG_UTF8);
+	return tag[0] != '\0' && strlen(tag) <= OMF_TAG_MAX ? tag : NULL;
+}
+
+/* The tag that all rows must have, as far as one clause says so. */
+static const char *
+find_tag(RelOptInfo *rel, const RelInfo *info)
+{
+	ListCell *cell;
+
+	if (info->tags == 0)
+		return NULL;
+	foreach (cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		const char *tag = tag_of_clause((Node *) restriction->clause, info, rel->relid);
+
+		if (tag != NULL && restriction_is_securely_promotable(restriction, rel))
+			return tag;
+	}
+	return NULL;
+}
+
+/*
+ * How many clusters the account has: what a listing has shown in this
+ * backend, else what ANALYZE has seen.
+ */
+static double
+estimate_clusters(const RelOptInfo *rel)
+{
+	double nclusters = omf_session_clusters(rel->serverid);
+
+	if (nclusters < 0)
+		nclusters = rel->tuples > 0 ? rel->tuples : DEFAULT_CLUSTERS;
+	return nclusters;
+}
+
+/* Keep only the fields of columns that the query looks at. */
+static List *
+needed_fields(RelOptInfo *rel, List *fields)
+{
+	Bitmapset *used = NULL;
+	List *needed = NIL;
+	AttrNumber attno = 0;
+	ListCell *cell;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
+	foreach (cell, rel->baserestrictinfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &used);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
+		return fields; /* the row as a whole */
+	foreach (cell, fields)
+	{
+		attno++;
+		needed = lappend_int(needed, bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)
+										 ? lfirst_int(cell)
+										 : -1);
+	}
+	return needed;
+}
+
+static RelInfo *
+make_rel_info(RelOptInfo *rel, Oid relid)
+{
+	RelInfo *info = palloc0(sizeof(RelInfo));
+	Relation relation = table_open(relid, NoLock);
+
+	info->relid = relid;
+	info->resource = omf_options_resource(relid);
+	info->fields = omf_row_fields(relation, info->resource);
+	find_key_column(info, relation, rel->relid);
+	info->tags = find_tags_column(info, relation);
+	info->tag = find_tag(rel, info);
+	info->nclusters = estimate_clusters(rel);
+	info->reports = omf_row_reports_errors(relation, info->resource);
+	info->fields = needed_fields(rel, info->fields);
+	table_close(relation, NoLock);
+	return info;
+}
+
+/* ----- keys and costs ----- */
+
+/*
+ * Does the clause narrow what is asked for?  A request tells the API about a
+ * cluster, so behind a security barrier a clause counts only where PostgreSQL
+ * itself would evaluate it before the barrier's own.
+ */
+static bool
+is_key_restriction(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction)
+{
+	RelInfo *info = rel->fdw_private;
+
+	return !restriction->pseudoconstant &&
+		   restriction_is_securely_promotable(restriction, rel) &&
+		   omf_is_key_clause(root, (Node *) restriction->clause, &info->key);
+}
+
+/* The number of keys that pass all of the clauses, or -1 if none is a key. */
+static double
+count_keys(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	RelInfo *info = rel->fdw_private;
+	double nkeys = -1;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		double n;
+
+		if (!is_key_restriction(root, rel, restriction))
+			continue;
+		n = omf_estimate_keys(root, (Node *) restriction->clause, &info->key);
+		if (nkeys < 0 || n < nkeys)
+			nkeys = n;
+	}
+	return nkeys;
+}
+
+/* The part of the clauses that does not choose keys lets so many rows pass. */
+static double
+rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	List *rest = NIL;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+		if (!is_key_restriction(root, rel, lfirst_node(RestrictInfo, cell)))
+			rest = lappend(rest, lfirst(cell));
+	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER, NULL);
+}
+
+/* What it costs to list the clusters, and to ask about each where need be. */
+static void
+cost_listing(const RelInfo *info, Cost *startup, Cost *total)
+{
+	double pages = ceil(Max(info->nclusters, 1) / OMF_PAGE_SIZE);
+	double lookups = info->resource->in_listing ? 0 : info->nclusters;
+
+	*startup = lookups > 0 ? 2 * OMF_ROUND_TRIP_COST : OMF_ROUND_TRIP_COST;
+	*total = *startup + (pages + lookups) * OMF_REQUEST_COST;
+}
+
+/*
+ * Add the path that asks for the keys of these clauses, or for all clusters
+ * if none of them is a key: the table's own clauses, and for a parameterised
+ * path those of a join.  `penalty` is added to its costs.
+ */
+static void
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions, Cost penalty)
+{
+	RelInfo *info = rel->fdw_private;
+	double nkeys = count_keys(root, rel, restrictions);
+	double rows = rel->rows;
+	Cost startup;
+	Cost total;
+
+	if (nkeys < 0)
+		cost_listing(info, &startup, &total);
+	else
+	{
+		if (!bms_is_empty(outer))
+			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
+		startup = OMF_ROUND_TRIP_COST;
+		total = startup + nkeys * OMF_REQUEST_COST;
+	}
+	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
+			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
+	total += penalty;
+	startup += penalty;
+	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
+}
+
+void
+omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	RelInfo *info = make_rel_info(rel, relid);
+	double nkeys;
+
+	rel->fdw_private = info;
+	nkeys = count_keys(root, rel, rel->baserestrictinfo);
+	rel->tuples = info->nclusters;
+	if (nkeys >= 0)
+		rel->rows = clamp_row_est(nkeys * rest_selectivity(root, rel, rel->baserestrictinfo));
+	else
+		rel->rows = clamp_row_est(info->nclusters *
+								  clauselist_selectivity(root, rel->baserestrictinfo, 0, JOIN_INNER, NULL));
+	rel->reltarget->width = get_relation_data_width(relid, rel->attr_widths - rel->min_attr);
+}
+
+/* ----- paths ----- */
+
+/* Is that member of an equivalence class the key? */
+static bool
+is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *class,
+			  EquivalenceMember *member, void *arg)
+{
+	(void) root;
+	(void) class;
+	(void) arg;
+	return omf_is_key_expression((Node *) member->em_expr, &((RelInfo *) rel->fdw_private)->key);
+}
+
+/* Clauses that join the key with something of other tables. */
+static List *
+key_join_clauses(PlannerInfo *root, RelOptInfo *rel)
+{
+	List *clauses = NIL;
+	ListCell *cell;
+
+	if (rel->has_eclass_joins)
+		clauses = generate_implied_equalities_for_column(root, rel, is_key_member, NULL,
+														 rel->lateral_referencers);
+	foreach (cell, rel->joininfo)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (join_clause_is_movable_to(restriction, rel))
+			clauses = lappend(clauses, restriction);
+	}
+	return clauses;
+}
+
+/* list_member() does without: before PostgreSQL 16 a Bitmapset is no Node. */
+static bool
+has_relids(List *list, Relids relids)
+{
+	ListCell *cell;
+
+	foreach (cell, list)
+		if (bms_equal(lfirst(cell), relids))
+			return true;
+	return false;
+}
+
+/*
+ * Is a view with a security barrier involved in what this is a subquery of?
+ * A join in such a view may hide clusters, and a request for one that it hides
+ * would give it away; so there the join is to choose the keys, and nothing
+ * that its reader has added.
+ */
+static bool
+is_below_barrier(const PlannerInfo *root)
+{
+	ListCell *cell;
+
+	for (root = root->parent_root; root != NULL; root = root->parent_root)
+		foreach (cell, root->parse->rtable)
+			if (lfirst_node(RangeTblEntry, cell)->security_barrier)
+				return true;
+	return false;
+}
+
+void
+omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	List *outers = NIL;
+	ListCell *cell;
+	Cost penalty = 0;
+
+	(void) relid;
+	foreach (cell, key_join_clauses(root, rel))
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		Relids outer;
+
+		if (!is_key_restriction(root, rel, restriction))
+			continue;
+		outer = bms_union(restriction->clause_relids, rel->lateral_relids);
+		outer = bms_del_member(outer, (int) rel->relid);
+		if (!bms_is_empty(outer) && !has_relids(outers, outer))
+			outers = lappend(outers, outer);
+	}
+	if (is_below_barrier(root))
+	{
+		/*
+		 * Where the key is a constant there is no join clause left to go by:
+		 * then the scan is to be made once the others have rows.
+		 */
+		Relids others = bms_del_member(bms_copy(root->all_baserels), (int) rel->relid);
+
+		if (outers == NIL && !bms_is_empty(others) && rel->reloptkind == RELOPT_BASEREL)
+			outers = list_make1(bms_union(others, rel->lateral_relids));
+		penalty = outers != NIL ? BARRIER_COST : 0;
+	}
+	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo, penalty);
+	foreach (cell, outers)
+	{
+		Relids outer = lfirst(cell);
+		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
+
+		add_scan_path(root, rel, outer,
+					  list_concat_copy(param->ppi_clauses, rel->baserestrictinfo), 0);
+	}
+}
+
+/* ----- the plan ----- */
+
+ForeignScan *
+omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
+			 List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	RelInfo *info = rel->fdw_private;
+	OmfKeyColumn key;
+	List *keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
+	List *local = extract_actual_clauses(scan_clauses, false);
+	List *recheck = NIL;
+	List *fdw_private;
+	ListCell *cell;
+
+	(void) relid;
+	(void) path;
+
+	/*
+	 * A row passes a clause that says no more than what its key may be: only
+	 * EvalPlanQual has to look again.  A long "= ANY ($1)" is a search from
+	 * end to end for every row.
+	 */
+	foreach (cell, keys)
+		if (omf_is_exact_key_clause(lfirst(cell), &key))
+			recheck = lappend(recheck, lfirst(cell));
+	local = list_difference_ptr(local, recheck);
+	fdw_private = list_make5(makeString(pstrdup(info->resource->name)),
+							 makeInteger((int) info->key.attno),
+							 makeInteger((int) info->key.type),
+							 info->fields,
+							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
+	fdw_private = lappend(fdw_private, makeInteger(info->reports));
+	return make_foreignscan(tlist, local, rel->relid, keys, fdw_private, NIL, recheck, outer_plan);
+}
+
+List *
+omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+					 OmfKeyColumn *column)
+{
+	List *keys = NIL;
+	ListCell *cell;
+
+	*column = ((RelInfo *) rel->fdw_private)->key;
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (is_key_restriction(root, rel, restriction))
+			keys = lappend(keys, restriction->clause);
+	}
+	return keys;
+}
+
+const OmfResource *
+omf_plan_rel_resource(const RelOptInfo *rel)
+{
+	return ((const RelInfo *) rel->fdw_private)->resource;
+}
+
+Oid
+omf_plan_relid(const RelOptInfo *rel)
+{
+	return ((const RelInfo *) rel->fdw_private)->relid;
+}
+
+bool
+omf_is_async_capable(ForeignPath *path)
+{
+	RelOptInfo *rel = path->path.parent;
+	Oid relid = omf_plan_relid(rel);
+
+	return omf_options_async_capable(rel->serverid, relid);
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_path.h
+ *	  Planning a scan: the planner callbacks, and their costs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_SCAN_PATH_H
+#define OMF_SCAN_PATH_H
+
+#include "foreign/fdwapi.h"
+
+#include "exec/scan_plan.h"
+
+extern void omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern void omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
+extern ForeignScan *omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
+								 ForeignPath *path, List *tlist,
+								 List *scan_clauses, Plan *outer_plan);
+extern bool omf_is_async_capable(ForeignPath *path);
+
+/* The foreign table that a base relation is; only while planning it. */
+extern Oid omf_plan_relid(const RelOptInfo *rel);
+
+/*
+ * Those of the restrictions on a foreign table of ours that are keys, without
+ * their RestrictInfos, and the key column that they speak of.
+ */
+extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+								  OmfKeyColumn *column);
+
+/* The resource that a base relation is; only while planning it. */
+extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);
+
+/*
+ * Costs, on the planner's scale where a page read in sequence is 1.  They
+ * compare the ways to ask, and leave out how slow asking is: true costs would
+ * have every query compiled by JIT.  A request takes one from a budget of 250
+ * a minute, and so weighs enough that of two plans the one with fewer
+ * requests wins, save for a handful.
+ */
+#define OMF_ROUND_TRIP_COST 50.0
+#define OMF_REQUEST_COST 5.0
+
+#endif /* OMF_SCAN_PATH_H */

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * error.c
+ *	  Failures of the API as errors of PostgreSQL.
+ *
+ * Never class 08: drivers and poolers take it for the death of their own
+ * connection to PostgreSQL, throw that away, and try again.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "session/error.h"
+
+/* SQLSTATE and hint of each kind of failure; the hint may be NULL. */
+static const struct
+{
+	OmfErrorKind kind;
+	int sqlstate;
+	const char *hint;
+} kinds[] = {
+	{OMF_ERROR_UNAUTHORIZED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	 "The API token is not valid, or not any more. Set another one with ALTER USER MAPPING ... OPTIONS (SET token '...'), or write it into the mapping's token_file."},
+	{OMF_ERROR_FORBIDDEN, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	 "The API token lacks the scope that this call needs: database:read for a status, database:update for a start, database:delete for a stop."},
+	{OMF_ERROR_NOT_FOUND, ERRCODE_UNDEFINED_OBJECT,
+	 "Look at the cluster's UUID, the migration's id, and whether the API token is one of the account that owns the cluster."},
+	{OMF_ERROR_CONFLICT, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	 "Look at the status of the cluster's online migration, and at the state of the cluster."},
+	{OMF_ERROR_INVALID, ERRCODE_INVALID_PARAMETER_VALUE,
+	 "The API refused what it was sent. Its words above say why."},
+	{OMF_ERROR_RATE_LIMIT, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	 "Try again later. The server options \"max_retries\" and \"max_retry_wait\" bound how long a statement waits by itself."},
+	{OMF_ERROR_HTTP, ERRCODE_FDW_ERROR,
+	 "Check the server option \"endpoint\": this answer is none that the API gives for this call."},
+	{OMF_ERROR_SERVER, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	 "The API, or a proxy in front of it, is in trouble. Try again later."},
+	{OMF_ERROR_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	 "Check the server options \"endpoint\", \"ca_file\" and \"connect_timeout\", and whether this host can reach the endpoint."},
+	{OMF_ERROR_LOST, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	 "Try again. The server option \"request_timeout\" bounds the wait for an answer."},
+	{OMF_ERROR_UNKNOWN, ERRCODE_FDW_FUNCTION_SEQUENCE_ERROR, NULL},
+	{OMF_ERROR_REPLY, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+	 "Check the server option \"endpoint\": what answers there may not be the API."},
+	{OMF_ERROR_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	 "Check the server option \"endpoint\": what answers there may not be the API."},
+	{OMF_ERROR_NO_MEMORY, ERRCODE_OUT_OF_MEMORY, NULL},
+};
+
+/*
+ * The API's words are UTF-8.  An error must not fail on its way out, so what
+ * this database can't hold becomes question marks.
+ */
+static char *
+presentable(const char *text)
+{
+	int length = (int) strlen(text);
+	char *copy = pstrdup(text);
+
+	if (GetDatabaseEncoding() == PG_UTF8 &&
+		pg_verify_mbstr(PG_UTF8, copy, length, true))
+		return copy;
+	for (char *next = copy; *next != '\0'; next++)
+		if (IS_HIGHBIT_SET(*next))
+			*next = '?';
+	return copy;
+}
+
+char *
+omf_error_text(const OmfError *error)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	if (error->http_status != 0)
+		appendStringInfo(&detail, "HTTP status %d", error->http_status);
+	else if (error->kind == OMF_ERROR_RATE_LIMIT)
+		appendStringInfoString(&detail, "not sent");
+	else
+		appendStringInfoString(&detail, "no answer");
+	if (error->api_id[0] != '\0')
+		appendStringInfo(&detail, ", %s", presentable(error->api_id));
+	if (error->message[0] != '\0')
+		appendStringInfo(&detail, ": %s", presentable(error->message));
+	if (error->words[0] != '\0')
+		appendStringInfo(&detail, ": %s", presentable(error->words));
+	if (strchr(".!?", detail.data[detail.len - 1]) == NULL)
+		appendStringInfoChar(&detail, '.');
+	if (error->request_id[0] != '\0')
+		appendStringInfo(&detail, " Request ID: %s.", presentable(error->request_id));
+	if (error->tries > 1)
+		appendStringInfo(&detail, " Tried %d times.", error->tries);
+	if (error->maybe_done && error->sent_at > 0)
+		appendStringInfo(&detail, " Sent at %s.",
+						 timestamptz_to_str(time_t_to_timestamptz((pg_time_t) error->sent_at)));
+	return detail.data;
+}
+
+/* The same, after what was asked. */
+static char *
+detail_of(const OmfError *error)
+{
+	return psprintf("%s %s: %s", omf_method_name(error->method), error->path, omf_error_text(error));
+}
+
+static const char *
+hint_of(OmfAction action, const OmfError *error, const char *hint)
+{
+	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_UNAUTHORIZED)
+		return psprintf("%s A query that says in WHERE which clusters it asks for needs no listing.", hint);
+	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
+		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
+	if (error->maybe_done)
+		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
+	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 && error->resets_in < 0)
+		return "Lower the server option \"rate_limit_reserve\": scans may use only what the limit allows beyond it.";
+	if (error->kind == OMF_ERROR_RATE_LIMIT && error->resets_in >= 0)
+		return psprintf("The limit allows the next request in " INT64_FORMAT " s, at %s. The server option \"max_retry_wait\" bounds how long a statement waits by itself.",
+						error->resets_in,
+						timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+																	   error->resets_in * 1000)));
+	return hint;
+}
+
+/* errmsg() of what was being done: one constant message each. */
+static int
+message_of(OmfAction action, const OmfError *error)
+{
+	if (error->kind == OMF_ERROR_UNKNOWN)
+		return errmsg("outcome of starting the online migration is unknown");
+	switch (action)
+	{
+		case OMF_ACTION_READ:
+			return errmsg("could not read from the API");
+		case OMF_ACTION_LIST:
+			return errmsg("could not list the database clusters");
+		case OMF_ACTION_START:
+			return errmsg("could not start the online migration");
+		case OMF_ACTION_STOP:
+			return errmsg("could not stop the online migration");
+	}
+	return 0;
+}
+
+/* With a hint of one's own, or else that of the kind of failure. */
+static void
+report(int elevel, OmfAction action, const OmfError *error, const char *own_hint)
+{
+	int sqlstate = ERRCODE_FDW_ERROR;
+	const char *hint = own_hint;
+
+	if (error == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (kinds[i].kind == error->kind)
+		{
+			sqlstate = kinds[i].sqlstate;
+			if (own_hint == NULL)
+				hint = hint_of(action, error, kinds[i].hint);
+		}
+	ereport(elevel,
+			(errcode(sqlstate),
+			 message_of(action, error),
+			 errdetail("%s", detail_of(error)),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+void
+omf_warn(OmfAction action, const OmfError *error, const char *hint)
+{
+	report(WARNING, action, error, hint);
+}
+
+void
+omf_raise(OmfAction action, const OmfError *error)
+{
+	report(ERROR, action, error, NULL);
+	pg_unreachable();
+}

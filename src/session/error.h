@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * error.h
+ *	  Failures of the API as errors of PostgreSQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_ERROR_H
+#define OMF_ERROR_H
+
+#include "client/api.h"
+#include "compat.h"
+
+/* What was being done when a call failed. */
+typedef enum OmfAction
+{
+	OMF_ACTION_READ,  /* one cluster */
+	OMF_ACTION_LIST,  /* a page of the listing */
+	OMF_ACTION_START, /* a migration */
+	OMF_ACTION_STOP   /* a migration */
+} OmfAction;
+
+/* What came back, and in whose words, as a value of the column "error"; palloc'd. */
+extern char *omf_error_text(const OmfError *error);
+
+/*
+ * Warn of a failure that does not end what is being done, which the hint is
+ * about; NULL for the error stands for "out of memory".
+ */
+extern void omf_warn(OmfAction action, const OmfError *error, const char *hint);
+
+/*
+ * Raise the error; it and its strings are not used after that.  NULL stands
+ * for "out of memory".
+ */
+omf_noreturn extern void omf_raise(OmfAction action, const OmfError *error);
+
+#endif /* OMF_ERROR_H */

@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  One engine per (server, user mapping), kept for the backend's life.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "foreign/foreign.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "compat.h"
+#include "session/gate.h"
+#include "session/options.h"
+#include "session/session.h"
+
+/* What identifies the contents of a token file without reading it. */
+typedef struct FileStamp
+{
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified;
+} FileStamp;
+
+struct OmfSession
+{
+	dlist_node node;        /* in sessions */
+	bool listed;            /* is it in there? */
+	Oid serverid;           /* of the foreign server */
+	Oid mapping;            /* of the pg_user_mapping row */
+	uint32 server_hash;     /* of the server's syscache entry */
+	uint32 mapping_hash;    /* of the mapping's syscache entry */
+	int holders;            /* acquired and not yet released */
+	bool outdated;          /* no new holders: free with the last one */
+	int nclusters;          /* that a listing has shown, or -1 */
+	char *token_file;       /* malloc'd, or NULL */
+	FileStamp stamp;        /* of the token file when it was read */
+	OmfGatekeeper *keeper;  /* of the budget that the engine goes by */
+	OmfEngine *engine;      /* ours */
+	WaitEventSet *wait_set; /* the latch, postmaster death, the engine */
+};
+
+/* Few: one for every server and role that this backend has used. */
+static dlist_head sessions = DLIST_STATIC_INIT(sessions);
+
+/* A pause that is longer than this is worth a word to who waits. */
+#define LONG_PAUSE_MS 5000
+
+/* What a backend that waits for us shows in pg_stat_activity. */
+static struct
+{
+	const char *name;
+	uint32 event; /* 0 until it was first needed */
+} wait_events[] = {
+	[OMF_WAITS_HTTP] = {"OnlineMigrationsHttp", 0},
+	[OMF_WAITS_RETRY] = {"OnlineMigrationsRetry", 0},
+	[OMF_WAITS_RATE_LIMIT] = {"OnlineMigrationsRateLimit", 0},
+};
+
+/* When the statement began in which a client was told of a pause. */
+static TimestampTz told_statement = 0;
+
+/* ----- descriptors that PostgreSQL is to know of ----- */
+
+static bool
+acquire_fd(void)
+{
+	return AcquireExternalFD();
+}
+
+static void
+release_fd(void)
+{
+	ReleaseExternalFD();
+}
+
+/* ----- token files ----- */
+
+static void
+report_token_file(const char *path, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("could not read the API token from its file"),
+			 errdetail("File \"%s\": %s", path, problem),
+			 errhint("The file holds the token and nothing else, and the operating system user of the PostgreSQL server can read it.")));
+}
+
+static FileStamp
+stamp_of(const struct stat *status)
+{
+	FileStamp stamp;
+
+	stamp.device = status->st_dev;
+	stamp.inode = status->st_ino;
+	stamp.size = status->st_size;
+#ifdef __APPLE__
+	stamp.modified = status->st_mtimespec;
+#else
+	stamp.modified = status->st_mtim;
+#endif
+	return stamp;
+}
+
+/*
+ * Read a token into `token`, which has room for OMF_TOKEN_MAX + 3 bytes.
+ * Opened without blocking and looked at before it is read: a pipe or a device
+ * would hang the backend.
+ */
+static void
+read_token_file(const char *path, char *token, FileStamp *stamp)
+{
+	int fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	struct stat status;
+	const char *problem;
+	ssize_t length;
+
+	if (fd < 0)
+		report_token_file(path, psprintf("%m."));
+	if (fstat(fd, &status) != 0)
+		report_token_file(path, psprintf("%m."));
+	if (!S_ISREG(status.st_mode))
+		report_token_file(path, "It is not a regular file.");
+	length = read(fd, token, OMF_TOKEN_MAX + 2);
+	if (length < 0)
+		report_token_file(path, psprintf("%m."));
+	CloseTransientFile(fd);
+
+	token[length] = '\0';
+	if (length > 0 && token[length - 1] == '\n')
+		token[--length] = '\0';
+	if (length > 0 && token[length - 1] == '\r')
+		token[--length] = '\0';
+	problem = strlen(token) != (size_t) length ? "The token contains a NUL byte." : omf_token_problem(token);
+	if (problem != NULL)
+	{
+		explicit_bzero(token, OMF_TOKEN_MAX);
+		report_token_file(path, problem);
+	}
+	*stamp = stamp_of(&status);
+}
+
+/* Has the token file changed since it was read, or gone? */
+static bool
+token_file_changed(const OmfSession *session)
+{
+	struct stat status;
+	FileStamp stamp;
+
+	if (session->token_file == NULL)
+		return false;
+	if (stat(session->token_file, &status) != 0)
+		return true;
+	stamp = stamp_of(&status);
+	return stamp.device != session->stamp.device ||
+		   stamp.inode != session->stamp.inode ||
+		   stamp.size != session->stamp.size ||
+		   stamp.modified.tv_sec != session->stamp.modified.tv_sec ||
+		   stamp.modified.tv_nsec != session->stamp.modified.tv_nsec;
+}
+
+/* ----- the life of a session ----- */
+
+static void
+destroy_session(OmfSession *session)
+{
+	if (session->listed)
+		dlist_delete(&session->node);
+	if (session->wait_set != NULL)
+		FreeWaitEventSet(session->wait_set);
+	omf_engine_destroy(session->engine);
+	free(session->keeper);
+	free(session->token_file);
+	free(session);
+}
+
+/*
+ * A server or a mapping has changed; hash value 0 stands for all of them.
+ * Only marks: a callback can come at any time, also inside a wait of ours.
+ */
+static void
+on_catalog_change(Datum arg, int cacheid, uint32 hash)
+{
+	dlist_iter iter;
+
+	(void) arg;
+	dlist_foreach(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (hash == 0 ||
+			(cacheid == FOREIGNSERVEROID && session->server_hash == hash) ||
+			(cacheid == USERMAPPINGOID && session->mapping_hash == hash))
+			session->outdated = true;
+	}
+}
+
+void
+omf_session_init(void)
+{
+	omf_http_init();
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_catalog_change, (Datum) 0);
+}
+
+static void
+report_no_token(Oid serverid, Oid userid)
+{
+	const char *server = GetForeignServer(serverid)->servername;
+	const char *user = GetUserNameFromId(userid, true);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("no API token for this user"),
+			 errdetail("Neither \"%s\" nor PUBLIC has a user mapping with a token for server \"%s\".",
+					   user != NULL ? user : "unknown", server),
+			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (token 'dop_v1_...');",
+					 user != NULL ? quote_identifier(user) : "CURRENT_USER", quote_identifier(server))));
+}
+
+static const char *
+user_agent(void)
+{
+	const char *server = GetConfigOption("server_version", false, false);
+
+	return psprintf("online_migrations_fdw/" OMF_VERSION " PostgreSQL/%.*s",
+					(int) strcspn(server, " "), server);
+}
+
+static void
+create_engine(OmfSession *session, Oid serverid, const char *token)
+{
+	OmfServerOptions options = omf_options_of_server(serverid);
+	OmfEngineConfig config;
+	const char *reason;
+
+	config.http.base_url = options.endpoint;
+	config.http.ca_file = options.ca_file;
+	config.http.token = token;
+	config.http.user_agent = user_agent();
+	config.http.connect_timeout_ms = options.connect_timeout_ms;
+	config.http.max_concurrency = options.max_concurrency;
+	config.http.acquire_fd = acquire_fd;
+	config.http.release_fd = release_fd;
+	config.request_timeout_ms = options.request_timeout_ms;
+	config.max_retries = options.max_retries;
+	config.max_retry_wait_ms = options.max_retry_wait_ms;
+	config.reserve = options.rate_limit_reserve;
+	session->keeper = omf_gate_open(options.endpoint, token, &config.gate);
+
+	session->engine = omf_engine_create(&config, &reason);
+	if (session->engine == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+				 errmsg("could not prepare connections to the API"),
+				 errdetail("%s", reason)));
+}
+
+/* The latch, postmaster death and the engine's descriptor, for every wait. */
+static WaitEventSet *
+create_wait_set(OmfEngine *engine)
+{
+	WaitEventSet *set = omf_create_wait_event_set(3);
+
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	if (IsUnderPostmaster)
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, omf_engine_fd(engine), NULL, NULL);
+	return set;
+}
+
+static OmfSession *
+create_session(Oid serverid, const OmfUserOptions *user)
+{
+	OmfSession *session = calloc(1, sizeof(OmfSession));
+	char token[OMF_TOKEN_MAX + 3];
+
+	if (session == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	PG_TRY();
+	{
+		session->serverid = serverid;
+		session->nclusters = -1;
+		session->mapping = user->mapping;
+		session->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
+		session->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->mapping));
+
+		/* from here on a change of either is noticed */
+		dlist_push_head(&sessions, &session->node);
+		session->listed = true;
+		if (user->token_file != NULL)
+		{
+			session->token_file = strdup(user->token_file);
+			if (session->token_file == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_OUT_OF_MEMORY),
+						 errmsg("out of memory")));
+			read_token_file(user->token_file, token, &session->stamp);
+			create_engine(session, serverid, token);
+		}
+		else
+			create_engine(session, serverid, user->token);
+		session->wait_set = create_wait_set(session->engine);
+	}
+	PG_CATCH();
+	{
+		explicit_bzero(token, sizeof(token));
+		destroy_session(session);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	explicit_bzero(token, sizeof(token));
+	return session;
+}
+
+OmfSession *
+omf_session_acquire(Oid serverid, Oid userid)
+{
+	OmfUserOptions user = omf_options_of_user(userid, serverid);
+	OmfSession *session = NULL;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &sessions)
+	{
+		OmfSession *candidate = dlist_container(OmfSession, node, iter.cur);
+
+		if (candidate->mapping == user.mapping && token_file_changed(candidate))
+			candidate->outdated = true;
+		if (!candidate->outdated && candidate->mapping == user.mapping)
+			session = candidate;
+		else if (candidate->outdated && candidate->holders == 0)
+			destroy_session(candidate);
+	}
+	if (user.token == NULL && user.token_file == NULL)
+		report_no_token(serverid, userid);
+
+	if (session == NULL)
+		session = create_session(serverid, &user);
+	session->holders++;
+	return session;
+}
+
+void
+omf_session_release(OmfSession *session)
+{
+	if (--session->holders == 0 && session->outdated)
+		destroy_session(session);
+}
+
+double
+omf_session_clusters(Oid serverid)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (session->serverid == serverid && session->nclusters >= 0)
+			return session->nclusters;
+	}
+	return -1;
+}
+
+void
+omf_session_note_clusters(OmfSession *session, int nclusters)
+{
+	session->nclusters = nclusters;
+}
+
+OmfEngine *
+omf_session_engine(OmfSession *session)
+{
+	return session->engine;
+}
+
+OmfBudget
+omf_session_budget(OmfSession *session)
+{
+	return omf_gate_look(session->keeper);
+}
+
+/* ----- waiting ----- */
+
+static uint32
+wait_event_of(const OmfEngine *engine)
+{
+	OmfEngineWait wait = omf_engine_waits_for(engine);
+
+	if (wait_events[wait].event == 0)
+		wait_events[wait].event = omf_new_wait_event(wait_events[wait].name);
+	return wait_events[wait].event;
+}
+
+void
+omf_session_tell_pause(OmfSession *session, int64 timeout)
+{
+	OmfEngineWait wait = omf_engine_waits_for(session->engine);
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	TimestampTz until;
+
+	if (wait == OMF_WAITS_HTTP || timeout <= LONG_PAUSE_MS ||
+		whereToSendOutput != DestRemote || told_statement == statement)
+		return;
+	told_statement = statement;
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	ereport(NOTICE,
+			(wait == OMF_WAITS_RETRY
+				 ? errmsg("waiting before the API is tried again")
+				 : errmsg("waiting for the API's rate limit"),
+			 errdetail("The pause lasts " INT64_FORMAT " s, until %s.",
+					   (timeout + 999) / 1000, timestamptz_to_str(until))));
+}
+
+static void
+wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_most)
+{
+	OmfEngine *engine = session->engine;
+	WaitEvent event;
+	int64 timeout;
+
+	CHECK_FOR_INTERRUPTS();
+	omf_engine_drive(engine);
+	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
+		return;
+	timeout = omf_engine_prepare_wait(engine, false);
+	if (at_most >= 0 && (timeout < 0 || timeout > at_most))
+		timeout = at_most;
+	omf_session_tell_pause(session, timeout);
+	if (timeout != 0 &&
+		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
+						 wait_event_of(engine)) > 0 &&
+		(event.events & WL_LATCH_SET))
+		ResetLatch(MyLatch);
+	omf_engine_end_wait(engine);
+	CHECK_FOR_INTERRUPTS();
+}
+
+void
+omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
+{
+	wait_for(session, inbox, for_room, -1);
+}
+
+void
+omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
+{
+	wait_for(session, inbox, false, milliseconds);
+}
+
+void
+omf_session_end_waits(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (session->engine != NULL)
+			omf_engine_end_wait(session->engine);
+	}
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.h
+ *	  One engine per (server, user mapping), kept for the backend's life.
+ *
+ * A session is what a statement works with: the resolved options, the token,
+ * and the engine with its kept connections.  ALTER SERVER and ALTER USER
+ * MAPPING make the next statement begin a new one; a token file that has
+ * changed does so, too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_SESSION_H
+#define OMF_SESSION_H
+
+#include "client/api.h"
+
+typedef struct OmfSession OmfSession;
+
+/* To be called once from _PG_init(). */
+extern void omf_session_init(void);
+
+/*
+ * The session of that user on that server, held until omf_session_release().
+ * Throws 28000 when the user has no token.
+ */
+extern OmfSession *omf_session_acquire(Oid serverid, Oid userid);
+
+/* Let go of it; never throws, so it may be called from a reset callback. */
+extern void omf_session_release(OmfSession *session);
+
+/*
+ * The number of clusters that a listing over some session to that server has
+ * shown in this backend, or -1: what planning goes by.
+ */
+extern double omf_session_clusters(Oid serverid);
+
+/* Remember it. */
+extern void omf_session_note_clusters(OmfSession *session, int nclusters);
+
+/* What is known of the rate limit of the session's token. */
+extern OmfBudget omf_session_budget(OmfSession *session);
+
+/* An Append has waited for several sessions, and does so no more. */
+extern void omf_session_end_waits(void);
+
+extern OmfEngine *omf_session_engine(OmfSession *session);
+
+/*
+ * The engine is about to be waited for that long, in milliseconds: once in a
+ * statement, an interactive client is told of a long pause.
+ */
+extern void omf_session_tell_pause(OmfSession *session, int64 timeout);
+
+/*
+ * Drive the engine; if that brings nothing into the inbox, wait until there
+ * is something to drive it for again.  To be called in a loop: the inbox may
+ * still be empty afterwards.  Ends with an error on cancel, statement_timeout
+ * and termination.
+ */
+extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room);
+
+/* The same for an answer, but for no longer than that; -1: however long. */
+extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds);
+
+#endif /* OMF_SESSION_H */
