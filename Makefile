@@ -59,3 +59,4 @@ format:
 lint:
 	clang-format --dry-run -Werror $(SOURCES) $(wildcard src/*.h src/*/*.h)
 	test/lint/layers
+	test/lint/documents
