@@ -1,4 +1,4 @@
-# The way that README.md shows to keep passwords out of logs, tried with all
+# The way that doc/secrets.md shows to keep passwords out of logs, tried with all
 # that PostgreSQL and its modules can record turned on: the mapping of a source
 # server is made with its statement unlogged, and a start that names the server
 # sends the password without any log, view or module having seen it.
@@ -51,19 +51,19 @@ $node->safe_psql('digitalocean', qq{
 		OPTIONS (token_file '$token_file');
 	IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO databases;});
 
-# ----- what README.md says -----
+# ----- what doc/secrets.md says -----
 
 # The section's SQL block that contains the words.
 sub block_with
 {
 	my ($words) = @_;
-	my $readme = PostgreSQL::Test::Utils::slurp_file("$ENV{OMF_TREE}/README.md");
-	my ($section) = $readme =~ /^### Keep passwords out of logs\n(.*?)^###? /ms;
+	my $manual = PostgreSQL::Test::Utils::slurp_file("$ENV{OMF_TREE}/doc/secrets.md");
+	my ($section) = $manual =~ /^## Keep passwords out of logs\n(.*?)(?:^## |\z)/ms;
 	for my $block ($section =~ /^```sql\n(.*?)^```$/msg)
 	{
 		return $block if index($block, $words) >= 0;
 	}
-	die "README.md has no such block: $words\n";
+	die "doc/secrets.md has no such block: $words\n";
 }
 
 sub statements_seen
@@ -80,7 +80,7 @@ sub clean_ok
 	return;
 }
 
-# As the README says, for that role; the server is made only once.
+# As it says, for that role; the server is made only once.
 sub make_mapping
 {
 	my ($role) = @_;
