@@ -123,6 +123,17 @@ wait_for_line()
 	done
 }
 
+# The second time it is a copy.
+make_data_folder()
+{
+	local empty=$WORK/empty
+	[ -d "$empty" ] ||
+		step "making a throw-away PostgreSQL $PG_MAJOR server" \
+			"$PG_BIN/initdb" -D "$empty" -A trust -U postgres -N \
+			-E UTF8 --locale=C.UTF-8 || return
+	as_user rm -rf "$1" && as_user cp -a "$empty" "$1"
+}
+
 # A server of our own, reached over a Unix socket in the work folder only.
 # Its superuser is named postgres, whoever runs this.  $1 is a file with
 # settings for it.
@@ -132,9 +143,7 @@ start_server()
 	export PGHOST=$WORK/socket PGPORT=5432 PGUSER=postgres
 	unset PGDATABASE PGSERVICE PGHOSTADDR PGPASSFILE PGOPTIONS
 	as_user mkdir -p "$PGHOST"
-	step "making a throw-away PostgreSQL $PG_MAJOR server" \
-		"$PG_BIN/initdb" -D "$data" -A trust -U postgres -N \
-		-E UTF8 --locale=C.UTF-8 || return
+	make_data_folder "$data" || return
 	{
 		cat "$TEMP_CONFIG" "$1"
 		echo "listen_addresses = ''"

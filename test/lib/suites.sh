@@ -42,11 +42,12 @@ wanted()
 	return 1
 }
 
-# Runs a command in its own process group, its output on ours.
+# Runs a command in its own process group, its output on ours, for as long as
+# SUITE_SECONDS says, where it does.
 run_and_wait()
 {
 	local status=0 pid
-	run_in_background "${USER_COMMAND[@]}" "$@" </dev/null
+	run_in_background "${USER_COMMAND[@]}" timeout "${SUITE_SECONDS:-0}" "$@" </dev/null
 	pid=$STEP_PID
 	wait "$pid" || status=$?
 	forget_background "$pid"
@@ -248,13 +249,18 @@ keep_work_folder()
 	cp -a "$WORK" "$kept" && say "logs and results are kept in $kept"
 }
 
-run_suites()
+prepare_suites()
 {
 	LIB_COPY=$WORK/tree/test/lib
 	# The tests say themselves when a request goes through a proxy.
 	unset http_proxy https_proxy all_proxy no_proxy
 	unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 	as_user touch "$WORK/counts"
+}
+
+run_suites()
+{
+	prepare_suites
 	prepare_cron
 	run_lint
 	run_unit_tests
