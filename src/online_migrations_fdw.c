@@ -5,23 +5,8 @@
  *
  * The map of the house: what PostgreSQL calls, and where it is answered.
  *
- * Top to bottom, calls and includes going down only:
- *
- *	scan_path.c  scan.c  async.c  explain.c
- *	import.c  analyze.c  batch_join.c  prefetch.c	the callbacks below
- *	lifecycle.c  wait.c  rate_limits.c				the SQL functions
- *	wait_state.c									what a poll means to a wait
- *	source_server.c  source.c						what to copy from
- *	arguments.c  call.c								arguments and calls of functions
- *	keys.c  row.c									clauses and rows
- *	fetch.c  listing.c  lookup.c  statement.c		what a statement asks, once
- *	error.c  session.c  gate.c  options.c			PostgreSQL's side of a call
- *	api.c  resource.c								what calls and answers mean
- *	engine.c  request.c  retry.c  budget.c		queue, concurrency, retries, rate limit
- *	http.c  reply.c  sockets.c  pollset.c			exchanges over libcurl
- *	json.c  endpoint.c								formats
- *
- * From api.c on down nothing knows of PostgreSQL.
+ * Below are the callbacks, which are in plan/ and exec/; the SQL functions are
+ * in functions/.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,15 +14,17 @@
 
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
+#include "utils/guc.h"
 
 #include "exec/analyze.h"
 #include "exec/async.h"
-#include "plan/batch_join.h"
 #include "exec/explain.h"
-#include "session/gate.h"
+#include "exec/scan.h"
+#include "plan/batch_join.h"
 #include "plan/import.h"
 #include "plan/scan_path.h"
-#include "exec/scan.h"
+#include "session/gate.h"
+#include "session/log.h"
 #include "session/session.h"
 
 PG_MODULE_MAGIC;
@@ -52,6 +39,10 @@ _PG_init(void)
 	omf_session_init();
 	omf_gate_init();
 	omf_batch_join_init();
+	omf_log_init();
+
+	/* after all settings have been defined */
+	MarkGUCPrefixReserved("online_migrations_fdw");
 }
 
 Datum

@@ -47,6 +47,7 @@ struct OmfRequest
 	char *body;           /* of the request, or NULL */
 	OmfExchange exchange; /* the present or last try */
 	int64_t started;      /* the waited clock at the try's start */
+	int64_t begun;        /* the monotonic clock at the first try's, or 0 */
 	int64_t deadline;     /* when request_timeout ends, once sent */
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
@@ -202,6 +203,8 @@ enter_state(OmfRequest *request, RequestState state)
 	request->state = state;
 	if (state == REQUEST_DONE)
 	{
+		if (request->begun != 0)
+			request->exchange.reply.took_ms = omf_pollset_now() - request->begun;
 		TAILQ_REMOVE(&request->inbox->pending, request, inbox_link);
 		TAILQ_INSERT_TAIL(&request->inbox->done, request, inbox_link);
 		return;
@@ -276,6 +279,8 @@ start_try(OmfRequest *request)
 	leave_state(request);
 	enter_state(request, REQUEST_FLYING);
 	request->started = engine->waited;
+	if (request->begun == 0)
+		request->begun = omf_pollset_now();
 	request->deadline = INT64_MAX;
 	if (!omf_http_start(engine->http, &request->exchange))
 	{

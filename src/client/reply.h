@@ -70,6 +70,7 @@ typedef struct OmfReply
 	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
 	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
 	int tries;                                 /* how often it was sent */
+	int64_t took_ms;                           /* from the first try's start to the end of all */
 	bool earlier_unknown;                      /* an earlier try may have been carried out */
 } OmfReply;
 

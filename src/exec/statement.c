@@ -196,7 +196,7 @@ settle(OmfChannel *channel)
 {
 	OmfRequest *request;
 
-	while ((request = omf_inbox_take(&channel->inbox)) != NULL)
+	while ((request = omf_session_take(channel->session, &channel->inbox)) != NULL)
 		settle_request(request);
 	if (omf_engine_room(channel->engine) > 0)
 		omf_wake_all(&channel->room_waiters);

@@ -10,7 +10,9 @@
 #include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
 
+#include "client/retry.h"
 #include "functions/call.h"
+#include "session/log.h"
 
 int64
 omf_clock(void)
@@ -32,7 +34,7 @@ end_call(OmfCall *call)
 static bool
 await_answer(OmfCall *call)
 {
-	while (omf_inbox_take(&call->inbox) == NULL)
+	while (omf_session_take(call->session, &call->inbox) == NULL)
 	{
 		int64 left = call->deadline != 0 ? call->deadline - omf_clock() : -1;
 
@@ -43,9 +45,41 @@ await_answer(OmfCall *call)
 	return true;
 }
 
+/* Has the last or an earlier try been sent, and nobody knows what came of it? */
+static bool
+is_unknown(const OmfReply *reply)
+{
+	return reply->sent_at > 0 &&
+		   (reply->earlier_unknown || omf_retry_maybe_done(reply));
+}
+
+/* What a start or a stop has come to, for the server's log. */
+static void
+log_outcome(const OmfCall *call, const char *server)
+{
+	const char *id = NULL;
+	bool unknown = false;
+
+	if (call->method == OMF_GET)
+		return;
+	if (call->result == OMF_RESULT_RECORD && call->method == OMF_PUT)
+		id = omf_call_field(call, OMF_MIGRATION_ID);
+	else if (call->method == OMF_DELETE)
+		id = strrchr(call->path, '/') + 1;
+	if (call->result != OMF_RESULT_RECORD)
+	{
+		unknown = is_unknown(omf_request_reply(call->request));
+		if (!unknown)
+			return;
+	}
+	omf_log_lifecycle(call->method, call->path, unknown, id, server);
+}
+
 void
 omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body)
 {
+	const char *server = method != OMF_GET ? omf_session_server_name(call->session) : NULL;
+
 	call->method = method;
 	call->path = path;
 	call->body = body;
@@ -63,6 +97,9 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	}
 	PG_CATCH();
 	{
+		/* cancelled between sending and the answer */
+		if (method != OMF_GET && omf_request_reply(call->request)->sent_at > 0)
+			omf_log_lifecycle(method, path, true, NULL, server);
 		end_call(call);
 		PG_RE_THROW();
 	}
@@ -75,6 +112,7 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
 	call->result = omf_api_result(omf_api_resource("online_migrations"), call->request,
 								  &call->secrets, &call->record, &call->error);
+	log_outcome(call, server);
 	end_call(call);
 }
 

@@ -231,7 +231,6 @@ omf_batch_join_init(void)
 							 "Enables joins that look up the keys of many rows at once.",
 							 "When off, a join by key asks for one row after the other.",
 							 &enable_batched_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	MarkGUCPrefixReserved("online_migrations_fdw");
 	previous_hook = set_join_pathlist_hook;
 	set_join_pathlist_hook = add_batched_paths;
 }

@@ -31,6 +31,7 @@
 
 #include "compat.h"
 #include "session/gate.h"
+#include "session/log.h"
 #include "session/options.h"
 #include "session/session.h"
 
@@ -397,6 +398,12 @@ omf_session_engine(OmfSession *session)
 	return session->engine;
 }
 
+const char *
+omf_session_server_name(const OmfSession *session)
+{
+	return GetForeignServer(session->serverid)->servername;
+}
+
 OmfBudget
 omf_session_budget(OmfSession *session)
 {
@@ -469,6 +476,18 @@ void
 omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
 {
 	wait_for(session, inbox, false, milliseconds);
+}
+
+OmfRequest *
+omf_session_take(OmfSession *session, OmfInbox *inbox)
+{
+	const OmfRequest *request = TAILQ_FIRST(&inbox->done);
+
+	/* before it is taken: what the inbox has is freed if this throws */
+	(void) session;
+	if (request != NULL)
+		omf_log_request(request);
+	return omf_inbox_take(inbox);
 }
 
 void

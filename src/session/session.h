@@ -46,6 +46,9 @@ extern void omf_session_end_waits(void);
 
 extern OmfEngine *omf_session_engine(OmfSession *session);
 
+/* The name of its foreign server; palloc'd. */
+extern const char *omf_session_server_name(const OmfSession *session);
+
 /*
  * The engine is about to be waited for that long, in milliseconds: once in a
  * statement, an interactive client is told of a long pause.
@@ -62,5 +65,11 @@ extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool fo
 
 /* The same for an answer, but for no longer than that; -1: however long. */
 extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds);
+
+/*
+ * The oldest finished request of the inbox, now the caller's to free, or NULL.
+ * What is to be told of it, or counted, is done here for all requests.
+ */
+extern OmfRequest *omf_session_take(OmfSession *session, OmfInbox *inbox);
 
 #endif /* OMF_SESSION_H */
