@@ -1,5 +1,4 @@
--- As README.md has it, but for \prompt: the password comes from psql's
--- environment.  Lines are shown as they are here, not with the password in.
+-- As doc/secrets.md has it.  Lines are shown as they are here, not with the password in.
 \set QUIET off
 \set ECHO all
 CREATE EXTENSION postgres_fdw;
