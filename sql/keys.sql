@@ -155,34 +155,99 @@ SELECT id FROM online_migrations WHERE database_cluster_uuid::text = upper(:'a')
 SELECT id FROM online_migrations WHERE database_cluster_uuid::text = 'no uuid';
 \! simctl log --sort --clear
 
--- A key column of type text or varchar echoes the string that was asked.
+-- A key column of type text or varchar shows the canonical form; a text that is
+-- not that form equals no cluster: no row, no request, no error.
 CREATE FOREIGN TABLE by_text (database_cluster_uuid text, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
 CREATE FOREIGN TABLE by_varchar (database_cluster_uuid varchar, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
 SELECT * FROM by_text WHERE database_cluster_uuid = :'a';
-SELECT * FROM by_text WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000A';
-SELECT * FROM by_text WHERE database_cluster_uuid = '{0000000000004000800000000000000A}';
-SELECT * FROM by_varchar WHERE database_cluster_uuid = '00000000-0000-4000-8000-00000000000A';
-\! simctl log --sort --clear
--- Two ways to write one cluster are two rows and one request.
-SELECT * FROM by_text WHERE database_cluster_uuid IN ('00000000-0000-4000-8000-00000000000A', :'a') ORDER BY 1;
-\! simctl log --sort --clear
 SELECT * FROM by_varchar WHERE database_cluster_uuid = ANY (ARRAY[:'a', :'b']) ORDER BY 1;
+\! simctl log --sort --clear
+SELECT * FROM by_text WHERE database_cluster_uuid = upper(:'a');
+SELECT * FROM by_text WHERE database_cluster_uuid = '{0000000000004000800000000000000a}';
+SELECT * FROM by_varchar WHERE database_cluster_uuid = '0000000000004000800000000000000a';
+SELECT * FROM by_text WHERE database_cluster_uuid = 'no uuid' OR database_cluster_uuid = '';
+SELECT * FROM by_varchar WHERE database_cluster_uuid = '../00000000-0000-4000-8000-00000000000a';
+SELECT * FROM by_varchar WHERE database_cluster_uuid IN ('00000000-0000-4000-8000-00000000000', '00000000-0000-4000-8000-00000000000g');
+\! simctl log --sort --clear
+-- The other spellings of a list are passed over; one cluster is one row.
+SELECT * FROM by_text WHERE database_cluster_uuid IN (upper(:'a'), :'a', '{0000000000004000800000000000000a}', :'a');
 \! simctl log --sort --clear
 PREPARE driver(varchar) AS SELECT * FROM by_varchar WHERE database_cluster_uuid = $1;
 EXECUTE driver(:'c');
+EXECUTE driver(upper(:'c'));
 \! simctl log --sort --clear
 SELECT w.n, t.status FROM wanted w JOIN by_text t ON t.database_cluster_uuid = w.cluster_text ORDER BY n;
 \! simctl log --sort --clear
--- A malformed one is an error before any request.
-SELECT * FROM by_text WHERE database_cluster_uuid = 'no uuid';
-\echo :SQLSTATE
-SELECT * FROM by_text WHERE database_cluster_uuid IN (:'a', '00000000-0000-4000-8000-00000000000', :'b');
-\echo :SQLSTATE
-SELECT * FROM by_varchar WHERE database_cluster_uuid = '';
-\echo :SQLSTATE
-SELECT * FROM by_varchar WHERE database_cluster_uuid = '../00000000-0000-4000-8000-00000000000a';
-\echo :SQLSTATE
-\! simctl log --sort --clear
+
+-- The rows are those of a local copy, by key, by listing, and whatever the
+-- join: with upper case, domains, collations that know no case, char(n), and
+-- what looks like a key and is none.
+CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE DOMAIN key_text AS varchar CHECK (length(VALUE) = 36);
+CREATE DOMAIN key_uuid AS uuid;
+CREATE FOREIGN TABLE by_caseless (database_cluster_uuid text COLLATE caseless, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE by_domain (database_cluster_uuid key_text, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE by_uuid (database_cluster_uuid key_uuid, id text, status text) SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE TABLE local_by_text AS SELECT * FROM by_text;
+CREATE TABLE local_by_varchar AS SELECT * FROM by_varchar;
+CREATE TABLE local_by_caseless AS SELECT * FROM by_caseless;
+CREATE TABLE local_by_domain AS SELECT * FROM by_domain;
+CREATE TABLE local_by_uuid AS SELECT * FROM by_uuid;
+CREATE TABLE spelt (t text, c char(40), v varchar(40), l text COLLATE caseless);
+INSERT INTO spelt SELECT s, s, s, s FROM unnest(ARRAY[:'a', upper(:'a'), '{' || :'b' || '}', :'b', :'c', 'no uuid']) s;
+ANALYZE spelt;
+CREATE FUNCTION differences(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    setting text; here text; there text; name text;
+BEGIN
+    FOREACH name IN ARRAY '{by_text,by_varchar,by_caseless,by_domain,by_uuid}'::text[] LOOP
+        CONTINUE WHEN name = 'by_uuid' AND query ~ 'text only';
+        EXECUTE format('SELECT string_agg(x::text, '' '' ORDER BY x::text) FROM (%s) x', replace(query, 'T.', 'local_' || name)) INTO there;
+        FOREACH setting IN ARRAY '{none,enable_nestloop,enable_hashjoin,enable_mergejoin,online_migrations_fdw.enable_batched_join}'::text[] LOOP
+            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = off', setting) ELSE '' END;
+            EXECUTE format('SELECT string_agg(x::text, '' '' ORDER BY x::text) FROM (%s) x', replace(query, 'T.', name)) INTO here;
+            IF here IS DISTINCT FROM there THEN
+                RETURN NEXT format('%s, %s off: %s and not %s: %s', name, setting, here, there, query);
+            END IF;
+            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = on', setting) ELSE '' END;
+        END LOOP;
+    END LOOP;
+END $$;
+SELECT differences(q) FROM regexp_split_to_table($$
+SELECT id FROM T. WHERE database_cluster_uuid::text = upper('00000000-0000-4000-8000-00000000000a')
+SELECT id FROM T. WHERE /* text only */ database_cluster_uuid = upper('00000000-0000-4000-8000-00000000000a')
+SELECT id FROM T. WHERE /* text only */ database_cluster_uuid = upper('00000000-0000-4000-8000-00000000000a') OR status = 'done'
+SELECT id FROM T. WHERE database_cluster_uuid IN ('00000000-0000-4000-8000-00000000000A', '00000000-0000-4000-8000-00000000000b')
+SELECT id FROM T. WHERE database_cluster_uuid = ALL ('{00000000-0000-4000-8000-00000000000a,00000000-0000-4000-8000-00000000000b}')
+SELECT id FROM T. WHERE database_cluster_uuid = ALL ('{}')
+SELECT id FROM T. WHERE database_cluster_uuid::text = ALL ('{}')
+SELECT id FROM T. WHERE database_cluster_uuid::varchar(7) = '0000000'
+SELECT id FROM T. WHERE database_cluster_uuid::text::varchar(7) = ANY ('{0000000,1}')
+SELECT id FROM T. WHERE database_cluster_uuid::varchar(40) = '00000000-0000-4000-8000-00000000000a'
+SELECT id FROM T. WHERE database_cluster_uuid::char(40) = '00000000-0000-4000-8000-00000000000a  '
+SELECT id FROM T. WHERE database_cluster_uuid::text COLLATE caseless = '00000000-0000-4000-8000-00000000000A'
+SELECT id FROM T. WHERE (database_cluster_uuid::text COLLATE "C") = '00000000-0000-4000-8000-00000000000a'::name
+SELECT t, id FROM spelt LEFT JOIN T. ON database_cluster_uuid::text = t
+SELECT t, id FROM spelt LEFT JOIN T. ON /* text only */ database_cluster_uuid = t COLLATE "C"
+SELECT t, id FROM spelt LEFT JOIN T. ON /* text only */ database_cluster_uuid = v COLLATE "C"
+SELECT t, id FROM spelt LEFT JOIN T. ON database_cluster_uuid::text = c
+SELECT t, id FROM spelt LEFT JOIN T. ON database_cluster_uuid::char(40) = c
+SELECT t, id FROM spelt LEFT JOIN T. ON database_cluster_uuid::text COLLATE "C" = t
+SELECT t, id FROM spelt LEFT JOIN T. ON database_cluster_uuid::text COLLATE caseless = l
+SELECT t FROM spelt WHERE EXISTS (SELECT FROM T. WHERE database_cluster_uuid::text COLLATE caseless = l)
+SELECT t FROM spelt WHERE t IN (SELECT database_cluster_uuid::text COLLATE "C" FROM T.)
+SELECT t FROM spelt WHERE l NOT IN (SELECT database_cluster_uuid::text COLLATE caseless FROM T.)
+$$, '\n') q WHERE q <> '';
+-- Those of them that are no keys read the listing.
+\! simctl log --clear >/dev/null
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ALL (ARRAY[:'a', :'b']::uuid[]);
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid::varchar(7) = '0000000';
+SELECT count(*) FROM by_caseless WHERE database_cluster_uuid = upper(:'a');
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid::text COLLATE caseless = upper(:'a');
+\! simctl log --clear | grep -c per_page
+-- Nor is that a tag to list by.
+SELECT count(*) FROM clusters WHERE tags @> ARRAY['PROD'] COLLATE caseless;
+\! simctl log --clear
 
 -- Joins, through the other table's values.
 SELECT w.n, m.status FROM wanted w JOIN online_migrations m ON m.database_cluster_uuid = w.cluster ORDER BY n;

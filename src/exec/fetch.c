@@ -178,7 +178,6 @@ take_wish(OmfFetch *fetch, OmfLookup *lookup)
 		OmfKey *key = MemoryContextAlloc(fetch->context, sizeof(OmfKey));
 
 		memcpy(key->uuid, lookup->uuid, OMF_UUID_SIZE);
-		key->text = NULL;
 		ask->key = key;
 	}
 	fetch->asks[fetch->nasks++] = ask;

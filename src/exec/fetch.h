@@ -17,7 +17,6 @@ typedef struct OmfFetch OmfFetch;
 typedef struct OmfKey
 {
 	unsigned char uuid[OMF_UUID_SIZE];
-	const char *text; /* as it was written, where the column is text; else NULL */
 } OmfKey;
 
 /* One answer: the key that was asked for, and what the API knows of it. */

@@ -54,7 +54,6 @@ struct OmfKeySource
 	Clause *clauses; /* a key passes all of them */
 	int nclauses;
 	bool is_text; /* the column is text or varchar */
-	bool strict;  /* a text that is no UUID is an error */
 };
 
 /* A growing array of keys. */
@@ -77,13 +76,10 @@ hash_key(const OmfKey *key)
 	return hash_bytes(key->uuid, OMF_UUID_SIZE);
 }
 
-/* The same cluster in other words is another key: each row echoes its own. */
 static inline bool
 same_key(const OmfKey *a, const OmfKey *b)
 {
-	return memcmp(a->uuid, b->uuid, OMF_UUID_SIZE) == 0 &&
-		   (a->text == b->text ||
-			(a->text != NULL && b->text != NULL && strcmp(a->text, b->text) == 0));
+	return memcmp(a->uuid, b->uuid, OMF_UUID_SIZE) == 0;
 }
 
 #define SH_PREFIX keyset
@@ -167,14 +163,16 @@ is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
 	return false;
 }
 
+/* Does the operator say that both sides are the same UUID, or the same text? */
 static bool
 is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
 {
-	/* a UUID has one text only as long as case matters */
-	if (as_text && OidIsValid(collation) && !get_collation_isdeterministic(collation))
-		return false;
 	if (column->type == UUIDOID && !as_text)
 		return opno == lookup_type_cache(UUIDOID, TYPECACHE_EQ_OPR)->eq_opr;
+
+	/* by such a collation other texts than the UUID's own may equal it */
+	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return false;
 	return opno == TextEqualOperator;
 }
 
@@ -279,8 +277,6 @@ omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column)
 	Comparison comparison;
 	ListCell *cell;
 
-	if (column->type != UUIDOID)
-		return false;
 	if (!is_orclause(clause))
 		return split_comparison(clause, column, &comparison);
 	foreach (cell, ((BoolExpr *) clause)->args)
@@ -308,12 +304,6 @@ omf_estimate_keys(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 }
 
 /* ----- evaluation ----- */
-
-static const pg_uuid_t *
-uuid_of_datum(Datum value)
-{
-	return (const pg_uuid_t *) DatumGetPointer(value);
-}
 
 /* What the integers of a shape list say: the clause, and these two. */
 #define SHAPE_ARRAY 1
@@ -378,12 +368,9 @@ omf_keys_init(PlanState *state, List *clauses, const OmfKeyColumn *column)
 {
 	List *values;
 	List *shape;
-	OmfKeySource *source;
 
 	omf_keys_split(clauses, column, &values, &shape);
-	source = omf_keys_init_split(state, values, shape, column->type);
-	source->strict = true;
-	return source;
+	return omf_keys_init_split(state, values, shape, column->type);
 }
 
 /* Is that what uuid_out() could have written? */
@@ -405,11 +392,9 @@ is_canonical_uuid(const char *text)
 	return true;
 }
 
-static void
-add_key(KeyVector *vector, const pg_uuid_t *uuid, const char *text)
+static OmfKey *
+add_key(KeyVector *vector)
 {
-	OmfKey *key;
-
 	if (vector->nkeys == vector->room)
 	{
 		vector->room = vector->room == 0 ? 1 : vector->room * 2;
@@ -417,9 +402,7 @@ add_key(KeyVector *vector, const pg_uuid_t *uuid, const char *text)
 						   ? palloc(sizeof(OmfKey) * vector->room)
 						   : repalloc_huge(vector->keys, sizeof(OmfKey) * vector->room);
 	}
-	key = &vector->keys[vector->nkeys++];
-	memcpy(key->uuid, uuid->data, OMF_UUID_SIZE);
-	key->text = text;
+	return &vector->keys[vector->nkeys++];
 }
 
 static void
@@ -430,24 +413,14 @@ add_value(const OmfKeySource *source, const Term *term, Datum value,
 
 	if (!source->is_text && !term->as_text)
 	{
-		add_key(vector, uuid_of_datum(value), NULL);
+		memcpy(add_key(vector)->uuid, DatumGetUUIDP(value)->data, OMF_UUID_SIZE);
 		return;
 	}
+
+	/* the key has this one text: any other equals no cluster's */
 	written = TextDatumGetCString(value);
-
-	/* a uuid never has another text than this one: nothing to ask for */
-	if (term->as_text && !is_canonical_uuid(written))
-		return;
-	if (!source->strict)
-	{
-		pg_uuid_t uuid;
-
-		if (omf_api_parse_uuid(written, uuid.data))
-			add_key(vector, &uuid, NULL);
-		return;
-	}
-	add_key(vector, uuid_of_datum(DirectFunctionCall1(uuid_in, CStringGetDatum(written))),
-			source->is_text ? written : NULL);
+	if (is_canonical_uuid(written))
+		(void) omf_api_parse_uuid(written, add_key(vector)->uuid);
 }
 
 static void
@@ -506,10 +479,7 @@ fold_duplicates(KeyVector *vector)
 	keyset_destroy(seen);
 }
 
-/*
- * Keep the keys whose cluster is in the other vector, too.  How a text column
- * writes it is for the local recheck to compare.
- */
+/* Keep the keys that are in the other vector, too. */
 static void
 intersect(KeyVector *vector, const KeyVector *other)
 {
@@ -518,20 +488,13 @@ intersect(KeyVector *vector, const KeyVector *other)
 
 	for (int i = 0; i < other->nkeys; i++)
 	{
-		OmfKey key = other->keys[i];
 		bool found;
 
-		key.text = NULL;
-		keyset_insert(wanted, key, &found);
+		keyset_insert(wanted, other->keys[i], &found);
 	}
 	for (int i = 0; i < vector->nkeys; i++)
-	{
-		OmfKey key = vector->keys[i];
-
-		key.text = NULL;
-		if (keyset_lookup(wanted, key) != NULL)
+		if (keyset_lookup(wanted, vector->keys[i]) != NULL)
 			vector->keys[kept++] = vector->keys[i];
-	}
 	vector->nkeys = kept;
 	keyset_destroy(wanted);
 }

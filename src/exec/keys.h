@@ -37,8 +37,7 @@ extern bool omf_is_key_clause(PlannerInfo *root, Node *clause,
 
 /*
  * Does such a clause say no more than that, so that every row of its keys
- * passes it?  Not with an AND below its OR, and not for a text column, where
- * the same UUID has several spellings.
+ * passes it?  Not with an AND below its OR.
  */
 extern bool omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column);
 
@@ -65,8 +64,8 @@ extern OmfKeySource *omf_keys_init_split(PlanState *state, List *values, List *s
 
 /*
  * Evaluate them: the distinct keys that pass all clauses, in the order in
- * which the first clause has them, allocated in the current context.  Throws
- * 22P02 where the column is text and a key is not a UUID.
+ * which the first clause has them, allocated in the current context.  Of texts
+ * only the UUID's canonical form is a key: no cluster has another one.
  */
 extern int omf_keys_evaluate(OmfKeySource *source, ExprContext *econtext,
 							 OmfKey **keys);

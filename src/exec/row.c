@@ -151,7 +151,7 @@ value_from_text(Column *column, char *text)
 	return InputFunctionCall(&column->input, text, column->io_param, column->typmod);
 }
 
-/* The key is shown as it was asked for, so that the query's own clause holds. */
+/* A text column shows the UUID's canonical form, however it was asked for. */
 static Datum
 key_value(Column *column, const OmfKey *key)
 {
@@ -162,7 +162,7 @@ key_value(Column *column, const OmfKey *key)
 		memcpy(uuid->data, key->uuid, OMF_UUID_SIZE);
 		return UUIDPGetDatum(uuid);
 	}
-	return value_from_text(column, key->text != NULL ? pstrdup(key->text) : uuid_text(key->uuid));
+	return value_from_text(column, uuid_text(key->uuid));
 }
 
 /* What the API sends is UTF-8; NULL where it has sent nothing. */

@@ -119,6 +119,11 @@ tag_of_clause(Node *clause, const RelInfo *info, Index varno)
 
 	if (!IsA(clause, OpExpr) || operation->opno != OID_ARRAY_CONTAINS_OP)
 		return NULL;
+
+	/* by such a collation tags may be equal that the API tells apart */
+	if (OidIsValid(operation->inputcollid) &&
+		!get_collation_isdeterministic(operation->inputcollid))
+		return NULL;
 	var = linitial(operation->args);
 	array = lsecond(operation->args);
 	if (!IsA(var, Var) || var->varno != (int) varno || var->varattno != info->tags ||
