@@ -2,6 +2,7 @@
 #
 #   make                      build against the PostgreSQL of pg_config on PATH
 #   make install              install into it (or below DESTDIR)
+#   make installcheck         pg_regress on a running server that has it
 #   make test                 build, then run every test (test/run)
 #   make unit | unit-valgrind | unit-asan | tap | dev | bench | lint | format
 #
@@ -19,6 +20,22 @@ OBJS = $(SOURCES:.c=.o)
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
 
+.DEFAULT_GOAL = all
+
+# Some targets look for themselves after what they need, or need nothing; the
+# others say what is missing, and stop.
+SELF_HELP = test tap dev bench format lint clean distclean maintainer-clean \
+	unit-clean bench-clean
+UNIT_GOALS = unit unit-build unit-programs unit-valgrind unit-asan
+BUILD_GOALS = $(filter-out $(SELF_HELP),$(or $(MAKECMDGOALS),all))
+ifneq ($(BUILD_GOALS),)
+ONLY = $(if $(filter-out $(UNIT_GOALS),$(BUILD_GOALS)),,libraries)
+ifneq ($(shell src/requirements '$(PG_CONFIG)' '$(PKG_CONFIG)' \
+	'$(firstword $(CC))' $(ONLY) && echo met),met)
+$(error see above)
+endif
+endif
+
 # The server's headers are not ours to keep free of warnings.
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition \
 	-Wundef -Wcast-qual -Wwrite-strings -Wformat=2 -Wmissing-prototypes \
@@ -33,16 +50,21 @@ SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
 
 EXTRA_CLEAN = src/*.d src/*/*.d
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-include $(PGXS)
+PGXS := $(shell command -v '$(PG_CONFIG)' >/dev/null && '$(PG_CONFIG)' --pgxs)
+-include $(PGXS)
 
 -include $(SOURCES:.c=.d)
 
 include test/unit/unit.mk
 include test/bench/bench.mk
 
-# PGXS owns "check" and "installcheck"; these are ours.
-.PHONY: test tap dev lint format
+# PGXS owns "check" and "installcheck", which would do nothing.
+installcheck: installcheck-with-simulator
+
+.PHONY: test tap dev lint format installcheck-with-simulator
+
+installcheck-with-simulator:
+	PG_CONFIG='$(PG_CONFIG)' test/installcheck $(INSTALLCHECK)
 
 test:
 	test/run
