@@ -30,7 +30,8 @@ build_simulator()
 }
 
 # How a server finds the extension in the staged tree: PostgreSQL 18 has a
-# setting for it; Debian gave older ones one of its own.
+# setting for it; Debian gave older ones one of its own.  Others look only below
+# their own folder: then it is a copy of that which runs.
 write_stage_settings()
 {
 	local known share lib
@@ -42,11 +43,28 @@ write_stage_settings()
 	elif grep -qx extension_destdir <<<"$known"; then
 		echo "extension_destdir = '$OMF_STAGE'"
 	else
-		complain "this PostgreSQL cannot load an extension from outside" \
-			"its installation: version 18 can, and Debian's can"
-		return 1
+		copy_postgres || return
 	fi
 	echo "dynamic_library_path = '$lib:\$libdir'"
+}
+
+# A PostgreSQL that was built to stand in one folder finds its files from where
+# its programs are.
+copy_postgres()
+{
+	local root
+	root=$(dirname "$PG_BIN")
+	case $("$PG_CONFIG" --sharedir):$("$PG_CONFIG" --pkglibdir) in
+		"$root"/*:"$root"/*) ;;
+		*)
+			complain "this PostgreSQL cannot load an extension from outside" \
+				"its installation: version 18 can, and Debian's can"
+			return 1
+			;;
+	esac
+	as_user cp -r "$root" "$WORK/postgres" &&
+		as_user cp -r "$OMF_STAGE$root/." "$WORK/postgres" || return
+	PG_BIN=$WORK/postgres/bin
 }
 
 # What the tests find in their environment.
@@ -61,9 +79,9 @@ export_environment()
 	export OMF_SIMCTL=$tree/test/simulator/simctl
 	export TEMP_CONFIG=$WORK/staged.conf
 	export PG_REGRESS=$pgxs/src/test/regress/pg_regress
-	export PERL5LIB=$pgxs/src/test/perl:$tree/test/perl:$tree/test/simulator/lib
+	export PERL5LIB=$pgxs/src/test/perl:$tree/test/perl:$tree/test/simulator/lib${PERL5LIB:+:$PERL5LIB}
+	write_stage_settings >"$TEMP_CONFIG" || return
 	export PATH=$PG_BIN:$tree/test/simulator:$PATH
-	write_stage_settings >"$TEMP_CONFIG"
 }
 
 # The simulator prints where it listens, then "ready".  It ends with its
