@@ -73,6 +73,19 @@ archive_postgres()
 		sed -n 's/^Depends:.*postgresql-\([0-9][0-9]*\).*/\1/p' | head -n 1
 }
 
+# The mirror of the machine's own Debian; empty where there is none.
+debian_mirror()
+{
+	if [ -n "${OMF_MIRROR:-}" ]; then
+		echo "$OMF_MIRROR"
+		return 0
+	fi
+	# shellcheck disable=SC2016 # apt's own placeholders
+	apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' \
+		'Created-By: Packages' 2>/dev/null |
+		sed -n 's,/* main$,,p' | grep '/debian$' | head -n 1
+}
+
 # A user's password, if sudo wants one, is asked for before anything runs in
 # the background; without a terminal nobody could type it.
 get_root()
