@@ -1,4 +1,5 @@
 import java.sql.Array;
+import java.sql.CallableStatement;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -52,6 +53,8 @@ public final class Jdbc {
         client.tryCancel(keys[0], keys[3]);
         client.tryWait(keys[0]);
         client.tryStart(keys[4]);
+        client.tryCall("call as select", keys[0]);
+        new Jdbc("escapeSyntaxCallMode=callIfNoReturn").tryCall("call", keys[0]);
         new Jdbc("preferQueryMode=simple").query("simple", ONE, keys[0]);
         new Jdbc("stringtype=unspecified").query("unspecified", ONE, keys[0].toString());
     }
@@ -196,6 +199,19 @@ public final class Jdbc {
         queryError("wait in transaction", WAIT, running, until);
         connection.rollback();
         connection.setAutoCommit(true);
+    }
+
+    /** The escape for calls is a SELECT unless the driver is told otherwise. */
+    private void tryCall(String name, UUID running) throws SQLException {
+        try (CallableStatement call = connection.prepareCall(
+                "{call databases.databases_wait_online_migration(?, until => ?)}")) {
+            call.setObject(1, running);
+            call.setArray(2, connection.createArrayOf("text", new String[] {"running"}));
+            call.execute();
+            show(name, "00000");
+        } catch (SQLException error) {
+            show(name, error.getSQLState());
+        }
     }
 
     private void tryStart(UUID start) throws SQLException {

@@ -88,6 +88,8 @@ my %clients = (
 			table => 'FOREIGN TABLE',
 			cast => 'running',
 			string => '42883',
+			call => '00000',
+			'call as select' => '42809',
 			unspecified => 'running',
 		},
 	},

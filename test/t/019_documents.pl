@@ -7,6 +7,8 @@
 #   sql       is run.  A block without a language right after it is its output;
 #             without one, it must not fail.
 #   sh        is run if it runs psql with a file of examples/
+#   python, java, js   each of its lines is one of a program in test/clients/,
+#             or it is a program that its language would take
 #   anything  else is not run: text, conf, python, ...
 #
 # What can't be as printed is changed by the rules below, and nothing else is.
@@ -62,7 +64,7 @@ sub blocks_of
 {
 	my ($page, $text) = @_;
 	my @blocks;
-	while ($text =~ /^```(\w*)\n(.*?)^```\n/msg)
+	while ($text =~ /^ *```(\w*)\n(.*?)^ *```\n/msg)
 	{
 		my ($language, $code, $start) = ($1, $2, $-[0]);
 		my %place = (at => $-[2], length => length $code);
@@ -228,6 +230,22 @@ sub try_shell
 	return;
 }
 
+# Without its language here, only what is in test/clients/ can be judged.
+sub try_program
+{
+	my ($block, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $programs = join "\n", map { slurp_file($_) } glob('test/clients/*.{py,java,mjs}');
+	my %lines = map { s/^\s+//r => 1 } split /\n/, $programs;
+	my @others = grep { $_ ne '' && !$lines{$_} } map { s/^\s+//r } split /\n/, $block->{code};
+	my @check = ('/usr/bin/python3', '-c', 'import sys; compile(sys.stdin.read(), "block", "exec")');
+	my $taken = @others && $block->{language} eq 'python' && -x $check[0]
+	  && IPC::Run::run(\@check, '<', \$block->{code}, '>&', \my $output);
+	return skip("$name: no python3", 1) if @others && $block->{language} eq 'python' && !-x $check[0];
+	ok(!@others || $taken, "$name is of a program in test/clients/, or could be one") or diag(@others);
+	return;
+}
+
 sub try_block
 {
 	my ($block) = @_;
@@ -235,6 +253,7 @@ sub try_block
 	my ($language, $code) = @$block{qw(language code)};
 	my $name = "$block->{page}:$block->{line}";
 	if ($language eq '') { fail("$name: output of nothing"); return; }
+	return try_program($block, $name) if $language =~ /^(?:python|java|js)$/;
 	return unless $language eq 'sql' || $language eq 'sh' && $code =~ m{psql .*examples/}s;
 	if (my $reason = reason_to_leave_out($code))
 	{
