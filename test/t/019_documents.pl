@@ -9,7 +9,8 @@
 #   sh        is run if it runs psql with a file of examples/
 #   python, java, js   each of its lines is one of a program in test/clients/,
 #             or it is a program that its language would take
-#   anything  else is not run: text, conf, python, ...
+#   text      is not run; messages in it must be ones that src/ has
+#   anything  else is not looked at
 #
 # What can't be as printed is changed by the rules below, and nothing else is.
 # With OMF_ACCEPT set, the pages get what psql has answered.
@@ -246,6 +247,39 @@ sub try_program
 	return;
 }
 
+# What can't be had with a simulator and a moment's time: at least the words
+# must be ours.
+sub try_text
+{
+	my ($block, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	for my $message ($block->{code} =~ /^(?:LOG|ERROR|NOTICE|WARNING|HINT):  (.*)$/mg)
+	{
+		ok(scalar(grep { $message =~ $_ } our_words()), "$name: src/ says: $message");
+	}
+	return;
+}
+
+# The longer strings in src/, as patterns.
+my @words;
+
+sub our_words
+{
+	return @words if @words;
+	for my $source (map { slurp_file($_) } glob('src/*/*.c'))
+	{
+		for my $string ($source =~ /((?:"(?:[^"\\\n]|\\.)*"\s*)+)/g)
+		{
+			my $text = join '', $string =~ /"((?:[^"\\]|\\.)*)"/g;
+			$text =~ s/\\"/"/g;
+			next if ($text =~ s/%[-.\d]*(?:ll?|z)?[a-zA-Z%]//gr) !~ /\w.{14}/;
+			my $pattern = join '.*', map { quotemeta } split /%[-.\d]*(?:ll?|z)?[a-zA-Z]|" [A-Z0-9_]+ "/, $text, -1;
+			push @words, qr/^$pattern/;
+		}
+	}
+	return @words;
+}
+
 sub try_block
 {
 	my ($block) = @_;
@@ -253,6 +287,7 @@ sub try_block
 	my ($language, $code) = @$block{qw(language code)};
 	my $name = "$block->{page}:$block->{line}";
 	if ($language eq '') { fail("$name: output of nothing"); return; }
+	return try_text($block, $name) if $language eq 'text';
 	return try_program($block, $name) if $language =~ /^(?:python|java|js)$/;
 	return unless $language eq 'sql' || $language eq 'sh' && $code =~ m{psql .*examples/}s;
 	if (my $reason = reason_to_leave_out($code))
