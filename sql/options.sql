@@ -114,6 +114,14 @@ ALTER SERVER options_none OPTIONS (ADD max_retry_wait '60');
 ALTER SERVER options_none OPTIONS (ADD max_retry_wait '-1ms');
 
 -- Numbers and booleans.
+ALTER SERVER options_none OPTIONS (ADD http_version '2');
+ALTER SERVER options_none OPTIONS (SET http_version '1.1');
+ALTER SERVER options_none OPTIONS (SET http_version 'auto');
+ALTER SERVER options_none OPTIONS (SET http_version '3');
+ALTER SERVER options_none OPTIONS (SET http_version '2.0');
+ALTER SERVER options_none OPTIONS (SET http_version '');
+ALTER SERVER options_none OPTIONS (DROP http_version);
+
 ALTER SERVER options_none OPTIONS (ADD max_concurrency '1');
 ALTER SERVER options_none OPTIONS (SET max_concurrency '0');
 \echo :SQLSTATE

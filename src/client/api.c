@@ -287,6 +287,9 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	error->passing = omf_retry_could_help(reply);
 	error->tries = reply->tries;
 	error->sent_at = reply->sent_at;
+	error->http1_wanted = reply->http1_wanted;
+	if (reply->proxy != NULL)
+		copy_text(error->proxy, sizeof(error->proxy), reply->proxy, secrets);
 	error->resets_in = limit_resets_in(reply);
 	copy_text(error->words, sizeof(error->words), words, secrets);
 	copy_text(error->request_id, sizeof(error->request_id), reply->request_id, secrets);
@@ -360,19 +363,45 @@ read_record(const OmfResource *resource, const OmfReply *reply,
 	return record;
 }
 
+/* Does the status say that it was done?  A start may be answered with others. */
+static bool
+is_success(OmfMethod method, int http_status)
+{
+	switch (method)
+	{
+		case OMF_GET:
+			return http_status == 200;
+		case OMF_PUT:
+			return http_status / 100 == 2;
+		case OMF_DELETE:
+			return http_status == 200 || http_status == 202 || http_status == 204;
+	}
+	return false;
+}
+
+/*
+ * "Created" or "Accepted" without the migration that was started: nobody knows
+ * whether there is one.
+ */
+static bool
+is_start_without_migration(const OmfReply *reply, OmfMethod method, const OmfRecord *record)
+{
+	return method == OMF_PUT && reply->http_status != 200 &&
+		   (record == NULL || record->values[OMF_MIGRATION_ID] == NULL);
+}
+
 OmfResult
 omf_api_result(const OmfResource *resource, const OmfRequest *request,
 			   const OmfSecrets *secrets, OmfRecord **record, OmfError **error)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	OmfMethod method = omf_request_method(request);
-	int success = method == OMF_DELETE ? 204 : 200;
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfErrorKind kind = OMF_ERROR_REPLY;
 
 	*record = NULL;
 	*error = NULL;
-	if (reply->outcome != OMF_ANSWERED || reply->http_status != success)
+	if (reply->outcome != OMF_ANSWERED || !is_success(method, reply->http_status))
 	{
 		kind = error_kind(method, reply);
 		*error = omf_api_error(request, kind, reply->words, secrets);
@@ -381,6 +410,14 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
 	*record = read_record(resource, reply, &kind, reason);
+	if (is_start_without_migration(reply, method, *record))
+	{
+		if (*record != NULL)
+			snprintf(reason, sizeof(reason), "The answer names no migration.");
+		free(*record);
+		*record = NULL;
+		kind = OMF_ERROR_UNKNOWN;
+	}
 	if (*record != NULL)
 		return OMF_RESULT_RECORD;
 	*error = omf_api_error(request, kind, reason, secrets);

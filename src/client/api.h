@@ -40,6 +40,7 @@ typedef enum OmfErrorKind
 
 #define OMF_API_ID_SIZE 64
 #define OMF_API_MESSAGE_SIZE 512
+#define OMF_PROXY_HOST_SIZE 256 /* no host name is longer */
 
 /*
  * A failed call: one malloc'd block, released by free().  Its strings are
@@ -61,6 +62,8 @@ typedef struct OmfError
 	int tries;                            /* how often it was sent */
 	int64_t resets_in;                    /* seconds until the limit allows more, or -1 */
 	int64_t sent_at;                      /* epoch seconds of the last sending, or 0 */
+	bool http1_wanted;                    /* the server has said that it requires HTTP/1.1 */
+	char proxy[OMF_PROXY_HOST_SIZE];      /* host of the environment's proxy, or empty */
 } OmfError;
 
 /* Texts that no message may show; NULL entries are skipped. */

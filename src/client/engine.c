@@ -18,8 +18,8 @@
 #include "client/retry.h"
 
 /*
- * libcurl's clock runs on while we drive, ours only while we wait: a connect
- * timeout that came after less than this share of it waited is no true one.
+ * libcurl's clock always runs, ours only while somebody cares: a connect
+ * timeout that came after less than this share of it on ours is no true one.
  */
 #define IDLE_TIMEOUT_SHARE 0.9
 
@@ -42,33 +42,33 @@ struct OmfRequest
 	OmfInbox *inbox;      /* that it arrives in; NULL once taken */
 	void *owner;          /* the submitter's */
 	RequestState state;   /* which of the engine's lists it is in */
-	char *url;            /* base_url and path */
+	char *target;         /* the path of base_url, and path */
 	const char *path;     /* the path in it */
 	char *body;           /* of the request, or NULL */
 	OmfExchange exchange; /* the present or last try */
-	int64_t started;      /* the waited clock at the try's start */
+	int64_t started;      /* the engine's clock at the try's start */
 	int64_t begun;        /* the monotonic clock at the first try's, or 0 */
-	int64_t deadline;     /* when request_timeout ends, once sent */
+	int64_t deadline;     /* on the engine's: when request_timeout ends, once sent */
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
 	int stale_retries;    /* that do not */
 	uint64_t permit;      /* of the present try, or 0 */
-	bool uses_reserve;    /* may it use what is left to others? */
 };
 
 struct OmfEngine
 {
 	OmfEngineConfig config;   /* the strings are our own copies */
+	const char *path_prefix;  /* the path in base_url, or "" */
 	OmfHttp *http;            /* the connections */
 	OmfRequestList queued;    /* REQUEST_QUEUED, oldest first */
 	OmfRequestList delayed;   /* REQUEST_DELAYED */
 	OmfRequestList flying;    /* REQUEST_FLYING */
-	int nflying;              /* length of flying */
-	int nwaiting;             /* length of queued and delayed together */
+	int nflying;              /* length of flying, without the urgent ones */
+	int nwaiting;             /* that of queued and delayed together, likewise */
 	OmfBudget budget;         /* of the token, unless there is a gate to a shared one */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
-	int64_t waited;           /* the waited clock: milliseconds spent waiting */
-	int64_t wait_started;     /* of the present wait, or -1 */
+	int64_t clock;            /* milliseconds spent waiting for it or driving it */
+	int64_t clock_read_at;    /* up to when they are counted, or -1: it stands */
 	int64_t next_deadline;    /* no request's deadline is before this */
 	unsigned short jitter[3]; /* state of erand48() */
 };
@@ -86,6 +86,26 @@ free_secret(char *secret)
 	if (secret != NULL)
 		explicit_bzero(secret, strlen(secret));
 	free(secret);
+}
+
+/* ----- the clock of the timeouts: runs while somebody cares ----- */
+
+static void
+advance_clock(OmfEngine *engine)
+{
+	int64_t now = omf_pollset_now();
+
+	if (engine->clock_read_at >= 0)
+		engine->clock += now - engine->clock_read_at;
+	engine->clock_read_at = now;
+}
+
+void
+omf_engine_end_wait(OmfEngine *engine)
+{
+	if (engine->clock_read_at >= 0)
+		advance_clock(engine);
+	engine->clock_read_at = -1;
 }
 
 /* ----- the token's budget ----- */
@@ -112,7 +132,7 @@ ask_permit(OmfRequest *request, int64_t now)
 {
 	OmfEngine *engine = request->engine;
 	OmfPermit permit = omf_budget_ask(lock_budget(engine), now,
-									  request->uses_reserve ? 0 : engine->config.reserve);
+									  request->exchange.urgent ? 0 : engine->config.reserve);
 
 	unlock_budget(engine);
 	return permit;
@@ -178,20 +198,30 @@ state_list(OmfRequest *request)
 	}
 }
 
+/* What is urgent takes nobody's room. */
+static void
+count(const OmfRequest *request, int change)
+{
+	OmfEngine *engine = request->engine;
+
+	if (request->exchange.urgent)
+		return;
+	if (request->state == REQUEST_FLYING)
+		engine->nflying += change;
+	else
+		engine->nwaiting += change;
+}
+
 /* Take the request out of the list that it is in, and call its try off. */
 static void
 leave_state(OmfRequest *request)
 {
-	OmfEngine *engine = request->engine;
 	OmfRequestList *list = state_list(request);
 
 	if (list == NULL)
 		return;
 	TAILQ_REMOVE(list, request, link);
-	if (request->state == REQUEST_FLYING)
-		engine->nflying--;
-	else
-		engine->nwaiting--;
+	count(request, -1);
 	omf_http_stop(&request->exchange);
 }
 
@@ -210,11 +240,11 @@ enter_state(OmfRequest *request, RequestState state)
 		return;
 	}
 	list = state_list(request);
-	TAILQ_INSERT_TAIL(list, request, link);
-	if (state == REQUEST_FLYING)
-		request->engine->nflying++;
+	if (request->exchange.urgent)
+		TAILQ_INSERT_HEAD(list, request, link);
 	else
-		request->engine->nwaiting++;
+		TAILQ_INSERT_TAIL(list, request, link);
+	count(request, 1);
 }
 
 /*
@@ -256,6 +286,7 @@ finish_try(OmfRequest *request)
 		request->stale_retries++;
 	if (omf_retry_maybe_done(reply))
 		reply->earlier_unknown = true;
+	request->exchange.again = true;
 	request->not_before = omf_pollset_now() + answer.delay_ms;
 	enter_state(request, answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
 }
@@ -266,7 +297,8 @@ on_sending(OmfExchange *exchange)
 	OmfRequest *request = request_of(exchange);
 	OmfEngine *engine = request->engine;
 
-	request->deadline = engine->waited + engine->config.request_timeout_ms;
+	advance_clock(engine);
+	request->deadline = engine->clock + engine->config.request_timeout_ms;
 	if (request->deadline < engine->next_deadline)
 		engine->next_deadline = request->deadline;
 }
@@ -278,22 +310,21 @@ start_try(OmfRequest *request)
 
 	leave_state(request);
 	enter_state(request, REQUEST_FLYING);
-	request->started = engine->waited;
+	request->started = engine->clock;
 	if (request->begun == 0)
 		request->begun = omf_pollset_now();
 	request->deadline = INT64_MAX;
 	if (!omf_http_start(engine->http, &request->exchange))
-	{
-		request->exchange.reply.outcome = OMF_NO_MEMORY;
 		finish_try(request);
-	}
 }
 
 /* ----- driving ----- */
 
 /*
  * libcurl's connect timeout also runs while nobody drives us, as when a cursor
- * rests between two FETCHes; then it says nothing, and the request starts over.
+ * rests between two FETCHes; then it says nothing, and the request starts over:
+ * as often as one does that met a closed connection, for nobody else may
+ * bound it.
  */
 static bool
 is_idle_timeout(const OmfRequest *request)
@@ -302,7 +333,7 @@ is_idle_timeout(const OmfRequest *request)
 
 	return request->exchange.timed_out &&
 		   request->exchange.reply.outcome == OMF_UNREACHABLE &&
-		   engine->waited - request->started < engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
+		   engine->clock - request->started < engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
 }
 
 /*
@@ -326,13 +357,8 @@ land_requests(OmfEngine *engine)
 	while ((request = TAILQ_FIRST(&landed)) != NULL)
 	{
 		TAILQ_REMOVE(&landed, request, link);
-		if (is_idle_timeout(request))
-		{
-			end_permit(request);
-			enter_state(request, REQUEST_QUEUED);
-		}
-		else
-			finish_try(request);
+		request->exchange.stale |= is_idle_timeout(request);
+		finish_try(request);
 	}
 }
 
@@ -342,19 +368,20 @@ expire_requests(OmfEngine *engine)
 {
 	OmfRequest *request = TAILQ_FIRST(&engine->flying);
 
-	if (engine->waited < engine->next_deadline)
+	if (engine->clock < engine->next_deadline)
 		return;
 	engine->next_deadline = INT64_MAX;
 	while (request != NULL)
 	{
 		OmfRequest *next = TAILQ_NEXT(request, link);
 
-		if (engine->waited >= request->deadline)
+		if (engine->clock >= request->deadline)
 		{
 			request->exchange.reply.outcome = OMF_TIMED_OUT;
 			snprintf(request->exchange.reply.words, OMF_WORDS_SIZE,
 					 "No complete answer within %d ms.",
 					 engine->config.request_timeout_ms);
+			omf_http_give_up(&request->exchange);
 			finish_try(request);
 		}
 		else if (request->deadline < engine->next_deadline)
@@ -397,6 +424,15 @@ hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
 	enter_state(request, REQUEST_DONE);
 }
 
+/* May the request be sent, as far as max_concurrency goes? */
+static bool
+has_room(const OmfRequest *request)
+{
+	const OmfEngine *engine = request->engine;
+
+	return request->exchange.urgent || engine->nflying < engine->config.http.max_concurrency;
+}
+
 /* Send queued requests as far as max_concurrency and the rate limit allow. */
 static bool
 start_requests(OmfEngine *engine)
@@ -408,15 +444,14 @@ start_requests(OmfEngine *engine)
 
 	queue_delayed(engine, now);
 	engine->ask_at = INT64_MAX;
+	/* the urgent ones come first */
 	for (OmfRequest *request = TAILQ_FIRST(&engine->queued);
-		 request != NULL && engine->nflying < engine->config.http.max_concurrency;
+		 request != NULL && has_room(request) && (!refused || request->exchange.urgent);
 		 request = next)
 	{
 		OmfPermit permit;
 
 		next = TAILQ_NEXT(request, link);
-		if (refused && !request->uses_reserve)
-			continue;
 		permit = ask_permit(request, now);
 		if (permit.granted)
 		{
@@ -437,32 +472,33 @@ start_requests(OmfEngine *engine)
 }
 
 void
-omf_engine_end_wait(OmfEngine *engine)
-{
-	if (engine->wait_started >= 0)
-		engine->waited += omf_pollset_now() - engine->wait_started;
-	engine->wait_started = -1;
-}
-
-void
 omf_engine_drive(OmfEngine *engine)
 {
-	sigset_t all;
+	sigset_t blocked;
 	sigset_t before;
 
-	/* libcurl's resolver thread must not take over PostgreSQL's signals */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	/*
+	 * libcurl's resolver thread must not take over PostgreSQL's signals.  Those
+	 * that a fault of the code itself raises can't be blocked.
+	 */
+	sigfillset(&blocked);
+	sigdelset(&blocked, SIGSEGV);
+	sigdelset(&blocked, SIGBUS);
+	sigdelset(&blocked, SIGFPE);
+	sigdelset(&blocked, SIGILL);
+	sigdelset(&blocked, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
 
-	omf_engine_end_wait(engine);
-
+	advance_clock(engine);
 	omf_http_collect(engine->http);
 	do
 	{
 		omf_http_run_timer(engine->http);
+		advance_clock(engine);
 		land_requests(engine);
 		expire_requests(engine);
 	} while (start_requests(engine));
+	omf_engine_end_wait(engine);
 
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -480,10 +516,10 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 	if (request->not_before < wake)
 		wake = request->not_before;
 	if (engine->next_deadline != INT64_MAX &&
-		now + (engine->next_deadline - engine->waited) < wake)
-		wake = now + (engine->next_deadline - engine->waited);
-	if (!TAILQ_EMPTY(&engine->queued) && engine->nflying < engine->config.http.max_concurrency &&
-		engine->ask_at < wake)
+		now + (engine->next_deadline - engine->clock) < wake)
+		wake = now + (engine->next_deadline - engine->clock);
+	request = TAILQ_FIRST(&engine->queued);
+	if (request != NULL && has_room(request) && engine->ask_at < wake)
 		wake = engine->ask_at;
 
 	if (wake == INT64_MAX)
@@ -492,16 +528,24 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 		timeout = wake > now ? wake - now : 0;
 	if (arm)
 		omf_http_arm(engine->http, timeout);
-	engine->wait_started = now;
+	engine->clock_read_at = now;
 	return timeout;
+}
+
+bool
+omf_engine_is_broken(const OmfEngine *engine)
+{
+	return omf_http_is_broken(engine->http);
 }
 
 OmfEngineWait
 omf_engine_waits_for(const OmfEngine *engine)
 {
-	if (engine->nflying > 0 || engine->nwaiting == 0)
+	if (!TAILQ_EMPTY(&engine->flying))
 		return OMF_WAITS_HTTP;
-	return TAILQ_EMPTY(&engine->queued) ? OMF_WAITS_RETRY : OMF_WAITS_RATE_LIMIT;
+	if (!TAILQ_EMPTY(&engine->queued))
+		return OMF_WAITS_RATE_LIMIT;
+	return TAILQ_EMPTY(&engine->delayed) ? OMF_WAITS_HTTP : OMF_WAITS_RETRY;
 }
 
 int
@@ -538,33 +582,43 @@ omf_engine_token(const OmfEngine *engine)
 
 /* ----- requests ----- */
 
+/* Nothing but what a path may be made of is ever sent. */
+static bool
+is_path(const char *path)
+{
+	return path[0] == '/' &&
+		   path[strspn(path, "0123456789abcdefghijklmnopqrstuvwxyz"
+							 "ABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%/?&=+:,")] == '\0';
+}
+
 OmfRequest *
 omf_engine_submit(OmfEngine *engine, OmfInbox *inbox, OmfMethod method,
 				  const char *path, const char *body, size_t body_max,
 				  void *owner)
 {
-	size_t base_length = strlen(engine->config.http.base_url);
-	OmfRequest *request = calloc(1, sizeof(OmfRequest));
+	const char *prefix = engine->path_prefix;
+	size_t prefix_length = strlen(prefix);
+	OmfRequest *request = is_path(path) ? calloc(1, sizeof(OmfRequest)) : NULL;
 
 	if (request == NULL)
 		return NULL;
-	request->url = malloc(base_length + strlen(path) + 1);
+	request->target = malloc(prefix_length + strlen(path) + 1);
 	request->body = body != NULL ? strdup(body) : NULL;
-	if (request->url == NULL || (body != NULL && request->body == NULL))
+	if (request->target == NULL || (body != NULL && request->body == NULL))
 	{
 		free_secret(request->body);
-		free(request->url);
+		free(request->target);
 		free(request);
 		return NULL;
 	}
-	memcpy(request->url, engine->config.http.base_url, base_length);
-	strcpy(request->url + base_length, path);
-	request->path = request->url + base_length;
+	memcpy(request->target, prefix, prefix_length);
+	strcpy(request->target + prefix_length, path);
+	request->path = request->target + prefix_length;
 	request->engine = engine;
 	request->inbox = inbox;
 	request->owner = owner;
 	request->exchange.method = method;
-	request->exchange.url = request->url;
+	request->exchange.target = request->target;
 	request->exchange.body = request->body;
 	request->exchange.reply.body_max = body_max;
 	request->exchange.on_sending = on_sending;
@@ -575,9 +629,11 @@ omf_engine_submit(OmfEngine *engine, OmfInbox *inbox, OmfMethod method,
 }
 
 void
-omf_request_use_reserve(OmfRequest *request)
+omf_request_make_urgent(OmfRequest *request)
 {
-	request->uses_reserve = true;
+	leave_state(request);
+	request->exchange.urgent = true;
+	enter_state(request, REQUEST_QUEUED);
 }
 
 void
@@ -595,7 +651,7 @@ omf_request_free(OmfRequest *request)
 	end_permit(request);
 	omf_reply_free(&request->exchange.reply);
 	free_secret(request->body);
-	free(request->url);
+	free(request->target);
 	free(request);
 }
 
@@ -690,13 +746,18 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 	TAILQ_INIT(&engine->queued);
 	TAILQ_INIT(&engine->delayed);
 	TAILQ_INIT(&engine->flying);
-	engine->wait_started = -1;
+	engine->clock_read_at = -1;
 	engine->next_deadline = INT64_MAX;
 	engine->jitter[0] = (unsigned short) getpid();
 	engine->jitter[1] = (unsigned short) seed;
 	engine->jitter[2] = (unsigned short) (seed >> 16);
 	if (copy_config(engine, config))
+	{
+		engine->path_prefix = strchr(strstr(engine->config.http.base_url, "://") + 3, '/');
+		if (engine->path_prefix == NULL)
+			engine->path_prefix = "";
 		engine->http = omf_http_create(&engine->config.http, reason);
+	}
 	if (engine->http != NULL)
 		return engine;
 	omf_engine_destroy(engine);

@@ -90,8 +90,12 @@ extern OmfRequest *omf_engine_submit(OmfEngine *engine, OmfInbox *inbox,
 									 const char *body, size_t body_max,
 									 void *owner);
 
-/* Let the request use what the option rate_limit_reserve leaves to others. */
-extern void omf_request_use_reserve(OmfRequest *request);
+/*
+ * The request, which was just submitted, waits for no other: it is sent before
+ * them, beyond max_concurrency, and over connections of its own.  It may also
+ * use what the option rate_limit_reserve leaves to others.
+ */
+extern void omf_request_make_urgent(OmfRequest *request);
 
 /* The most requests in flight at once. */
 extern int omf_engine_concurrency(const OmfEngine *engine);
@@ -106,11 +110,12 @@ extern int omf_engine_fd(const OmfEngine *engine);
  * To be called before waiting: milliseconds after which the engine wants to
  * be driven in any case, -1 for never.  With `arm` the descriptor becomes
  * readable then, so that no timeout of the waiter's own is needed.
- * Only time that is waited counts against request_timeout.
+ * Only time that is spent on the engine, waiting for it or driving it, counts
+ * against the timeouts.
  */
 extern int64_t omf_engine_prepare_wait(OmfEngine *engine, bool arm);
 
-/* The wait is over, whatever ended it: what comes now does not count. */
+/* The wait is over, whatever ended it: time that passes now does not count. */
 extern void omf_engine_end_wait(OmfEngine *engine);
 
 /* What an engine waits for. */
@@ -125,6 +130,12 @@ extern OmfEngineWait omf_engine_waits_for(const OmfEngine *engine);
 
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
+
+/*
+ * Is the engine to be replaced by a new one as soon as nobody uses it?  So it
+ * is once memory has run out, or the TLS library is in disorder.
+ */
+extern bool omf_engine_is_broken(const OmfEngine *engine);
 
 /* Its base URL, for comparison with what the API calls its own. */
 extern const char *omf_engine_base_url(const OmfEngine *engine);

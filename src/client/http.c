@@ -15,16 +15,19 @@
  */
 #include "client/http.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
 #include "compat.h"
 #include "client/pollset.h"
+#include "client/proxy.h"
 #include "client/sockets.h"
 
 /*
@@ -47,12 +50,44 @@
 /* Two address families are tried at once for an exchange, and some are kept. */
 #define SOCKETS_PER_EXCHANGE 3
 
+/* Descriptors that libcurl opens for a multi handle: to wake up who waits. */
+#define WAKEUP_FDS 2
+
+/*
+ * So long after the last exchange was sent, one that is still waiting to be
+ * sent shows that its connection carries one exchange at a time.
+ */
+#define SINGLE_STREAM_MS 50
+
+/*
+ * libcurl's multi handle with its connections.  What is urgent has one of its
+ * own, so that nothing else takes up its connections.
+ */
+typedef struct Multi
+{
+	OmfHttp *http;    /* whose it is */
+	CURLM *handle;    /* libcurl's, or NULL: not needed yet */
+	int wakeup_fds;   /* descriptors of its own, counted */
+	int64_t timer;    /* when libcurl wants a call, or -1 */
+	bool one_gone;    /* a socket that it watched, since the timer ran */
+	long connections; /* that it may have to the server, or 0: any number */
+	int nsent;        /* exchanges that are in flight and sent */
+	int nwaiting;     /* those that are not sent yet */
+	int64_t moved_at; /* when either of these changed last */
+	TAILQ_HEAD(, OmfExchange)
+	flying; /* all of them */
+} Multi;
+
 struct OmfHttp
 {
 	const OmfHttpConfig *config;        /* the owner's */
 	bool encrypted;                     /* https? */
-	bool multiplexed;                   /* no HTTP/1.x answer over TLS yet */
-	CURLM *multi;                       /* libcurl's */
+	bool multiplexed;                   /* may a connection carry several exchanges? */
+	bool http1_wanted;                  /* the server has said that HTTP/1.1 is required */
+	bool broken;                        /* see omf_http_is_broken() */
+	OmfProxy proxy;                     /* that https goes through */
+	Multi many;                         /* exchanges that may wait for each other */
+	Multi urgent;                       /* those that may not */
 	OmfPollset *pollset;                /* all sockets and the timer */
 	int own_fds;                        /* descriptors counted for the pollset */
 	struct curl_slist *headers;         /* of requests without a body */
@@ -60,10 +95,7 @@ struct OmfHttp
 	CURL **spare;                       /* handles for reuse */
 	int nspare;                         /* how many */
 	OmfSockets *sockets;                /* libcurl's */
-	int nflying;                        /* exchanges in flight */
 	bool unswept;                       /* some may have been closed behind our back */
-	bool one_gone;                      /* a socket that libcurl watched, since the timer ran */
-	int64_t timer;                      /* when libcurl wants a call, or -1 */
 	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
 	int64_t date;                       /* the same in epoch seconds, or -1 */
 };
@@ -85,23 +117,56 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	OmfExchange *exchange = arg;
 	size_t length = size * count;
 
+	if (length > 6 && memcmp(data, "HTTP/1", 6) == 0)
+		exchange->http1 = true;
 	return omf_reply_add_header(&exchange->reply, data, length) ? length : CURL_WRITEFUNC_ERROR;
 }
 
+/* Does the text that libcurl passes to on_trace() have that word? */
+static bool
+says(const char *data, size_t length, const char *word)
+{
+	return memmem(data, length, word, strlen(word)) != NULL;
+}
+
 /*
- * What libcurl tells of a start.  It says why it sends something again only
- * here, in the same words since 7.81: an unknown word is no refused stream.
+ * What libcurl tells of an exchange.  It says why it sends something again
+ * only here, in the same words since 7.81: an unknown word is no refused
+ * stream.
  */
 static int
 on_trace(CURL *handle, curl_infotype type, char *data, size_t length, void *arg)
 {
-	static const char word[] = "REFUSED_STREAM";
 	OmfExchange *exchange = arg;
 
 	(void) handle;
-	if (type == CURLINFO_TEXT && memmem(data, length, word, sizeof(word) - 1) != NULL)
-		exchange->refused = true;
+	if (type != CURLINFO_TEXT)
+		return 0;
+	exchange->refused |= says(data, length, "REFUSED_STREAM");
+	exchange->http1_wanted |= says(data, length, "HTTP_1_1_REQUIRED") ||
+							  says(data, length, "GOAWAY, error=13");
 	return 0;
+}
+
+/*
+ * libcurl is about to send the request again by itself.  It must not: what is
+ * sent again, how often, when, and whether the budget allows it is decided
+ * above.  A kept connection has ended under the request, or the server has
+ * refused its stream, which is the one case in which surely nobody has looked
+ * at it; who is not traced finds out which with the next try.
+ */
+static void
+note_second_sending(OmfExchange *exchange)
+{
+	OmfReply *reply = &exchange->reply;
+
+	exchange->http1_wanted |= strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
+	exchange->stale = !exchange->refused && !exchange->http1_wanted;
+	reply->outcome = exchange->refused ? OMF_REFUSED : OMF_LOST;
+	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
+			 exchange->refused        ? "The server refused the stream."
+			 : exchange->http1_wanted ? "The server requires HTTP/1.1."
+									  : "The connection ended before there was an answer.");
 }
 
 /* The connection stands, and the request is about to be sent over it. */
@@ -110,59 +175,76 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		   int local_port)
 {
 	OmfExchange *exchange = arg;
+	Multi *multi = exchange->multi;
 
 	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
 
-	/*
-	 * libcurl sends a request again by itself in some cases; a start, not this
-	 * way.  It is tried again where libcurl has said that its stream was
-	 * refused: that is the one case in which nobody has looked at it.
-	 */
-	if (exchange->sendings++ > 0 && exchange->method == OMF_PUT)
+	if (exchange->sendings++ > 0)
 	{
-		if (!exchange->refused)
-			exchange->reply.outcome = OMF_LOST;
+		note_second_sending(exchange);
 		return CURL_PREREQFUNC_ABORT;
 	}
-	if (exchange->sendings > 1)
-		exchange->reply.earlier_unknown = true;
-
+	multi->nwaiting--;
+	multi->nsent++;
+	multi->moved_at = omf_pollset_now();
 	exchange->reply.sent_at = (int64_t) time(NULL);
 	exchange->on_sending(exchange);
 	return CURL_PREREQFUNC_OK;
 }
 
+/* Has the handle's exchange been answered over HTTP/1.x? */
+static bool
+is_http1(CURL *handle)
+{
+	char *private = NULL;
+
+	return curl_easy_getinfo(handle, CURLINFO_PRIVATE, &private) == CURLE_OK &&
+		   private != NULL && ((OmfExchange *) (void *) private)->http1;
+}
+
+/*
+ * A socket that libcurl keeps over HTTP/1.x stays watched: the server has
+ * nothing to say there, so what comes ends it (omf_http_collect()).  Over
+ * HTTP/2 it may say this and that at any time.
+ */
 static int
 on_socket(CURL *handle, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-	OmfHttp *http = arg;
-	unsigned int wanted = 0;
+	Multi *multi = arg;
+	OmfHttp *http = multi->http;
+	OmfSocket *socket = omf_sockets_find(http->sockets, fd);
+	bool kept = what == CURL_POLL_REMOVE && socket != NULL && is_http1(handle);
+	unsigned int wanted = kept ? OMF_POLL_READ : 0;
 
-	(void) handle;
-	if (what == CURL_POLL_REMOVE)
-	{
-		http->one_gone = true;
-		omf_pollset_forget(http->pollset, fd);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
+	(void) socket_arg;
+	multi->one_gone |= what == CURL_POLL_REMOVE;
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_IN))
 		wanted |= OMF_POLL_READ;
-	if (what & CURL_POLL_OUT)
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT))
 		wanted |= OMF_POLL_WRITE;
-	if (!omf_pollset_watch(http->pollset, fd, wanted, socket_arg != NULL))
+	if (socket != NULL)
+		socket->kept = kept;
+	else if (what != CURL_POLL_REMOVE)
+		(void) fcntl(fd, F_SETFD, FD_CLOEXEC); /* its resolver's */
+
+	if (what == CURL_POLL_REMOVE && !kept)
+		omf_pollset_forget(http->pollset, fd);
+	else if ((socket == NULL || socket->watched != wanted) &&
+			 !omf_pollset_watch(http->pollset, fd, wanted,
+								socket != NULL && socket->watched != 0))
 		return -1;
-	if (socket_arg == NULL)
-		curl_multi_assign(http->multi, fd, http);
+	if (socket != NULL)
+		socket->watched = wanted;
 	return 0;
 }
 
 static int
-on_timer(CURLM *multi, long timeout_ms, void *arg)
+on_timer(CURLM *handle, long timeout_ms, void *arg)
 {
-	OmfHttp *http = arg;
+	Multi *multi = arg;
 
-	(void) multi;
-	http->timer = timeout_ms < 0 ? -1 : omf_pollset_now() + timeout_ms;
+	(void) handle;
+	multi->timer = timeout_ms < 0 ? -1 : omf_pollset_now() + timeout_ms;
 	return 0;
 }
 
@@ -191,46 +273,82 @@ on_close_socket(void *arg, curl_socket_t fd)
 #define SET(handle, option, value) \
 	(curl_easy_setopt(handle, option, value) == CURLE_OK)
 
+/* A CA file replaces what the system trusts. */
+static bool
+set_trust(OmfHttp *http, CURL *handle)
+{
+	const char *ca_file = http->config->ca_file;
+
+	return ca_file == NULL ||
+		   (SET(handle, CURLOPT_CAINFO, ca_file) && SET(handle, CURLOPT_CAPATH, NULL));
+}
+
 static bool
 set_security(OmfHttp *http, CURL *handle)
 {
-	const OmfHttpConfig *config = http->config;
+	return OMF_SET_PROTOCOLS(handle, http->encrypted) &&
+		   SET(handle, CURLOPT_SSL_VERIFYPEER, 1L) &&
+		   SET(handle, CURLOPT_SSL_VERIFYHOST, 2L) &&
+		   SET(handle, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) &&
+		   SET(handle, CURLOPT_FOLLOWLOCATION, 0L) &&
+		   SET(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
+		   SET(handle, CURLOPT_PATH_AS_IS, 1L) &&
+		   set_trust(http, handle);
+}
 
-	if (!OMF_SET_PROTOCOLS(handle, http->encrypted) ||
-		!SET(handle, CURLOPT_SSL_VERIFYPEER, 1L) ||
-		!SET(handle, CURLOPT_SSL_VERIFYHOST, 2L) ||
-		!SET(handle, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) ||
-		!SET(handle, CURLOPT_FOLLOWLOCATION, 0L) ||
-		!SET(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) ||
-		!SET(handle, CURLOPT_PATH_AS_IS, 1L))
-		return false;
-	if (config->ca_file != NULL && !SET(handle, CURLOPT_CAINFO, config->ca_file))
-		return false;
+/* A token in clear text never leaves the host, so it goes through no proxy. */
+static bool
+set_proxy(OmfHttp *http, CURL *handle)
+{
+	const OmfProxy *proxy = &http->proxy;
 
-	/* a token in clear text never leaves the host, so no proxy */
-	return http->encrypted || SET(handle, CURLOPT_PROXY, "");
+	if (!http->encrypted)
+		return SET(handle, CURLOPT_PROXY, "") && SET(handle, CURLOPT_NOPROXY, "");
+	return SET(handle, CURLOPT_PROXY, proxy->url) &&
+		   SET(handle, CURLOPT_NOPROXY, proxy->except) &&
+		   (proxy->user == NULL ||
+			(SET(handle, CURLOPT_PROXYUSERNAME, proxy->user) &&
+			 SET(handle, CURLOPT_PROXYPASSWORD, proxy->password)));
+}
+
+static bool
+libcurl_has(int feature)
+{
+	return (curl_version_info(CURLVERSION_NOW)->features & feature) != 0;
+}
+
+/*
+ * HTTP/2 and waiting for a multiplexed connection pay over TLS only: on plain
+ * HTTP one answer that hangs would hold up all others.
+ */
+static long
+version_to_ask(const OmfHttp *http)
+{
+	if (http->config->version == OMF_HTTP_1_1 || http->http1_wanted ||
+		!libcurl_has(CURL_VERSION_HTTP2))
+		return CURL_HTTP_VERSION_1_1;
+	if (http->encrypted)
+		return CURL_HTTP_VERSION_2TLS;
+	return http->config->version == OMF_HTTP_2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+											   : CURL_HTTP_VERSION_1_1;
 }
 
 static bool
 set_transport(OmfHttp *http, CURL *handle)
 {
 	const OmfHttpConfig *config = http->config;
+	long version = version_to_ask(http);
 
-	/*
-	 * Waiting for a multiplexed connection pays over TLS only; on plain HTTP
-	 * one answer that hangs would hold up all others.
-	 */
-	return SET(handle, CURLOPT_HTTP_VERSION,
-			   (long) (http->encrypted ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)) &&
-		   SET(handle, CURLOPT_PIPEWAIT, http->encrypted ? 1L : 0L) &&
+	return SET(handle, CURLOPT_URL, config->base_url) &&
+		   SET(handle, CURLOPT_HTTP_VERSION, version) &&
+		   SET(handle, CURLOPT_PIPEWAIT, version != CURL_HTTP_VERSION_1_1 ? 1L : 0L) &&
 		   SET(handle, CURLOPT_NOSIGNAL, 1L) &&
 		   OMF_SET_QUICK_EXIT(handle) &&
 		   SET(handle, CURLOPT_CONNECTTIMEOUT_MS, (long) config->connect_timeout_ms) &&
 		   SET(handle, CURLOPT_TCP_KEEPALIVE, 1L) &&
 		   SET(handle, CURLOPT_BUFFERSIZE, (long) RECEIVE_BUFFER) &&
 		   SET(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L) &&
-		   SET(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
-		   SET(handle, CURLOPT_USERAGENT, config->user_agent);
+		   SET(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 static bool
@@ -255,11 +373,8 @@ set_get(OmfHttp *http, CURL *handle)
 static bool
 set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 {
-	bool once = exchange->method == OMF_PUT;
-
 	if (!SET(handle, CURLOPT_CUSTOMREQUEST, omf_method_name(exchange->method)) ||
-		(once && (!SET(handle, CURLOPT_FRESH_CONNECT, 1L) || !SET(handle, CURLOPT_VERBOSE, 1L) ||
-				  !SET(handle, CURLOPT_DEBUGFUNCTION, on_trace) || !SET(handle, CURLOPT_DEBUGDATA, exchange))))
+		(exchange->method == OMF_PUT && !SET(handle, CURLOPT_FRESH_CONNECT, 1L)))
 		return false;
 	return exchange->body == NULL ||
 		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&
@@ -274,84 +389,285 @@ make_handle(OmfHttp *http)
 {
 	CURL *handle = curl_easy_init();
 
-	if (handle != NULL && set_security(http, handle) && set_transport(http, handle) &&
-		set_callbacks(http, handle) && set_get(http, handle))
+	if (handle != NULL && set_security(http, handle) && set_proxy(http, handle) &&
+		set_transport(http, handle) && set_callbacks(http, handle) && set_get(http, handle))
 		return handle;
 	curl_easy_cleanup(handle);
 	return NULL;
 }
 
-/* GETs are many and alike, so their handles are kept; the others' are not. */
-static CURL *
-get_handle(OmfHttp *http, OmfMethod method)
+/* Many GETs are alike, so their handles are kept; others are not. */
+static bool
+is_alike(const OmfExchange *exchange)
 {
-	if (method == OMF_GET && http->nspare > 0)
+	return exchange->method == OMF_GET && !exchange->traced;
+}
+
+static CURL *
+get_handle(OmfHttp *http, const OmfExchange *exchange)
+{
+	if (is_alike(exchange) && http->nspare > 0)
 		return http->spare[--http->nspare];
 	return make_handle(http);
 }
 
-/* The handle is not in the multi any more. */
 static void
-put_handle(OmfHttp *http, OmfMethod method, CURL *handle)
+free_spare_handles(OmfHttp *http)
+{
+	while (http->nspare > 0)
+		curl_easy_cleanup(http->spare[--http->nspare]);
+}
+
+/* The handle is not in the multi any more: keep it, or not. */
+static void
+put_handle(OmfHttp *http, CURL *handle, bool keep)
 {
 	/* the next user's address may differ: leave no pointer behind */
 	(void) SET(handle, CURLOPT_ERRORBUFFER, NULL);
-	if (method == OMF_GET && http->nspare < http->config->max_concurrency)
+	(void) SET(handle, CURLOPT_PRIVATE, NULL);
+	if (keep && !http->broken && http->nspare < http->config->max_concurrency)
 		http->spare[http->nspare++] = handle;
 	else
 		curl_easy_cleanup(handle);
 }
 
 static bool
+set_trace(OmfExchange *exchange, CURL *handle)
+{
+	return !exchange->traced ||
+		   (SET(handle, CURLOPT_VERBOSE, 1L) &&
+			SET(handle, CURLOPT_DEBUGFUNCTION, on_trace) &&
+			SET(handle, CURLOPT_DEBUGDATA, exchange));
+}
+
+static bool
 set_request(OmfHttp *http, OmfExchange *exchange, CURL *handle)
 {
-	return SET(handle, CURLOPT_URL, exchange->url) &&
+	return SET(handle, CURLOPT_REQUEST_TARGET, exchange->target) &&
 		   SET(handle, CURLOPT_PRIVATE, exchange) &&
 		   SET(handle, CURLOPT_WRITEDATA, exchange) &&
 		   SET(handle, CURLOPT_HEADERDATA, exchange) &&
 		   SET(handle, CURLOPT_PREREQDATA, exchange) &&
 		   SET(handle, CURLOPT_ERRORBUFFER, exchange->reply.words) &&
+		   set_trace(exchange, handle) &&
 		   (exchange->method == OMF_GET || set_other(http, exchange, handle));
+}
+
+/* ----- libcurl's multi handles ----- */
+
+/*
+ * libcurl does not tell its descriptors of a multi handle's own: they are
+ * among the next ones that are free before it is made.
+ */
+static void
+count_wakeup_fds(Multi *multi, const int *free_fds, int nfree)
+{
+	const OmfHttpConfig *config = multi->http->config;
+	int nused = 0;
+
+	for (int i = 0; i < nfree; i++)
+		if (fcntl(free_fds[i], F_GETFD) != -1)
+		{
+			(void) fcntl(free_fds[i], F_SETFD, FD_CLOEXEC);
+			nused++;
+		}
+	for (; multi->wakeup_fds > nused; multi->wakeup_fds--)
+		config->release_fd();
+}
+
+static CURLM *
+make_multi_handle(Multi *multi)
+{
+	int free_fds[WAKEUP_FDS];
+	CURLM *handle;
+
+	for (int i = 0; i < WAKEUP_FDS; i++)
+		free_fds[i] = fcntl(omf_pollset_fd(multi->http->pollset), F_DUPFD_CLOEXEC, 0);
+	for (int i = 0; i < WAKEUP_FDS; i++)
+		if (free_fds[i] >= 0)
+			close(free_fds[i]);
+	handle = curl_multi_init();
+	if (handle != NULL)
+		count_wakeup_fds(multi, free_fds, WAKEUP_FDS);
+	return handle;
+}
+
+#define SET_MULTI(handle, option, value) \
+	(curl_multi_setopt(handle, option, value) == CURLM_OK)
+
+static bool
+set_multi(Multi *multi)
+{
+	CURLM *handle = multi->handle;
+	long most = multi->http->config->max_concurrency;
+
+	return SET_MULTI(handle, CURLMOPT_SOCKETFUNCTION, on_socket) &&
+		   SET_MULTI(handle, CURLMOPT_SOCKETDATA, multi) &&
+		   SET_MULTI(handle, CURLMOPT_TIMERFUNCTION, on_timer) &&
+		   SET_MULTI(handle, CURLMOPT_TIMERDATA, multi) &&
+		   SET_MULTI(handle, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX) &&
+		   SET_MULTI(handle, CURLMOPT_MAXCONNECTS, most) &&
+		   SET_MULTI(handle, CURLMOPT_MAX_HOST_CONNECTIONS, multi->connections);
+}
+
+static void
+close_multi(Multi *multi)
+{
+	if (multi->handle != NULL)
+		curl_multi_cleanup(multi->handle);
+	multi->handle = NULL;
+	for (; multi->wakeup_fds > 0; multi->wakeup_fds--)
+		multi->http->config->release_fd();
+}
+
+/* NULL if it is open now, else why not: a constant sentence. */
+static const char *
+open_multi(Multi *multi)
+{
+	if (multi->handle != NULL)
+		return NULL;
+	while (multi->wakeup_fds < WAKEUP_FDS)
+	{
+		if (!multi->http->config->acquire_fd())
+			return "Out of file descriptors.";
+		multi->wakeup_fds++;
+	}
+	multi->handle = make_multi_handle(multi);
+	if (multi->handle != NULL && set_multi(multi))
+		return NULL;
+	close_multi(multi);
+	return "Out of memory.";
+}
+
+static void
+init_multi(Multi *multi, OmfHttp *http, long connections)
+{
+	multi->http = http;
+	multi->timer = -1;
+	multi->connections = connections;
+	TAILQ_INIT(&multi->flying);
 }
 
 /* ----- one exchange ----- */
 
+static bool
+fail_start(OmfExchange *exchange, OmfOutcome outcome, const char *words)
+{
+	exchange->reply.outcome = outcome;
+	snprintf(exchange->reply.words, OMF_WORDS_SIZE, "%s", words);
+	return false;
+}
+
 bool
 omf_http_start(OmfHttp *http, OmfExchange *exchange)
 {
-	CURL *handle = get_handle(http, exchange->method);
+	Multi *multi = exchange->urgent ? &http->urgent : &http->many;
+	const char *problem = open_multi(multi);
+	CURL *handle;
 
 	if (http->unswept)
 		omf_sockets_sweep(http->sockets);
 	http->unswept = false;
 	omf_reply_reset(&exchange->reply);
+	exchange->reply.proxy = http->proxy.host;
+	exchange->multi = multi;
 	exchange->sendings = 0;
-	exchange->refused = false;
+	exchange->traced = exchange->method != OMF_GET || exchange->again;
+	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->stale = exchange->timed_out = false;
+	if (problem != NULL)
+		return fail_start(exchange, OMF_UNREACHABLE, problem);
+	handle = get_handle(http, exchange);
 	if (handle == NULL)
-		return false;
+		return fail_start(exchange, OMF_NO_MEMORY, "");
 	if (!set_request(http, exchange, handle) ||
-		curl_multi_add_handle(http->multi, handle) != CURLM_OK)
+		curl_multi_add_handle(multi->handle, handle) != CURLM_OK)
 	{
-		put_handle(http, exchange->method, handle);
-		return false;
+		put_handle(http, handle, false);
+		return fail_start(exchange, OMF_NO_MEMORY, "");
 	}
-	exchange->http = http;
 	exchange->handle = handle;
-	http->nflying++;
+	TAILQ_INSERT_TAIL(&multi->flying, exchange, link);
+	multi->nwaiting++;
+	multi->moved_at = omf_pollset_now();
 	return true;
 }
 
+static void
+stop(OmfExchange *exchange, bool keep_handle)
+{
+	Multi *multi = exchange->multi;
+
+	curl_multi_remove_handle(multi->handle, exchange->handle);
+	TAILQ_REMOVE(&multi->flying, exchange, link);
+	if (exchange->sendings > 0)
+		multi->nsent--;
+	else
+		multi->nwaiting--;
+	multi->moved_at = omf_pollset_now();
+	multi->http->unswept |= exchange->sendings == 0;
+	put_handle(multi->http, exchange->handle, keep_handle);
+	exchange->handle = NULL;
+}
+
 void
-omf_http_stop(OmfExchange *exchange)
+omf_http_give_up(OmfExchange *exchange)
 {
 	if (exchange->handle == NULL)
 		return;
-	curl_multi_remove_handle(exchange->http->multi, exchange->handle);
-	exchange->http->nflying--;
-	exchange->http->unswept |= exchange->sendings == 0;
-	put_handle(exchange->http, exchange->method, exchange->handle);
-	exchange->handle = NULL;
+	(void) SET(exchange->handle, CURLOPT_FORBID_REUSE, 1L);
+	stop(exchange, false);
+}
+
+/*
+ * Over HTTP/2 the server may hear of it only with the next request over the
+ * same connection; a start has that for itself.
+ */
+void
+omf_http_stop(OmfExchange *exchange)
+{
+	if (exchange->urgent)
+		omf_http_give_up(exchange);
+	else if (exchange->handle != NULL)
+		stop(exchange, is_alike(exchange));
+}
+
+/*
+ * Allow the server as many connections as there are exchanges in flight, for
+ * each carries one at a time.  libcurl looks again at what waits for a
+ * connection only when it is added.
+ */
+static void
+widen(Multi *multi)
+{
+	OmfHttp *http = multi->http;
+	OmfExchange *exchange;
+
+	http->multiplexed = false;
+	multi->connections = http->config->max_concurrency;
+	if (!SET_MULTI(multi->handle, CURLMOPT_MAX_HOST_CONNECTIONS, multi->connections))
+		return;
+	TAILQ_FOREACH(exchange, &multi->flying, link)
+	{
+		if (exchange->sendings > 0)
+			continue;
+		curl_multi_remove_handle(multi->handle, exchange->handle);
+		(void) curl_multi_add_handle(multi->handle, exchange->handle);
+	}
+}
+
+/*
+ * When it will be plain that a connection carries one exchange at a time, so
+ * that one without an answer holds up others; -1: it is not so, as far as is
+ * known.  Over HTTP/2 all would be sent at once.
+ */
+static int64_t
+stalls_at(const Multi *multi)
+{
+	if (!multi->http->multiplexed || multi->connections == 0 || multi->nwaiting == 0 ||
+		multi->nsent == 0 || multi->nsent > multi->connections)
+		return -1;
+	return multi->moved_at + SINGLE_STREAM_MS;
 }
 
 /* libcurl caps a header line itself, and before 8.6 calls that out of memory. */
@@ -360,6 +676,27 @@ is_oversized_header(const OmfExchange *exchange, CURLcode code)
 {
 	return (int) code == OMF_CURLE_TOO_LARGE ||
 		   (code == CURLE_OUT_OF_MEMORY && exchange->sendings > 0 && !exchange->reply.headers_ended);
+}
+
+/*
+ * A server that wants a client's certificate says so in an alert, which over
+ * TLS 1.3 comes when the handshake is over for the client, and the request
+ * sent.  The server has not looked at it: for the server, the handshake fails.
+ */
+static bool
+is_handshake_alert(const OmfExchange *exchange, CURLcode code)
+{
+	static const char *const reasons[] = {"certificate", "unknown ca", "access denied",
+										  "handshake failure", "decrypt error", "fatal alert"};
+	const OmfReply *reply = &exchange->reply;
+
+	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR) || reply->header_bytes > 0 ||
+		strcasestr(reply->words, "alert") == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (strcasestr(reply->words, reasons[i]) != NULL)
+			return true;
+	return false;
 }
 
 /* What libcurl's code for an exchange that ended means. */
@@ -376,10 +713,8 @@ classify(const OmfExchange *exchange, CURLcode code)
 		return OMF_TOO_LARGE;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return OMF_NO_MEMORY;
-	if (exchange->sendings == 0)
+	if (exchange->sendings == 0 || is_handshake_alert(exchange, code))
 		return OMF_UNREACHABLE;
-	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return OMF_REFUSED;
 	return OMF_LOST;
 }
 
@@ -391,22 +726,22 @@ is_broken_connection(CURLcode code)
 		   code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
-/*
- * A server that speaks only HTTP/1.x over TLS answers one request at a time
- * on a connection: allow as many as are in flight.
- */
-static void
-note_http_version(OmfHttp *http, CURL *handle)
+/* HTTP/2 was insisted on, and this answer to a read came over another one. */
+static bool
+is_version_refused(const OmfHttp *http, const OmfExchange *exchange)
 {
-	long version = 0;
+	return http->config->version == OMF_HTTP_2 && exchange->http1 && exchange->method == OMF_GET;
+}
 
-	if (!http->encrypted || !http->multiplexed ||
-		curl_easy_getinfo(handle, CURLINFO_HTTP_VERSION, &version) != CURLE_OK ||
-		(version != CURL_HTTP_VERSION_1_1 && version != CURL_HTTP_VERSION_1_0))
-		return;
-	http->multiplexed = false;
-	curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-					  (long) http->config->max_concurrency);
+/* Handles that ask for HTTP/2 are of no use any more. */
+static void
+note_http1_wanted(OmfHttp *http)
+{
+	if (http->config->version == OMF_HTTP_AUTO && !http->http1_wanted)
+	{
+		http->http1_wanted = true;
+		free_spare_handles(http);
+	}
 }
 
 /*
@@ -434,6 +769,8 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 static void
 finish(OmfExchange *exchange, CURLcode code)
 {
+	Multi *multi = exchange->multi;
+	OmfHttp *http = multi->http;
 	OmfReply *reply = &exchange->reply;
 	CURL *handle = exchange->handle;
 	long http_status = 0;
@@ -443,24 +780,37 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
-	settle_dates(exchange->http, reply);
-	note_http_version(exchange->http, handle);
+	settle_dates(http, reply);
 	if (code != CURLE_OK && reply->words[0] == '\0')
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", curl_easy_strerror(code));
-	exchange->stale = new_connections == 0 && reply->outcome == OMF_LOST &&
-					  is_broken_connection(code);
+	omf_proxy_scrub(reply->words);
+	if (is_version_refused(http, exchange))
+	{
+		reply->outcome = OMF_UNREACHABLE;
+		snprintf(reply->words, OMF_WORDS_SIZE,
+				 "The server does not speak HTTP/2, as the option \"http_version\" wants it.");
+	}
+	exchange->http1_wanted |= strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
+	reply->http1_wanted = exchange->http1_wanted;
+	exchange->stale |= new_connections == 0 && reply->outcome == OMF_LOST &&
+					   !exchange->http1_wanted && is_broken_connection(code);
 	exchange->timed_out = code == CURLE_OPERATION_TIMEDOUT;
-	omf_http_stop(exchange);
+	stop(exchange, is_alike(exchange));
+	if (exchange->http1_wanted)
+		note_http1_wanted(http);
+	if (http->multiplexed && (exchange->http1 || http->http1_wanted))
+		widen(&http->many);
 }
 
-OmfExchange *
-omf_http_next_finished(OmfHttp *http)
+static OmfExchange *
+next_finished(Multi *multi)
 {
 	CURLMsg *message;
 	char *private;
 	int left;
 
-	while ((message = curl_multi_info_read(http->multi, &left)) != NULL)
+	while (multi->handle != NULL &&
+		   (message = curl_multi_info_read(multi->handle, &left)) != NULL)
 	{
 		CURLcode code = message->data.result;
 
@@ -473,6 +823,20 @@ omf_http_next_finished(OmfHttp *http)
 	return NULL;
 }
 
+OmfExchange *
+omf_http_next_finished(OmfHttp *http)
+{
+	OmfExchange *exchange = next_finished(&http->urgent);
+
+	return exchange != NULL ? exchange : next_finished(&http->many);
+}
+
+bool
+omf_http_is_broken(const OmfHttp *http)
+{
+	return http->broken;
+}
+
 /* ----- sockets and time ----- */
 
 int
@@ -481,10 +845,17 @@ omf_http_fd(const OmfHttp *http)
 	return omf_pollset_fd(http->pollset);
 }
 
+/* The earlier of two times, of which -1 is none. */
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 int64_t
 omf_http_timer(const OmfHttp *http)
 {
-	return http->timer;
+	return earlier(earlier(http->many.timer, http->urgent.timer), stalls_at(&http->many));
 }
 
 void
@@ -493,25 +864,52 @@ omf_http_arm(OmfHttp *http, int64_t ms)
 	(void) omf_pollset_set_timer(http->pollset, ms);
 }
 
-void
-omf_http_run_timer(OmfHttp *http)
+static void
+run_timer(Multi *multi)
 {
 	int running;
 
-	if (http->timer < 0 || omf_pollset_now() < http->timer)
+	if (multi->timer < 0 || omf_pollset_now() < multi->timer)
 		return;
-	http->timer = -1;
-	http->one_gone = false;
-	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	multi->timer = -1;
+	multi->one_gone = false;
+	curl_multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0, &running);
 
 	/*
 	 * libcurl 7.88 gives up on an address that does not answer, and then waits
 	 * for an event before it connects to the next one: there will be none.
 	 */
-	if (http->one_gone && http->nflying > 0)
+	if (multi->one_gone && !TAILQ_EMPTY(&multi->flying))
 	{
-		CURL_IGNORE_DEPRECATION(curl_multi_socket_all(http->multi, &running);)
+		CURL_IGNORE_DEPRECATION(curl_multi_socket_all(multi->handle, &running);)
 	}
+}
+
+void
+omf_http_run_timer(OmfHttp *http)
+{
+	int64_t stalls = stalls_at(&http->many);
+
+	if (stalls >= 0 && omf_pollset_now() >= stalls)
+		widen(&http->many);
+	run_timer(&http->urgent);
+	run_timer(&http->many);
+}
+
+/* Whose the socket is only libcurl knows; others ignore it. */
+static void
+act(OmfHttp *http, int fd, unsigned int what)
+{
+	Multi *const multis[] = {&http->many, &http->urgent};
+	int mask = 0;
+	int running;
+
+	mask |= what & OMF_POLL_READ ? CURL_CSELECT_IN : 0;
+	mask |= what & OMF_POLL_WRITE ? CURL_CSELECT_OUT : 0;
+	mask |= what & OMF_POLL_ERROR ? CURL_CSELECT_ERR : 0;
+	for (int i = 0; i < 2; i++)
+		if (!TAILQ_EMPTY(&multis[i]->flying))
+			curl_multi_socket_action(multis[i]->handle, fd, mask, &running);
 }
 
 void
@@ -519,26 +917,36 @@ omf_http_collect(OmfHttp *http)
 {
 	OmfPollEvent events[EVENTS_MAX];
 	int nevents = omf_pollset_collect(http->pollset, events, EVENTS_MAX);
-	int running;
 
 	for (int i = 0; i < nevents; i++)
 	{
-		int mask = 0;
+		OmfSocket *socket = omf_sockets_find(http->sockets, events[i].fd);
 
-		mask |= events[i].what & OMF_POLL_READ ? CURL_CSELECT_IN : 0;
-		mask |= events[i].what & OMF_POLL_WRITE ? CURL_CSELECT_OUT : 0;
-		mask |= events[i].what & OMF_POLL_ERROR ? CURL_CSELECT_ERR : 0;
-		curl_multi_socket_action(http->multi, events[i].fd, mask, &running);
+		if (socket == NULL || !socket->kept)
+		{
+			act(http, events[i].fd, events[i].what);
+			continue;
+		}
+		omf_pollset_forget(http->pollset, socket->fd);
+		socket->watched = 0;
+		omf_sockets_end(socket);
 	}
 }
 
 /* ----- making and unmaking ----- */
 
-void
+unsigned int
 omf_http_init(void)
 {
+	unsigned int lacks = 0;
+
 	/* a failure shows when a handle is made */
 	(void) curl_global_init(CURL_GLOBAL_DEFAULT);
+	if (!libcurl_has(CURL_VERSION_HTTP2))
+		lacks |= OMF_LACKS_HTTP2;
+	if (!libcurl_has(CURL_VERSION_ASYNCHDNS))
+		lacks |= OMF_LACKS_ASYNC_RESOLVER;
+	return lacks;
 }
 
 /* Append a header line, freeing nothing on failure. */
@@ -551,26 +959,32 @@ add_header(struct curl_slist **list, const char *line)
 	return longer != NULL;
 }
 
+/* A line among both kinds of headers; wiped, for it may hold the token. */
+static bool
+add_to_all(OmfHttp *http, const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + 1;
+	char *line = malloc(size);
+	bool added;
+
+	if (line == NULL)
+		return false;
+	snprintf(line, size, "%s%s", name, value);
+	added = add_header(&http->headers, line) && add_header(&http->body_headers, line);
+	explicit_bzero(line, size);
+	free(line);
+	return added;
+}
+
 static bool
 make_headers(OmfHttp *http)
 {
-	size_t size = strlen(http->config->token) + sizeof("Authorization: Bearer ");
-	char *authorization = malloc(size);
-	bool made;
-
-	if (authorization == NULL)
-		return false;
-	snprintf(authorization, size, "Authorization: Bearer %s", http->config->token);
-	made = add_header(&http->headers, authorization) &&
-		   add_header(&http->headers, "Accept: application/json") &&
-		   add_header(&http->body_headers, authorization) &&
-		   add_header(&http->body_headers, "Accept: application/json") &&
+	return add_to_all(http, "Authorization: Bearer ", http->config->token) &&
+		   add_to_all(http, "Accept: ", "application/json") &&
+		   add_to_all(http, "User-Agent: ", http->config->user_agent) &&
 		   add_header(&http->body_headers, "Content-Type: application/json") &&
 		   /* ask for no interim answer: it would cost a round trip */
 		   add_header(&http->body_headers, "Expect:");
-	explicit_bzero(authorization, size);
-	free(authorization);
-	return made;
 }
 
 /* The token is among the headers: wipe them. */
@@ -580,23 +994,6 @@ free_headers(struct curl_slist *list)
 	for (struct curl_slist *line = list; line != NULL; line = line->next)
 		explicit_bzero(line->data, strlen(line->data));
 	curl_slist_free_all(list);
-}
-
-static bool
-set_multi(OmfHttp *http)
-{
-	long most = http->config->max_concurrency;
-	long multiplexed = (most + STREAMS_PER_CONNECTION - 1) / STREAMS_PER_CONNECTION;
-	CURLM *multi = http->multi;
-
-	return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most) == CURLM_OK &&
-		   curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-							 http->encrypted ? multiplexed : most) == CURLM_OK;
 }
 
 /* Two descriptors of the pollset's own, counted like any other. */
@@ -613,37 +1010,60 @@ make_pollset(OmfHttp *http)
 	return http->pollset != NULL;
 }
 
+/* The parts that need nothing but memory. */
+static bool
+make_parts(OmfHttp *http)
+{
+	const OmfHttpConfig *config = http->config;
+
+	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));
+	http->sockets = omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
+									   config->acquire_fd, config->release_fd);
+	return http->spare != NULL && http->sockets != NULL &&
+		   omf_proxy_from_environment(&http->proxy) && make_headers(http);
+}
+
+/* NULL if all is there, else what is missing: a constant sentence. */
+static const char *
+make(OmfHttp *http)
+{
+	const char *problem;
+
+	if (http->config->version == OMF_HTTP_2 && !libcurl_has(CURL_VERSION_HTTP2))
+		return "libcurl was built without HTTP/2, which the option \"http_version\" wants.";
+	if (!make_parts(http))
+		return "Out of memory.";
+	if (!make_pollset(http))
+		return "Out of file descriptors.";
+	problem = open_multi(&http->many);
+	if (problem != NULL)
+		return problem;
+	http->spare[0] = make_handle(http);
+	if (http->spare[0] == NULL)
+		return "libcurl lacks a feature that is needed here, such as TLS.";
+	http->nspare = 1;
+	return NULL;
+}
+
 OmfHttp *
 omf_http_create(const OmfHttpConfig *config, const char **reason)
 {
 	OmfHttp *http = calloc(1, sizeof(OmfHttp));
+	long most = config->max_concurrency;
 
 	*reason = "Out of memory.";
 	if (http == NULL)
 		return NULL;
 	http->config = config;
 	http->encrypted = strncasecmp(config->base_url, "https:", 6) == 0;
-	http->multiplexed = true;
-	http->timer = -1;
-	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));
-	http->sockets = omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
-									   config->acquire_fd, config->release_fd);
-	if (http->spare != NULL && http->sockets != NULL && make_headers(http))
-	{
-		*reason = "Out of file descriptors.";
-		if (make_pollset(http))
-		{
-			*reason = "libcurl lacks a feature that is needed here, such as TLS.";
-			http->multi = curl_multi_init();
-			if (http->multi != NULL && set_multi(http))
-				http->spare[0] = make_handle(http);
-			if (http->spare[0] != NULL)
-			{
-				http->nspare = 1;
-				return http;
-			}
-		}
-	}
+	http->multiplexed = version_to_ask(http) != CURL_HTTP_VERSION_1_1;
+	if (http->multiplexed)
+		most = (most + STREAMS_PER_CONNECTION - 1) / STREAMS_PER_CONNECTION;
+	init_multi(&http->many, http, most);
+	init_multi(&http->urgent, http, 0);
+	*reason = make(http);
+	if (*reason == NULL)
+		return http;
 	omf_http_destroy(http);
 	return NULL;
 }
@@ -653,15 +1073,15 @@ omf_http_destroy(OmfHttp *http)
 {
 	if (http == NULL)
 		return;
-	while (http->nspare > 0)
-		curl_easy_cleanup(http->spare[--http->nspare]);
-	if (http->multi != NULL)
-		curl_multi_cleanup(http->multi);
+	free_spare_handles(http);
+	close_multi(&http->many);
+	close_multi(&http->urgent);
 	omf_pollset_destroy(http->pollset);
 	for (; http->own_fds > 0; http->own_fds--)
 		http->config->release_fd();
 	free_headers(http->headers);
 	free_headers(http->body_headers);
+	omf_proxy_free(&http->proxy);
 	omf_sockets_destroy(http->sockets);
 	free(http->spare);
 	free(http);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "client/reply.h"
 
@@ -24,9 +25,11 @@ typedef struct OmfExchange OmfExchange;
 struct OmfExchange
 {
 	/* to be set before omf_http_start() */
-	OmfMethod method; /* GET, PUT or DELETE */
-	const char *url;  /* whole */
-	const char *body; /* application/json in UTF-8, or NULL */
+	OmfMethod method;   /* GET, PUT or DELETE */
+	const char *target; /* the path with its query, sent as it is */
+	const char *body;   /* application/json in UTF-8, or NULL */
+	bool urgent;        /* must not wait for those that are not */
+	bool again;         /* an earlier try of the same request failed */
 
 	/* called, from within libcurl, when the request is about to be sent */
 	void (*on_sending)(OmfExchange *exchange);
@@ -37,11 +40,23 @@ struct OmfExchange
 	bool timed_out; /* libcurl's connect timeout ended it */
 
 	/* http.c's own */
-	OmfHttp *http; /* while in flight */
-	void *handle;  /* libcurl's CURL, while in flight */
-	int sendings;  /* how often libcurl sent it */
-	bool refused;  /* libcurl has said that its stream was refused */
+	TAILQ_ENTRY(OmfExchange)
+	link;              /* in the list of those in flight */
+	void *multi;       /* that it is in flight over */
+	void *handle;      /* libcurl's CURL, while in flight */
+	int sendings;      /* how often libcurl has come to send it */
+	bool traced;       /* does libcurl tell what it does? */
+	bool refused;      /* it has told that its stream was refused */
+	bool http1_wanted; /* the server has said that HTTP/1.1 is required */
+	bool http1;        /* its answer is one of HTTP/1.x */
 };
+
+typedef enum OmfHttpVersion
+{
+	OMF_HTTP_AUTO, /* over TLS as the server likes, else HTTP/1.1 */
+	OMF_HTTP_1_1,
+	OMF_HTTP_2
+} OmfHttpVersion;
 
 typedef struct OmfHttpConfig
 {
@@ -49,6 +64,7 @@ typedef struct OmfHttpConfig
 	const char *ca_file;      /* PEM file, or NULL for libcurl's own */
 	const char *token;        /* bearer token; wiped when done with */
 	const char *user_agent;   /* of the User-Agent header */
+	OmfHttpVersion version;   /* of HTTP */
 	int connect_timeout_ms;   /* for name look-up, TCP and TLS together */
 	int max_concurrency;      /* exchanges in flight at once */
 	bool (*acquire_fd)(void); /* may one more descriptor be opened? */
@@ -65,29 +81,45 @@ extern OmfHttp *omf_http_create(const OmfHttpConfig *config, const char **reason
 /* Close all connections.  No exchange may be in flight. */
 extern void omf_http_destroy(OmfHttp *http);
 
-/* To be called once, before anything else. */
-extern void omf_http_init(void);
+/* What libcurl was built without, and is missed: a bit mask. */
+#define OMF_LACKS_HTTP2 0x01          /* HTTP/1.1 does as well, if slower */
+#define OMF_LACKS_ASYNC_RESOLVER 0x02 /* a name look-up can't be called off */
+
+/* To be called once, before anything else; returns what is missed. */
+extern unsigned int omf_http_init(void);
 
 /* The descriptor that is readable while there is something to do. */
 extern int omf_http_fd(const OmfHttp *http);
 
-/* When omf_http_run() is to be called in any case, or -1 for never. */
+/* When omf_http_run_timer() is to be called in any case, or -1 for never. */
 extern int64_t omf_http_timer(const OmfHttp *http);
 
 /* Make omf_http_fd() readable in `ms` milliseconds; -1: never by time. */
 extern void omf_http_arm(OmfHttp *http, int64_t ms);
 
-/* Begin an exchange; false when out of memory. */
+/* Begin an exchange; false when that failed, as reply.outcome says. */
 extern bool omf_http_start(OmfHttp *http, OmfExchange *exchange);
 
 /* Call an exchange off; harmless when it is not in flight. */
 extern void omf_http_stop(OmfExchange *exchange);
 
+/*
+ * Call it off for want of an answer: its connection is not used for others,
+ * who might wait for theirs in vain, too.
+ */
+extern void omf_http_give_up(OmfExchange *exchange);
+
 /* Look at ready sockets, without waiting. */
 extern void omf_http_collect(OmfHttp *http);
 
-/* Run libcurl's timer if it is due. */
+/* Run libcurl's timers that are due. */
 extern void omf_http_run_timer(OmfHttp *http);
+
+/*
+ * Can it be used no more?  So it is once memory has run out, or the TLS
+ * library has reported an error of its own.
+ */
+extern bool omf_http_is_broken(const OmfHttp *http);
 
 /* The next exchange that ended, not in flight any more, or NULL. */
 extern OmfExchange *omf_http_next_finished(OmfHttp *http);

@@ -46,6 +46,8 @@ omf_reply_reset(OmfReply *reply)
 	reply->outcome = OMF_ANSWERED;
 	reply->http_status = 0;
 	reply->header_bytes = 0;
+	reply->interim = true; /* as long as there is no other status */
+	reply->http1_wanted = false;
 	reply->body_length = 0;
 	if (reply->body != NULL)
 		reply->body[0] = '\0';
@@ -122,6 +124,22 @@ note_header(OmfReply *reply, const char *name, const char *value)
 		strcpy(reply->date_text, value);
 }
 
+/* "HTTP/1.1 200 OK": is the status that of an interim answer? */
+static bool
+is_interim(const char *line, size_t length)
+{
+	const char *space = memchr(line, ' ', length);
+
+	return space != NULL && space + 1 < line + length && space[1] == '1';
+}
+
+/* Could a header field that is of interest begin with this letter? */
+static bool
+is_of_interest(char first)
+{
+	return strchr("rRdDcCxX", first) != NULL;
+}
+
 bool
 omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 {
@@ -134,13 +152,22 @@ omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 		reply->outcome = OMF_TOO_LARGE;
 		return false;
 	}
+
+	/* what comes after the header is a trailer */
+	if (reply->headers_ended && !reply->interim)
+		return true;
 	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	{
 		reset_headers(reply);
+		reply->interim = is_interim(line, length);
+		return true;
+	}
 
 	while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
 		length--;
 	reply->headers_ended |= length == 0;
-	if (length > LINE_MAX_LENGTH || memchr(line, '\0', length) != NULL)
+	if (length == 0 || length > LINE_MAX_LENGTH || !is_of_interest(line[0]) ||
+		memchr(line, '\0', length) != NULL)
 		return true;
 	memcpy(copy, line, length);
 	copy[length] = '\0';

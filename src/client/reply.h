@@ -57,6 +57,7 @@ typedef struct OmfReply
 	size_t body_room;                          /* bytes allocated */
 	size_t body_max;                           /* cap, in bytes */
 	size_t header_bytes;                       /* of all header lines */
+	bool interim;                              /* they are those of a 1xx answer */
 	bool headers_ended;                        /* the empty line after them was seen */
 	bool content_encoded;                      /* has a Content-Encoding, never asked for */
 	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
@@ -71,6 +72,8 @@ typedef struct OmfReply
 	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
 	int tries;                                 /* how often it was sent */
 	int64_t took_ms;                           /* from the first try's start to the end of all */
+	bool http1_wanted;                         /* the server has said that it requires HTTP/1.1 */
+	const char *proxy;                         /* host of the proxy that the environment names, or NULL */
 	bool earlier_unknown;                      /* an earlier try may have been carried out */
 } OmfReply;
 

@@ -17,25 +17,19 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-typedef struct OpenSocket
-{
-	int fd;
-	ino_t inode;
-} OpenSocket;
-
 struct OmfSockets
 {
 	bool (*acquire)(void);
 	void (*release)(void);
-	int max;           /* length of open */
-	int nopen;         /* how many of them */
-	OpenSocket open[]; /* acquired, and not released */
+	int max;          /* length of open */
+	int nopen;        /* how many of them */
+	OmfSocket open[]; /* acquired, and not released */
 };
 
 OmfSockets *
 omf_sockets_create(int max, bool (*acquire)(void), void (*release)(void))
 {
-	OmfSockets *sockets = malloc(sizeof(OmfSockets) + sizeof(OpenSocket) * (size_t) max);
+	OmfSockets *sockets = malloc(sizeof(OmfSockets) + sizeof(OmfSocket) * (size_t) max);
 
 	if (sockets == NULL)
 		return NULL;
@@ -95,20 +89,40 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
 		sockets->release();
 		return fd;
 	}
-	sockets->open[sockets->nopen].fd = fd;
-	sockets->open[sockets->nopen++].inode = status.st_ino;
+	sockets->open[sockets->nopen++] = (OmfSocket){fd, 0, false, status.st_ino};
 	return fd;
+}
+
+OmfSocket *
+omf_sockets_find(OmfSockets *sockets, int fd)
+{
+	for (int i = 0; i < sockets->nopen; i++)
+		if (sockets->open[i].fd == fd)
+			return &sockets->open[i];
+	return NULL;
 }
 
 int
 omf_sockets_close(OmfSockets *sockets, int fd)
 {
-	for (int i = 0; i < sockets->nopen; i++)
-		if (sockets->open[i].fd == fd)
-		{
-			sockets->open[i] = sockets->open[--sockets->nopen];
-			sockets->release();
-			break;
-		}
+	OmfSocket *socket = omf_sockets_find(sockets, fd);
+
+	if (socket != NULL)
+	{
+		*socket = sockets->open[--sockets->nopen];
+		sockets->release();
+	}
 	return close(fd);
+}
+
+void
+omf_sockets_end(OmfSocket *socket)
+{
+	char unasked[4096];
+
+	/* what comes after this resets the connection, so there is an end to it */
+	(void) shutdown(socket->fd, SHUT_RDWR);
+	while (recv(socket->fd, unasked, sizeof(unasked), MSG_DONTWAIT) > 0)
+		;
+	socket->kept = false;
 }

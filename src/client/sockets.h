@@ -12,6 +12,7 @@
 #define OMF_SOCKETS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 typedef struct OmfSockets OmfSockets;
 
@@ -29,6 +30,23 @@ extern int omf_sockets_open(OmfSockets *sockets, int family, int type, int proto
 
 /* As close(2). */
 extern int omf_sockets_close(OmfSockets *sockets, int fd);
+
+/* What is remembered of an open socket, or NULL; until the next call. */
+typedef struct OmfSocket
+{
+	int fd;
+	unsigned int watched; /* OMF_POLL_...: what the pollset watches it for */
+	bool kept;            /* libcurl keeps it, and does not use it at present */
+	ino_t inode;          /* tells it from a later one of the same number */
+} OmfSocket;
+
+extern OmfSocket *omf_sockets_find(OmfSockets *sockets, int fd);
+
+/*
+ * End a kept connection whose server has spoken without having been asked:
+ * libcurl finds it closed when it wants to use it again.
+ */
+extern void omf_sockets_end(OmfSocket *socket);
 
 /* Notice sockets that were closed without omf_sockets_close(). */
 extern void omf_sockets_sweep(OmfSockets *sockets);

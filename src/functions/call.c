@@ -90,7 +90,7 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 									  method, path, body, OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
-	omf_request_use_reserve(call->request);
+	omf_request_make_urgent(call->request);
 	PG_TRY();
 	{
 		call->late = !await_answer(call);

@@ -116,6 +116,13 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 		return psprintf("%s A query that says in WHERE which clusters it asks for needs no listing.", hint);
 	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
 		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
+	if (error->maybe_done && error->http1_wanted)
+		return "The migration may have been started all the same. Look at the cluster's status in the foreign table, and set the server option \"http_version\" to '1.1', before trying again.";
+	if (error->http1_wanted)
+		return "Set the server option \"http_version\" to '1.1'.";
+	if (error->kind == OMF_ERROR_UNREACHABLE && error->proxy[0] != '\0')
+		return psprintf("%s The server's environment names the proxy \"%s\" for it (https_proxy, all_proxy, no_proxy).",
+						hint, presentable(error->proxy));
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
 	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 && error->resets_in < 0)

@@ -51,9 +51,10 @@ typedef enum OptionType
 	OPTION_DURATION, /* number with unit, min to max in milliseconds */
 	OPTION_INTEGER,  /* min to max */
 	OPTION_BOOLEAN,
-	OPTION_ON_ERROR, /* fail or report */
-	OPTION_RESOURCE, /* name in omf_resources */
-	OPTION_FIELD     /* name of a field of some resource */
+	OPTION_ON_ERROR,     /* fail or report */
+	OPTION_HTTP_VERSION, /* see http_versions */
+	OPTION_RESOURCE,     /* name in omf_resources */
+	OPTION_FIELD         /* name of a field of some resource */
 } OptionType;
 
 typedef struct Option
@@ -71,6 +72,7 @@ static const Option options[] = {
 	{"ca_file", ForeignServerRelationId, OPTION_FILE, NULL, 0, 0},
 	{"connect_timeout", ForeignServerRelationId, OPTION_DURATION, "10s", 1, HOUR_MS},
 	{"request_timeout", ForeignServerRelationId, OPTION_DURATION, "30s", 1, HOUR_MS},
+	{"http_version", ForeignServerRelationId, OPTION_HTTP_VERSION, "auto", 0, 0},
 	{"max_concurrency", ForeignServerRelationId, OPTION_INTEGER, CppAsString2(OMF_DEFAULT_CONCURRENCY), 1, MAX_CONCURRENCY_MOST},
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, "4", 0, MAX_RETRIES_MOST},
 	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "60s", 0, HOUR_MS},
@@ -84,6 +86,12 @@ static const Option options[] = {
 	{"token", UserMappingRelationId, OPTION_TOKEN, NULL, 0, 0},
 	{"token_file", UserMappingRelationId, OPTION_FILE, NULL, 0, 0},
 };
+
+/* Values of http_version. */
+static const char *const http_versions[] = {
+	[OMF_HTTP_AUTO] = "auto",
+	[OMF_HTTP_1_1] = "1.1",
+	[OMF_HTTP_2] = "2"};
 
 PG_FUNCTION_INFO_V1(online_migrations_fdw_validator);
 
@@ -270,6 +278,10 @@ check_value(const Option *option, const char *value)
 			if (strcmp(value, "fail") != 0 && strcmp(value, REPORT) != 0)
 				report_bad_value(option, "It must be \"fail\" or \"report\".", NULL);
 			break;
+		case OPTION_HTTP_VERSION:
+			if (!is_among(value, http_versions, lengthof(http_versions)))
+				report_bad_value(option, "It must be \"auto\", \"1.1\" or \"2\".", NULL);
+			break;
 		case OPTION_RESOURCE:
 			if (omf_api_resource(value) == NULL)
 				report_bad_value(option, "There is no such resource.",
@@ -396,6 +408,17 @@ server_integer(List *given, const char *name)
 						 option_value(given, name, ForeignServerRelationId));
 }
 
+static OmfHttpVersion
+server_http_version(List *given)
+{
+	const char *value = option_value(given, "http_version", ForeignServerRelationId);
+
+	for (int i = 0; i < (int) lengthof(http_versions); i++)
+		if (strcmp(http_versions[i], value) == 0)
+			return (OmfHttpVersion) i;
+	return OMF_HTTP_AUTO;
+}
+
 OmfServerOptions
 omf_options_of_server(Oid serverid)
 {
@@ -409,6 +432,7 @@ omf_options_of_server(Oid serverid)
 	while (length > 0 && result.endpoint[length - 1] == '/')
 		result.endpoint[--length] = '\0';
 	result.ca_file = ca_file != NULL ? pstrdup(ca_file) : NULL;
+	result.http_version = server_http_version(given);
 	result.connect_timeout_ms = server_duration(given, "connect_timeout");
 	result.request_timeout_ms = server_duration(given, "request_timeout");
 	result.max_concurrency = server_integer(given, "max_concurrency");

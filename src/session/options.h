@@ -16,8 +16,9 @@
 /* Options of a server, with defaults filled in; palloc'd strings. */
 typedef struct OmfServerOptions
 {
-	char *endpoint;         /* base URL without a trailing slash */
-	char *ca_file;          /* PEM file of trusted CAs, or NULL */
+	char *endpoint; /* base URL without a trailing slash */
+	char *ca_file;  /* PEM file of trusted CAs, or NULL */
+	OmfHttpVersion http_version;
 	int connect_timeout_ms; /* 1 ms to 1 h */
 	int request_timeout_ms; /* 1 ms to 1 h */
 	int max_concurrency;    /* 1 to 250 requests in flight */

@@ -217,10 +217,26 @@ on_catalog_change(Datum arg, int cacheid, uint32 hash)
 	}
 }
 
+/* What the libcurl of this machine lacks, once in the life of a backend. */
+static void
+tell_what_libcurl_lacks(unsigned int lacks)
+{
+	if (lacks & OMF_LACKS_HTTP2)
+		ereport(LOG,
+				(errmsg("online_migrations_fdw speaks HTTP/1.1 only"),
+				 errdetail("libcurl was built without HTTP/2.")));
+	if (lacks & OMF_LACKS_ASYNC_RESOLVER)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("online_migrations_fdw can't be interrupted while it looks up a host name"),
+				 errdetail("libcurl was built without an asynchronous resolver."),
+				 errhint("Install a libcurl that has the feature AsynchDNS.")));
+}
+
 void
 omf_session_init(void)
 {
-	omf_http_init();
+	tell_what_libcurl_lacks(omf_http_init());
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_catalog_change, (Datum) 0);
 }
@@ -260,6 +276,7 @@ create_engine(OmfSession *session, Oid serverid, const char *token)
 	config.http.ca_file = options.ca_file;
 	config.http.token = token;
 	config.http.user_agent = user_agent();
+	config.http.version = options.http_version;
 	config.http.connect_timeout_ms = options.connect_timeout_ms;
 	config.http.max_concurrency = options.max_concurrency;
 	config.http.acquire_fd = acquire_fd;
@@ -348,7 +365,8 @@ omf_session_acquire(Oid serverid, Oid userid)
 	{
 		OmfSession *candidate = dlist_container(OmfSession, node, iter.cur);
 
-		if (candidate->mapping == user.mapping && token_file_changed(candidate))
+		if (candidate->mapping == user.mapping &&
+			(token_file_changed(candidate) || omf_engine_is_broken(candidate->engine)))
 			candidate->outdated = true;
 		if (!candidate->outdated && candidate->mapping == user.mapping)
 			session = candidate;

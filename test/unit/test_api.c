@@ -313,9 +313,33 @@ test_error_kinds(void)
 					  "  may have been done");
 		}
 	is_number(answer(OMF_GET, 204, NULL, NULL), OMF_RESULT_ERROR, "GET: 204 is not expected");
-	is_number(answer(OMF_DELETE, 200, NULL, NULL), OMF_RESULT_ERROR, "DELETE: 200 is not, either");
-	answer(OMF_PUT, 202, NULL, NULL);
-	is_number(error->maybe_done, true, "PUT: 202 says that it may be done");
+	is_number(answer(OMF_GET, 202, NULL, NULL), OMF_RESULT_ERROR, "nor 202");
+}
+
+/* The other statuses that RFC 9110 has for a success. */
+static void
+test_successes(void)
+{
+	static const int deletes[] = {200, 202, 204};
+	static const char migration[] = "{\"id\":\"a\",\"status\":\"running\"}";
+	static const char *const without[] = {NULL, "", "{}", "{\"id\":null}", "accepted", "[]"};
+
+	for (int i = 0; i < countof(deletes); i++)
+	{
+		is_number(answer(OMF_DELETE, deletes[i], NULL, NULL), OMF_RESULT_RECORD, "DELETE: %d", deletes[i]);
+		is_number(answer(OMF_DELETE, deletes[i], "{\"id\":\"a\"}", NULL), OMF_RESULT_RECORD, "  with a body");
+	}
+	is_number(answer(OMF_DELETE, 201, NULL, NULL), OMF_RESULT_ERROR, "DELETE: 201 makes no sense");
+	for (int status = 200; status <= 202; status++)
+		is_number(answer(OMF_PUT, status, migration, NULL), OMF_RESULT_RECORD, "PUT: %d with the migration", status);
+	for (int status = 201; status <= 204; status++)
+		for (int i = 0; i < countof(without); i++)
+		{
+			is_number(answer(OMF_PUT, status, without[i], NULL), OMF_RESULT_ERROR,
+					  "PUT: %d without it: %s", status, without[i] != NULL ? without[i] : "no body");
+			is_number(error->kind, OMF_ERROR_UNKNOWN, "  has an unknown outcome");
+			is_number(error->maybe_done, true, "  and may be done");
+		}
 }
 
 static void
@@ -584,6 +608,7 @@ main(void)
 	test_records();
 	test_bad_records();
 	test_error_kinds();
+	test_successes();
 	test_outcomes();
 	test_error_fields();
 	test_resets_in();

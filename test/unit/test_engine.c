@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_engine.c
- *	  Unit tests of src/engine.c: queue, time-outs, retries, calling off.
+ *	  Unit tests of src/client/engine.c: queue, time-outs, retries, calling off.
  *
  *-------------------------------------------------------------------------
  */
@@ -80,6 +80,30 @@ test_concurrency(void)
 	is_number(unanswered, 3, "never more than three at once");
 	is_number(server.nconnections, 3, "over three connections");
 	is_number(omf_engine_room(engine), 3, "room for three again");
+	end_case();
+}
+
+/* A start and what goes with it wait for no read: not in the queue either. */
+static void
+test_urgent(void)
+{
+	begin_case("urgent requests");
+	config.http.max_concurrency = 1;
+	make_engine();
+	submit(OMF_GET, "/hangs", NULL);
+	submit(OMF_GET, "/queued", NULL);
+	ok(until_seen(1), "one hangs, one is queued");
+	server.handler = answer_at_once;
+	omf_request_make_urgent(submit(OMF_GET, "/look", NULL));
+	ok(until_finished(1), "an urgent one is answered");
+	is_text(reply_of(0)->body, "/look", "before both");
+	omf_request_make_urgent(submit(OMF_PUT, "/start", "{}"));
+	ok(until_finished(2), "a start, too");
+	is_text(reply_of(1)->body, "/start", "that was it");
+	omf_request_make_urgent(submit(OMF_DELETE, "/stop", NULL));
+	ok(until_finished(3) && reply_of(2)->http_status == 204, "and a stop");
+	is_number(omf_engine_room(engine), 0, "they take nobody's room");
+	is_number(server.nseen, 4, "what is queued still is");
 	end_case();
 }
 
@@ -295,6 +319,59 @@ test_connect_timeout(void)
 	end_case();
 }
 
+/*
+ * A host that accepts and says nothing: each try ends by connect_timeout, the
+ * time that libcurl itself takes counts, and no try is for nothing.
+ */
+static void
+test_silent_host(void)
+{
+	static const int timeouts[] = {1, 10, 100};
+	char url[64];
+
+	for (int i = 0; i < countof(timeouts); i++)
+	{
+		begin_case("a host that says nothing");
+		snprintf(url, sizeof(url), "https%s", config.http.base_url + 4);
+		config.http.base_url = url;
+		config.http.connect_timeout_ms = timeouts[i];
+		config.max_retries = 2;
+		config.max_retry_wait_ms = 1;
+		make_engine();
+		submit(OMF_GET, "/x", NULL);
+		ok(until_finished(1), "with a connect_timeout of %d ms, the end comes", timeouts[i]);
+		is_number(reply_of(0)->outcome, OMF_UNREACHABLE, "unreachable");
+		ok(reply_of(0)->tries >= 3 && reply_of(0)->tries <= 3 + 2, "after %d tries", reply_of(0)->tries);
+		ok(server.nconnections <= reply_of(0)->tries, "with no more connections than tries");
+		end_case();
+	}
+}
+
+/* Time that nobody waits can't end a try for ever. */
+static void
+test_connect_rests(void)
+{
+	int fillers[5];
+	char url[64];
+
+	begin_case("connect_timeout, and nobody waits");
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", open_black_hole(fillers, 4));
+	config.http.base_url = url;
+	config.http.connect_timeout_ms = 20;
+	make_engine();
+	submit(OMF_GET, "/x", NULL);
+	for (int i = 0; i < 10 && TAILQ_EMPTY(&inbox.done); i++)
+	{
+		omf_engine_drive(engine);
+		rest(30);
+	}
+	ok(until_finished(1), "it ends all the same");
+	is_number(reply_of(0)->tries, 3, "after as many tries as one that meets closed connections");
+	for (int i = 0; i < countof(fillers); i++)
+		close(fillers[i]);
+	end_case();
+}
+
 static void
 test_refused_connection(void)
 {
@@ -427,7 +504,8 @@ test_create(void)
 	sigset_t after;
 
 	begin_case("create");
-	for (fd_allowance = 0; fd_allowance < 2; fd_allowance++)
+	/* two of the pollset's, and two that libcurl wakes itself up with */
+	for (fd_allowance = 0; fd_allowance < 4; fd_allowance++)
 	{
 		engine = omf_engine_create(&config, &reason);
 		ok(engine == NULL && strcmp(reason, "Out of file descriptors.") == 0,
@@ -443,7 +521,7 @@ test_create(void)
 	submit(OMF_GET, "/x", NULL);
 	ok(until_finished(1) && reply_of(0)->outcome == OMF_UNREACHABLE,
 	   "no descriptor for a connection: unreachable");
-	fd_allowance = 3;
+	fd_allowance = 5;
 	sigemptyset(&before);
 	sigaddset(&before, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -461,12 +539,15 @@ main(void)
 	begin_tests();
 	test_order();
 	test_concurrency();
+	test_urgent();
 	test_free_waiting();
 	test_free_flying();
 	test_free_later();
 	test_request_timeout();
 	test_slow_answer();
 	test_connect_timeout();
+	test_silent_host();
+	test_connect_rests();
 	test_refused_connection();
 	test_retries();
 	test_rate_limit();

@@ -187,7 +187,61 @@ close_under_request(OmfMethod method, bool reset)
 	is_number(reply->outcome, OMF_ANSWERED, "%s is answered, without max_retries",
 			  omf_method_name(method));
 	is_number(server.nseen, 3, "the second time it is sent");
-	is_number(server.nconnections, 2, "over a fresh connection");
+	is_number(reply->tries, 2, "which counts, though libcurl would have done it by itself");
+	ok(server.seen[2].connection != server.seen[1].connection, "over a fresh connection");
+	end_case();
+}
+
+/* ----- what comes on a kept connection that nobody uses ----- */
+
+static const char extra_answer[] =
+	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nextra";
+static const char request_timeout[] =
+	"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+static void
+speak_unasked(const char *unasked, OmfMethod method)
+{
+	begin_case("unasked words on a kept connection");
+	make_engine();
+	server.handler = answer_at_once;
+	send_one(OMF_GET, NULL);
+	server_send(&server, &server.seen[0], unasked, strlen(unasked));
+	send_one(method, NULL);
+	is_number(reply_of(1)->http_status, method == OMF_GET ? 200 : 204, "%s has its own answer",
+			  omf_method_name(method));
+	is_text(reply_of(1)->body != NULL ? reply_of(1)->body : "", method == OMF_GET ? "/x" : "",
+			"and body");
+	is_number(reply_of(1)->tries, 1, "at once");
+	is_number(server.nseen, 2, "it was seen once");
+	is_number(server.seen[1].connection, 1, "over another connection");
+	ok(server.connections[0].client_closed, "the first one is closed");
+
+	/* the same while somebody waits, with the next request some time later */
+	server_send(&server, &server.seen[1], unasked, strlen(unasked));
+	settle(20);
+	send_one(method, NULL);
+	is_number(reply_of(2)->http_status, method == OMF_GET ? 200 : 204, "again");
+	is_number(server.seen[2].connection, 2, "over a third one");
+	end_case();
+}
+
+/* A flood of it ends, too. */
+static void
+speak_much_unasked(void)
+{
+	char much[50 * 1000];
+
+	begin_case("a flood on a kept connection");
+	make_engine();
+	server.handler = answer_at_once;
+	send_one(OMF_GET, NULL);
+	memset(much, 'x', sizeof(much));
+	for (int i = 0; i < 4; i++)
+		server_send(&server, &server.seen[0], much, sizeof(much));
+	send_one(OMF_GET, NULL);
+	is_number(reply_of(1)->http_status, 200, "the next request is answered");
+	is_number(server.seen[1].connection, 1, "over another connection");
 	end_case();
 }
 
@@ -332,6 +386,14 @@ test_answers(void)
 						 false),
 			  OMF_ANSWERED, "chunks");
 	is_text(last_body(), "abcde", "are put together");
+	is_number(outcome_of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Retry-After\r\n\r\n"
+						 "3\r\nabc\r\n0\r\nRetry-After: 5\r\nRatelimit-Remaining: 0\r\n"
+						 "Content-Encoding: gzip\r\n\r\n",
+						 false),
+			  OMF_ANSWERED, "trailers");
+	ok(reply_of(nfinished - 1)->retry_after == -1 && !reply_of(nfinished - 1)->content_encoded &&
+		   reply_of(nfinished - 1)->ratelimit_remaining == -1 && strcmp(last_body(), "abc") == 0,
+	   "are no headers");
 	is_number(outcome_of("HTTP/1.1 103 Early\r\nRetry-After: 5\r\nContent-Encoding: gzip\r\n\r\n"
 						 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
 						 false),
@@ -425,6 +487,11 @@ main(void)
 	close_under_request(OMF_GET, false);
 	close_under_request(OMF_DELETE, false);
 	close_under_request(OMF_GET, true);
+	speak_unasked(request_timeout, OMF_GET);
+	speak_unasked(request_timeout, OMF_DELETE);
+	speak_unasked(extra_answer, OMF_GET);
+	speak_unasked(extra_answer, OMF_DELETE);
+	speak_much_unasked();
 	test_half_answers();
 	put_once(false);
 	put_once(true);

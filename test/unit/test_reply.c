@@ -52,7 +52,7 @@ test_headers(void)
 	is_number(reply.ratelimit_reset, -1, "no reset yet");
 	ok(add("HTTP/1.1 429 Too Many Requests\r\n") && add("ratelimit-limit: 5000\r\n") &&
 		   add("RateLimit-Remaining:0\r\n") && add("RATELIMIT-RESET: \t 1700000000 \t\r\n") &&
-		   add("Retry-After: 29\n") && add("X-Request-ID: 4d9d8375-3c56_A.b:c") && add("\r\n"),
+		   add("Retry-After: 29\n") && add("X-Request-ID: 4d9d8375-3c56_A.b:c"),
 	   "all lines are taken");
 	is_number(reply.ratelimit_limit, 5000, "ratelimit-limit");
 	is_number(reply.ratelimit_remaining, 0, "ratelimit-remaining");
@@ -64,6 +64,10 @@ test_headers(void)
 
 	ok(add("Content-Encoding: identity\r\n") && !reply.content_encoded, "identity is none");
 	ok(add("content-encoding: gzip\r\n") && reply.content_encoded, "gzip is one");
+	ok(add("\r\n") && reply.headers_ended, "the empty line ends the headers");
+	ok(add("Retry-After: 30\r\n") && add("HTTP/1.1 503 Odd\r\n") && add("\r\n") &&
+		   reply.retry_after == 29 && reply.content_encoded,
+	   "what comes after it is a trailer, and no header");
 }
 
 static void
@@ -194,6 +198,7 @@ test_odd_lines(void)
 	ok(add_bytes("", 0) && add("\r\n") && add(":") && add(": 5\r\n") && add("no colon\r\n") &&
 		   add("HTTP/") && add("HTTP") && add("\r\r\n\n") && add("::::") && add("\xFF\xFE: \x80"),
 	   "odd lines are passed over");
+	begin_reply(100);
 	ok(add_bytes(with_nul, sizeof(with_nul) - 1) && reply.ratelimit_limit == -1,
 	   "a line with a NUL in it is not looked at");
 	ok(add_bytes(name_nul, sizeof(name_nul) - 1) && reply.ratelimit_limit == -1,
