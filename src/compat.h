@@ -138,6 +138,17 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 							NIL, outer, NULL, NIL)
 #endif
 
+/* ExecutorRun() lost an argument. */
+#if PG_VERSION_NUM >= 180000
+#define OMF_EXECUTOR_RUN_PARAMS \
+	QueryDesc *query, ScanDirection direction, uint64 count
+#define OMF_EXECUTOR_RUN_ARGS query, direction, count
+#else
+#define OMF_EXECUTOR_RUN_PARAMS \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define OMF_EXECUTOR_RUN_ARGS query, direction, count, execute_once
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define omf_copy_disabled_nodes(path, from) ((path)->disabled_nodes = (from)->disabled_nodes)
 #else

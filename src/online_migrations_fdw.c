@@ -20,6 +20,7 @@
 #include "exec/async.h"
 #include "exec/explain.h"
 #include "exec/scan.h"
+#include "exec/tuple_bound.h"
 #include "plan/batch_join.h"
 #include "plan/import.h"
 #include "plan/scan_path.h"
@@ -39,6 +40,7 @@ _PG_init(void)
 	omf_session_init();
 	omf_gate_init();
 	omf_batch_join_init();
+	omf_tuple_bound_init();
 	omf_log_init();
 
 	/* after all settings have been defined */

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * fetch.c
- *	  What one plan node wants of the API now, in the order of arrival.
+ *	  What one plan node asks the API for, and its answers in their order.
  *
- * An Ask is a fetch's wish for one lookup.  Several asks, of several fetches,
- * can wait for one lookup; its answer goes to all of them.  Wishes are taken
- * up only as far as their requests would be sent at once, so a LIMIT that has
- * seen enough leaves the rest unasked.
+ * What is wanted has an order: that of the keys, or of the listing.  Clusters
+ * are asked about in that order, as far ahead as their requests would be sent
+ * at once, and answered in it: an answer that arrives early stays in its
+ * lookup until its turn.  So a slow answer holds up what is in flight and as
+ * much again, and no more than that is ever asked in vain.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,73 +18,38 @@
 #include "session/error.h"
 #include "exec/fetch.h"
 
-typedef struct Ask
-{
-	OmfWaiter waiter;  /* must be first; its node also serves in ready lists */
-	OmfFetch *fetch;   /* whose wish it is */
-	OmfLookup *lookup; /* for which cluster */
-	const OmfKey *key; /* as it is wanted */
-} Ask;
+/*
+ * Clusters that are asked for and not answered yet, at most, as a multiple of
+ * the requests in flight: those, and as many whose answers came early.
+ */
+#define WINDOWS 2
 
 struct OmfFetch
 {
-	OmfChannel *channel;    /* that it goes over */
-	OmfTopic *topic;        /* of the resource */
-	MemoryContext context;  /* of the asks; reset when the wishes change */
-	const OmfKey *keys;     /* wanted, unless all are */
-	int nkeys;              /* how many */
-	OmfListing *listing;    /* of what is wanted, where all are; else NULL */
-	Ask **asks;             /* those taken up */
-	int nasks;              /* how many */
-	int room;               /* allocated */
-	int next;               /* of the keys or of the listing */
-	int nwaiting;           /* asks that wait for their lookup */
-	slist_head ready;       /* asks with an answer, newest first */
-	slist_head ready_first; /* older ones in the order of arrival */
-	int64 requests;         /* that it has caused */
-	bool reports;           /* are failures answers? */
-	OmfWaiter thirst;       /* for room, while there is none */
+	OmfChannel *channel; /* that it goes over */
+	OmfTopic *topic;     /* of the resource */
+	const OmfKey *keys;  /* wanted, unless all are */
+	int nkeys;           /* how many */
+	OmfListing *listing; /* of what is wanted, where all are; else NULL */
+	int asked;           /* how many of them have been asked for */
+	int used;            /* how many of these are answered, or passed over */
+	int window;          /* how many to ask for at first, or 0: all */
+	int goal;            /* with a window: how many to ask for by now */
+	int64 requests;      /* that it has caused */
+	bool reports;        /* are failures answers? */
 };
 
-static void wake_thirsty(OmfWaiter *waiter);
-
-/* ----- wishes ----- */
+/* ----- what is wanted ----- */
 
 OmfFetch *
 omf_fetch_create(OmfChannel *channel, const OmfResource *resource)
 {
-	OmfFetch *fetch = MemoryContextAllocZero(channel->context, sizeof(OmfFetch));
+	OmfFetch *fetch = MemoryContextAllocZero(channel->context,
+											 sizeof(OmfFetch));
 
 	fetch->channel = channel;
-	fetch->thirst.wake = wake_thirsty;
 	fetch->topic = omf_topic_get(channel, resource);
-	fetch->context = AllocSetContextCreate(channel->context, "online_migrations_fdw fetch",
-										   ALLOCSET_SMALL_SIZES);
 	return fetch;
-}
-
-/* Begin again: no lookup and no listing must wake what is forgotten. */
-static void
-forget(OmfFetch *fetch)
-{
-	for (int i = 0; i < fetch->nasks && fetch->nwaiting > 0; i++)
-	{
-		Ask *ask = fetch->asks[i];
-
-		if (ask->lookup->state == OMF_LOOKUP_ASKED)
-		{
-			omf_stop_waiting(&ask->lookup->waiters, &ask->waiter);
-			fetch->nwaiting--;
-		}
-	}
-	omf_stop_waiting(&fetch->channel->room_waiters, &fetch->thirst);
-	MemoryContextReset(fetch->context);
-	slist_init(&fetch->ready);
-	slist_init(&fetch->ready_first);
-	fetch->asks = NULL;
-	fetch->nasks = 0;
-	fetch->room = 0;
-	fetch->next = 0;
 }
 
 void
@@ -95,13 +61,15 @@ omf_fetch_report_errors(OmfFetch *fetch)
 void
 omf_fetch_rewind(OmfFetch *fetch)
 {
-	forget(fetch);
+	fetch->asked = 0;
+	fetch->used = 0;
+	fetch->goal = 0;
 }
 
 void
 omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys)
 {
-	forget(fetch);
+	omf_fetch_rewind(fetch);
 	fetch->listing = NULL;
 	fetch->keys = keys;
 	fetch->nkeys = nkeys;
@@ -110,128 +78,113 @@ omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys)
 void
 omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 {
-	OmfListing *listing;
+	omf_fetch_rewind(fetch);
+	fetch->listing = omf_listing_get(fetch->channel, tag);
+	if (fetch->listing->first == NULL)
+		fetch->listing->first = fetch;
+}
 
-	forget(fetch);
-	listing = omf_listing_get(fetch->channel, tag);
-	fetch->listing = listing;
-	if (listing->first == NULL)
-		listing->first = fetch;
+/* How many clusters are wanted, as far as that is known. */
+static int
+wanted(const OmfFetch *fetch)
+{
+	return fetch->listing != NULL ? fetch->listing->nlisted : fetch->nkeys;
+}
+
+/* The lookup of one of them. */
+static OmfLookup *
+lookup_of(OmfFetch *fetch, int i)
+{
+	return omf_lookup_get(fetch->topic,
+						  fetch->listing != NULL
+							  ? fetch->listing->listed[i].cluster->uuid
+							  : fetch->keys[i].uuid);
 }
 
 /* ----- asking ----- */
 
-static void
-wake_ask(OmfWaiter *waiter)
+/* How many may be asked for beyond those that are used. */
+static int
+ahead(const OmfFetch *fetch)
 {
-	Ask *ask = (Ask *) waiter;
-
-	ask->fetch->nwaiting--;
-	slist_push_head(&ask->fetch->ready, &ask->waiter.node);
+	return WINDOWS * omf_engine_concurrency(fetch->channel->engine);
 }
 
-/* Who waits for room has been told by its wait's end. */
-static void
-wake_thirsty(OmfWaiter *waiter)
+bool
+omf_fetch_needs_window(const OmfFetch *fetch)
 {
-	(void) waiter;
+	return fetch->asked == fetch->used &&
+		   (fetch->asked == 0 || fetch->window > 0) &&
+		   (fetch->listing != NULL || fetch->nkeys > 1);
 }
 
-/* The next cluster that is wanted, or NULL if none is known at present. */
-static OmfLookup *
-peek_wish(OmfFetch *fetch)
+void
+omf_fetch_set_window(OmfFetch *fetch, int window)
 {
-	if (fetch->listing == NULL)
-		return fetch->next < fetch->nkeys ? omf_lookup_get(fetch->topic, fetch->keys[fetch->next].uuid) : NULL;
-	while (fetch->next < fetch->listing->nlisted)
-	{
-		const OmfListed *listed = &fetch->listing->listed[fetch->next];
-
-		if (listed->can_migrate || !fetch->topic->resource->engines_only)
-			return omf_lookup_get(fetch->topic, listed->cluster->uuid);
-		fetch->next++;
-	}
-	return NULL;
+	fetch->window = window < ahead(fetch) ? window : 0;
 }
 
-/* Take up the wish that peek_wish() has shown. */
-static void
-take_wish(OmfFetch *fetch, OmfLookup *lookup)
+/* How many may have been asked for by now. */
+static int
+may_ask(OmfFetch *fetch)
 {
-	Ask *ask = MemoryContextAlloc(fetch->context, sizeof(Ask));
-
-	if (fetch->nasks == fetch->room)
+	if (fetch->window > 0)
 	{
-		fetch->room = fetch->room == 0 ? 1 : fetch->room * 2;
-		fetch->asks = fetch->asks == NULL
-						  ? MemoryContextAlloc(fetch->context, sizeof(Ask *) * fetch->room)
-						  : repalloc_huge(fetch->asks, sizeof(Ask *) * fetch->room);
+		if (fetch->asked == fetch->used)
+			fetch->goal = fetch->used + Max(fetch->window, fetch->used);
+		return Min(fetch->goal, fetch->used + ahead(fetch));
 	}
-	ask->waiter.waiting = false;
-	ask->waiter.wake = wake_ask;
-	ask->fetch = fetch;
-	ask->lookup = lookup;
-	if (fetch->listing == NULL)
-		ask->key = &fetch->keys[fetch->next];
-	else
-	{
-		OmfKey *key = MemoryContextAlloc(fetch->context, sizeof(OmfKey));
-
-		memcpy(key->uuid, lookup->uuid, OMF_UUID_SIZE);
-		ask->key = key;
-	}
-	fetch->asks[fetch->nasks++] = ask;
-	fetch->next++;
-	if (lookup->state == OMF_LOOKUP_ASKED)
-	{
-		fetch->nwaiting++;
-		omf_wait_for(&lookup->waiters, &ask->waiter);
-	}
-	else
-		slist_push_head(&fetch->ready, &ask->waiter.node);
+	return fetch->used + ahead(fetch);
 }
 
-/* Take up wishes as far as that sends at once, and get them on their way. */
+/* Is there one that is to be asked for next? */
+static bool
+has_more_to_ask(OmfFetch *fetch)
+{
+	return fetch->asked < Min(wanted(fetch), may_ask(fetch));
+}
+
+/* Can one be asked for, without anything being driven before? */
+static bool
+can_ask(OmfFetch *fetch)
+{
+	return has_more_to_ask(fetch) &&
+		   (omf_engine_room(fetch->channel->engine) > 0 ||
+			lookup_of(fetch, fetch->asked)->state != OMF_LOOKUP_NEW);
+}
+
+/* Ask as far as the requests are sent at once, and get them on their way. */
 static void
-take_wishes(OmfFetch *fetch)
+ask(OmfFetch *fetch)
 {
 	int64 requests = fetch->requests;
-	OmfLookup *lookup;
 
-	while ((lookup = peek_wish(fetch)) != NULL)
-	{
-		if (lookup->state == OMF_LOOKUP_NEW && omf_engine_room(fetch->channel->engine) == 0)
-		{
-			omf_wait_for(&fetch->channel->room_waiters, &fetch->thirst);
-			break;
-		}
-		if (omf_lookup_ask(lookup))
+	while (can_ask(fetch))
+		if (omf_lookup_ask(lookup_of(fetch, fetch->asked++)))
 			fetch->requests++;
-		take_wish(fetch, lookup);
-	}
 	if (fetch->requests > requests)
 		omf_channel_drive(fetch->channel);
 }
 
 /* ----- answers ----- */
 
-/* The next ask that has an answer, or NULL if none has one yet. */
-static Ask *
-pop_ready(OmfFetch *fetch)
+/* The lookup whose turn it is, if it is over, else NULL. */
+static OmfLookup *
+next_answered(OmfFetch *fetch)
 {
-	if (slist_is_empty(&fetch->ready_first))
-		while (!slist_is_empty(&fetch->ready))
-			slist_push_head(&fetch->ready_first, slist_pop_head_node(&fetch->ready));
-	if (slist_is_empty(&fetch->ready_first))
+	OmfLookup *lookup;
+
+	if (fetch->used == fetch->asked)
 		return NULL;
-	return slist_container(Ask, waiter.node, slist_pop_head_node(&fetch->ready_first));
+	lookup = lookup_of(fetch, fetch->used);
+	return lookup->state != OMF_LOOKUP_ASKED ? lookup : NULL;
 }
 
 /* Is there nothing left to wait for? */
 static bool
-is_at_end(OmfFetch *fetch)
+is_at_end(const OmfFetch *fetch)
 {
-	return fetch->nwaiting == 0 && peek_wish(fetch) == NULL &&
+	return fetch->used == wanted(fetch) &&
 		   (fetch->listing == NULL || fetch->listing->complete);
 }
 
@@ -239,11 +192,27 @@ is_at_end(OmfFetch *fetch)
 static void
 report_or_raise(OmfFetch *fetch, OmfLookup *lookup)
 {
-	if (!fetch->reports || lookup->error == NULL || omf_api_concerns_all(lookup->error))
+	if (!fetch->reports || lookup->error == NULL ||
+		omf_api_concerns_all(lookup->error))
 		omf_raise(OMF_ACTION_READ, lookup->error);
 	if (!lookup->reported)
 		fetch->channel->reported++;
 	lookup->reported = true;
+}
+
+/* Make an answer of the lookup whose turn it was; false if it is none. */
+static bool
+use(OmfFetch *fetch, OmfLookup *lookup, OmfAnswer *answer)
+{
+	fetch->used++;
+	if (lookup->state == OMF_LOOKUP_NOT_FOUND)
+		return false;
+	if (lookup->state == OMF_LOOKUP_FAILED)
+		report_or_raise(fetch, lookup);
+	answer->uuid = lookup->uuid;
+	answer->record = lookup->record;
+	answer->error = lookup->error;
+	return true;
 }
 
 OmfFetchStep
@@ -251,36 +220,29 @@ omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 {
 	for (;;)
 	{
-		Ask *ask;
+		OmfLookup *lookup;
 
 		if (fetch->listing != NULL && fetch->listing->failed)
 			omf_raise(OMF_ACTION_LIST, fetch->listing->error);
 
-		/* what is there goes first: who has seen enough leaves the rest unasked */
-		ask = pop_ready(fetch);
-		if (ask == NULL)
+		/* what is there goes first: who has enough leaves the rest unasked */
+		lookup = next_answered(fetch);
+		if (lookup == NULL)
 		{
-			take_wishes(fetch);
-			ask = pop_ready(fetch);
+			ask(fetch);
+			lookup = next_answered(fetch);
 		}
-		if (ask == NULL && is_at_end(fetch))
+		if (lookup != NULL)
+		{
+			if (use(fetch, lookup, answer))
+				return OMF_FETCH_ANSWER;
+		}
+		else if (is_at_end(fetch))
 			return OMF_FETCH_END;
-		if (ask == NULL)
-		{
-			/* what taking up wishes has driven may have brought more of them */
-			if (peek_wish(fetch) != NULL && omf_engine_room(fetch->channel->engine) > 0)
-				continue;
+		else if (fetch->channel->refused != NULL)
+			omf_raise(OMF_ACTION_READ, fetch->channel->refused);
+		else if (!can_ask(fetch))
 			return OMF_FETCH_BLOCKED;
-		}
-		if (ask->lookup->state == OMF_LOOKUP_FAILED)
-			report_or_raise(fetch, ask->lookup);
-		if (ask->lookup->state == OMF_LOOKUP_FOUND || ask->lookup->state == OMF_LOOKUP_FAILED)
-		{
-			answer->key = ask->key;
-			answer->record = ask->lookup->record;
-			answer->error = ask->lookup->error;
-			return OMF_FETCH_ANSWER;
-		}
 	}
 }
 
@@ -290,16 +252,16 @@ omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
 	OmfFetchStep step;
 
 	while ((step = omf_fetch_step(fetch, answer)) == OMF_FETCH_BLOCKED)
-		omf_channel_wait(fetch->channel);
+		omf_channel_wait(fetch->channel, has_more_to_ask(fetch));
 	return step == OMF_FETCH_ANSWER;
 }
 
 bool
 omf_fetch_is_ready(OmfFetch *fetch)
 {
-	return !slist_is_empty(&fetch->ready) || !slist_is_empty(&fetch->ready_first) ||
-		   (fetch->listing != NULL && fetch->listing->failed) || is_at_end(fetch) ||
-		   (peek_wish(fetch) != NULL && omf_engine_room(fetch->channel->engine) > 0);
+	return next_answered(fetch) != NULL || is_at_end(fetch) ||
+		   (fetch->listing != NULL && fetch->listing->failed) ||
+		   fetch->channel->refused != NULL || can_ask(fetch);
 }
 
 OmfChannel *

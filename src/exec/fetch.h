@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fetch.h
- *	  What one plan node wants of the API now, in the order of arrival.
+ *	  What one plan node asks the API for, and its answers in their order.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +19,12 @@ typedef struct OmfKey
 	unsigned char uuid[OMF_UUID_SIZE];
 } OmfKey;
 
-/* One answer: the key that was asked for, and what the API knows of it. */
+/* One answer: a cluster, and what the API knows of it, for the statement. */
 typedef struct OmfAnswer
 {
-	const OmfKey *key;
-	const OmfRecord *record; /* NULL when the cluster failed; lives as long as the statement */
-	const OmfError *error;   /* then: with what; likewise */
+	const unsigned char *uuid; /* of the cluster */
+	const OmfRecord *record;   /* NULL when the cluster failed */
+	const OmfError *error;     /* then: with what */
 } OmfAnswer;
 
 /* A fetch of that resource over that channel. */
@@ -49,8 +49,17 @@ extern void omf_fetch_set_all(OmfFetch *fetch, const char *tag);
 extern void omf_fetch_rewind(OmfFetch *fetch);
 
 /*
- * The next answer, waiting for it if need be.  Clusters that the API does not
- * know are passed over.  False at the end.  Throws when one has failed.
+ * Ask for that many clusters at first, and for more only when the answers are
+ * used up, then for as many again as were used; 0: for as many at once as the
+ * server's options allow.  To be called when omf_fetch_needs_window() says so.
+ */
+extern void omf_fetch_set_window(OmfFetch *fetch, int window);
+extern bool omf_fetch_needs_window(const OmfFetch *fetch);
+
+/*
+ * The next answer, in the order of the keys or of the listing, waiting for it
+ * if need be.  Clusters that the API does not know are passed over.  False at
+ * the end.  Throws when one has failed.
  */
 extern bool omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer);
 

@@ -102,9 +102,10 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 			break;
 		case OMF_RESULT_ERROR:
 			lookup->state = OMF_LOOKUP_FAILED;
+			if (lookup->error != NULL && omf_api_concerns_all(lookup->error))
+				lookup->topic->channel->refused = lookup->error;
 			break;
 	}
-	omf_wake_all(&lookup->waiters);
 }
 
 OmfLookup *

@@ -32,10 +32,9 @@ typedef struct OmfLookup
 	OmfTopic *topic;                   /* that it belongs to */
 	unsigned char uuid[OMF_UUID_SIZE]; /* of the cluster */
 	OmfLookupState state;
-	OmfRecord *record;  /* malloc'd, lives as long as the statement */
-	OmfError *error;    /* likewise */
-	bool reported;      /* its error has been shown in a row */
-	slist_head waiters; /* of OmfWaiter */
+	OmfRecord *record; /* malloc'd, lives as long as the statement */
+	OmfError *error;   /* likewise */
+	bool reported;     /* its error has been shown in a row */
 } OmfLookup;
 
 struct OmfTopic

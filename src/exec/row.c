@@ -44,8 +44,8 @@ struct OmfRowReader
 typedef struct Conversion
 {
 	const OmfRowReader *reader;
-	const Column *column; /* or NULL, between two */
-	const OmfKey *key;
+	const Column *column;      /* or NULL, between two */
+	const unsigned char *uuid; /* of the cluster */
 } Conversion;
 
 List *
@@ -139,7 +139,7 @@ conversion_context(void *arg)
 	if (conversion->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", database cluster %s",
 				   conversion->column->name, conversion->reader->table,
-				   uuid_text(conversion->key->uuid));
+				   uuid_text(conversion->uuid));
 }
 
 /* A value of the column from its text; NULL gives NULL, checked by a domain. */
@@ -153,16 +153,16 @@ value_from_text(Column *column, char *text)
 
 /* A text column shows the UUID's canonical form, however it was asked for. */
 static Datum
-key_value(Column *column, const OmfKey *key)
+key_value(Column *column, const unsigned char *uuid)
 {
 	if (column->type == UUIDOID)
 	{
-		pg_uuid_t *uuid = palloc(sizeof(pg_uuid_t));
+		pg_uuid_t *value = palloc(sizeof(pg_uuid_t));
 
-		memcpy(uuid->data, key->uuid, OMF_UUID_SIZE);
-		return UUIDPGetDatum(uuid);
+		memcpy(value->data, uuid, OMF_UUID_SIZE);
+		return UUIDPGetDatum(value);
 	}
-	return value_from_text(column, uuid_text(key->uuid));
+	return value_from_text(column, uuid_text(uuid));
 }
 
 /* What the API sends is UTF-8; NULL where it has sent nothing. */
@@ -183,7 +183,7 @@ void
 omf_row_store(OmfRowReader *reader, const OmfAnswer *answer,
 			  TupleTableSlot *slot)
 {
-	Conversion conversion = {reader, NULL, answer->key};
+	Conversion conversion = {reader, NULL, answer->uuid};
 	ErrorContextCallback callback;
 
 	callback.callback = conversion_context;
@@ -203,7 +203,7 @@ omf_row_store(OmfRowReader *reader, const OmfAnswer *answer,
 		conversion.column = column;
 		if (column->field == reader->resource->key)
 		{
-			slot->tts_values[i] = key_value(column, answer->key);
+			slot->tts_values[i] = key_value(column, answer->uuid);
 			slot->tts_isnull[i] = false;
 		}
 		else

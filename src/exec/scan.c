@@ -23,6 +23,7 @@
 #include "exec/scan_plan.h"
 #include "exec/row.h"
 #include "exec/scan.h"
+#include "exec/tuple_bound.h"
 
 /* ForeignScanState.fdw_state */
 typedef struct OmfScanState
@@ -99,6 +100,9 @@ omf_iterate_scan(ForeignScanState *node)
 
 	if (!state->evaluated)
 		evaluate_keys(node);
+
+	if (omf_fetch_needs_window(state->fetch))
+		omf_fetch_set_window(state->fetch, omf_tuple_bound(&node->ss.ps));
 
 	/* below an Append that waits for several scans, don't wait here */
 	step = omf_fetch_step(state->fetch, &answer);

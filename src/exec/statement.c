@@ -130,34 +130,6 @@ omf_channel_end_scan(OmfChannel *channel)
 }
 
 void
-omf_wait_for(slist_head *waiters, OmfWaiter *waiter)
-{
-	if (!waiter->waiting)
-		slist_push_head(waiters, &waiter->node);
-	waiter->waiting = true;
-}
-
-void
-omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter)
-{
-	if (waiter->waiting)
-		slist_delete(waiters, &waiter->node);
-	waiter->waiting = false;
-}
-
-void
-omf_wake_all(slist_head *waiters)
-{
-	while (!slist_is_empty(waiters))
-	{
-		OmfWaiter *waiter = slist_container(OmfWaiter, node, slist_pop_head_node(waiters));
-
-		waiter->waiting = false;
-		waiter->wake(waiter);
-	}
-}
-
-void
 omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup)
 {
 	slist_push_head(&channel->cleanups, &cleanup->node);
@@ -198,14 +170,12 @@ settle(OmfChannel *channel)
 
 	while ((request = omf_session_take(channel->session, &channel->inbox)) != NULL)
 		settle_request(request);
-	if (omf_engine_room(channel->engine) > 0)
-		omf_wake_all(&channel->room_waiters);
 }
 
 void
-omf_channel_wait(OmfChannel *channel)
+omf_channel_wait(OmfChannel *channel, bool for_room)
 {
-	omf_session_wait(channel->session, &channel->inbox, !slist_is_empty(&channel->room_waiters));
+	omf_session_wait(channel->session, &channel->inbox, for_room);
 	settle(channel);
 }
 

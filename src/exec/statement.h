@@ -42,29 +42,21 @@ typedef struct OmfCleanup
 	void *arg;
 } OmfCleanup;
 
-/* Who wants to be told, once, that something has come about. */
-typedef struct OmfWaiter
-{
-	slist_node node; /* in the list of what is waited for */
-	bool waiting;    /* is it in there? */
-	void (*wake)(struct OmfWaiter *waiter);
-} OmfWaiter;
-
 struct OmfChannel
 {
-	slist_node node;         /* in the statement's channels */
-	MemoryContext context;   /* the query's */
-	OmfSession *session;     /* held */
-	OmfEngine *engine;       /* the session's */
-	OmfInbox inbox;          /* where its requests arrive */
-	OmfSecrets secrets;      /* that no message may show: the token */
-	const char *token;       /* what secrets points to */
-	slist_head cleanups;     /* run when the statement ends */
-	slist_head room_waiters; /* of OmfWaiter: for room */
-	slist_head topics;       /* lookup.c's: one for every resource */
-	slist_head listings;     /* listing.c's: one for every tag */
-	int nscans;              /* scans over it that have not ended */
-	int reported;            /* clusters whose failure was shown in a row */
+	slist_node node;       /* in the statement's channels */
+	MemoryContext context; /* the query's */
+	OmfSession *session;   /* held */
+	OmfEngine *engine;     /* the session's */
+	OmfInbox inbox;        /* where its requests arrive */
+	OmfSecrets secrets;    /* that no message may show: the token */
+	const char *token;     /* what secrets points to */
+	slist_head cleanups;   /* run when the statement ends */
+	slist_head topics;     /* lookup.c's: one for every resource */
+	slist_head listings;   /* listing.c's: one for every tag */
+	int nscans;            /* scans over it that have not ended */
+	int reported;          /* clusters whose failure was shown in a row */
+	OmfError *refused;     /* lookup.c's: what any request would fail with, or NULL */
 };
 
 /*
@@ -82,15 +74,6 @@ extern void omf_channel_begin_scan(OmfChannel *channel);
  */
 extern void omf_channel_end_scan(OmfChannel *channel);
 
-/* Put a waiter into a list, unless it is in there. */
-extern void omf_wait_for(slist_head *waiters, OmfWaiter *waiter);
-
-/* Take a waiter out of the list again, if it is in there. */
-extern void omf_stop_waiting(slist_head *waiters, OmfWaiter *waiter);
-
-/* Wake all waiters of a list, which is empty then. */
-extern void omf_wake_all(slist_head *waiters);
-
 /* Have something run when the statement ends. */
 extern void omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup);
 
@@ -99,10 +82,11 @@ extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_m
 							OmfAsker *asker);
 
 /*
- * Wait until something happens, and settle what is answered.  To be called in
- * a loop.  Throws on cancel, statement_timeout and termination.
+ * Wait until something happens, and settle what is answered; `for_room` also
+ * ends the wait when a request could be sent at once.  To be called in a loop.
+ * Throws on cancel, statement_timeout and termination.
  */
-extern void omf_channel_wait(OmfChannel *channel);
+extern void omf_channel_wait(OmfChannel *channel, bool for_room);
 
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);

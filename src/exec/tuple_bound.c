@@ -1,0 +1,137 @@
+/*-------------------------------------------------------------------------
+ *
+ * tuple_bound.c
+ *	  How many rows of a plan node are likely to be wanted.
+ *
+ * Previews send SELECT * with LIMIT 1, or FETCH a few rows: asking about a
+ * hundred clusters would spend the rate limit on what nobody looks at.  But a
+ * sort, an aggregate or a hash table reads all of its input, and one that is
+ * fed by ever larger portions waits for one round trip after the other.  The
+ * planner can't tell these apart: its tuple fraction holds above a sort and
+ * below it, and it does not know what a cursor's FETCH is going to say.  So
+ * this looks, while the query runs, at what stands between its top and the
+ * node, and at how many rows the top was asked for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+
+#include "compat.h"
+#include "exec/tuple_bound.h"
+
+/*
+ * The query that is running, and how many rows it is to return, 0 for all.
+ * After an error the pointer may be stale: it is looked at only after the
+ * comparison with the query that the node belongs to.
+ */
+typedef struct Run
+{
+	const EState *estate;
+	PlanState *top;
+	uint64 count;
+} Run;
+
+static Run current_run;
+static ExecutorRun_hook_type previous_hook = NULL;
+
+/* The nodes from the top of a plan to one in it. */
+typedef struct Search
+{
+	const PlanState *target;
+	List *way; /* of PlanState, the target's parent first */
+} Search;
+
+/* ExecutorRun_hook */
+static void
+note_run(OMF_EXECUTOR_RUN_PARAMS)
+{
+	Run outer_run = current_run;
+
+	current_run.estate = query->estate;
+	current_run.top = query->planstate;
+	current_run.count = count;
+	if (previous_hook != NULL)
+		previous_hook(OMF_EXECUTOR_RUN_ARGS);
+	else
+		standard_ExecutorRun(OMF_EXECUTOR_RUN_ARGS);
+	current_run = outer_run;
+}
+
+void
+omf_tuple_bound_init(void)
+{
+	previous_hook = ExecutorRun_hook;
+	ExecutorRun_hook = note_run;
+}
+
+static bool
+find_way(PlanState *node, void *arg)
+{
+	Search *search = arg;
+
+	if (node == search->target)
+		return true;
+	if (!planstate_tree_walker(node, find_way, search))
+		return false;
+	search->way = lappend(search->way, node);
+	return true;
+}
+
+/* What a LIMIT wants of its input; 0 for all.  It has evaluated its clauses. */
+static int64
+bound_below_limit(const LimitState *limit, int64 bound)
+{
+	int64 rows = limit->noCount ? bound : Min(limit->count, PG_INT32_MAX);
+
+	if (bound > 0)
+		rows = Min(rows, bound);
+	return rows > 0 ? rows + Min(limit->offset, PG_INT32_MAX) : 0;
+}
+
+/* What a node wants of a child when so many of its own rows are wanted. */
+static int64
+bound_below(PlanState *node, const PlanState *child, int64 bound)
+{
+	switch (nodeTag(node))
+	{
+		case T_LimitState:
+			return child == outerPlanState(node)
+					   ? bound_below_limit((LimitState *) node, bound)
+					   : 0;
+		case T_ResultState:
+		case T_ProjectSetState:
+		case T_LockRowsState:
+		case T_MaterialState:
+		case T_NestLoopState:
+		case T_HashJoinState:
+			/* not a sub-select, and of a join only the side that it streams */
+			return child == outerPlanState(node) ? bound : 0;
+		case T_AppendState:
+		case T_MergeAppendState:
+		case T_SubqueryScanState:
+		case T_CustomScanState:
+			return bound;
+		default:
+			return 0;
+	}
+}
+
+int
+omf_tuple_bound(const PlanState *node)
+{
+	Search search = {node, NIL};
+	int64 bound = (int64) Min(current_run.count, PG_INT32_MAX);
+	int i;
+
+	if (current_run.estate != node->state ||
+		(node != current_run.top && !find_way(current_run.top, &search)))
+		return 0;
+	for (i = list_length(search.way) - 1; i >= 0; i--)
+		bound = bound_below(list_nth(search.way, i),
+							i > 0 ? list_nth(search.way, i - 1) : node, bound);
+	list_free(search.way);
+	return (int) Min(bound, PG_INT32_MAX);
+}
