@@ -40,13 +40,15 @@ endif
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition \
 	-Wundef -Wcast-qual -Wwrite-strings -Wformat=2 -Wmissing-prototypes \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement
-PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
+	-isystem $(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE \
 	-DOMF_VERSION='"$(EXTVERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags libcurl json-c)
 
 # Debian's PGXS tracks no header dependencies, so the compiler does.
 PG_CFLAGS = $(WARNINGS) -MMD -MP $(OMF_CFLAGS)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
+SHLIB_LINK_INTERNAL = $(libpq)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) -pthread $(OMF_LDFLAGS)
 
 EXTRA_CLEAN = src/*.d src/*/*.d
 

@@ -42,6 +42,21 @@ ROWS 1;
 COMMENT ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) IS
 'starts an online migration into a database cluster (PUT /v2/databases/{database_cluster_uuid}/online-migration); ROLLBACK does not undo it';
 
+CREATE FUNCTION databases_check_online_migration(
+    database_cluster_uuid uuid,
+    source jsonb DEFAULT NULL,
+    ignore_dbs text[] DEFAULT '{}',
+    source_server text DEFAULT NULL,
+    server text DEFAULT NULL,
+    disable_ssl boolean DEFAULT false)
+RETURNS TABLE ("check" text, result text, detail text, hint text)
+AS 'MODULE_PATHNAME', 'omf_check_online_migration'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+ROWS 30;
+
+COMMENT ON FUNCTION databases_check_online_migration(uuid, jsonb, text[], text, text, boolean) IS
+'looks whether an online migration into a database cluster could work, by asking the API and the source; changes nothing';
+
 CREATE FUNCTION databases_delete_online_migration(
     database_cluster_uuid uuid,
     migration_id text,
@@ -68,6 +83,7 @@ COMMENT ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interva
 'waits until an online migration has one of the given statuses (GET /v2/databases/{database_cluster_uuid}/online-migration); commits before each pause';
 
 REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION databases_check_online_migration(uuid, jsonb, text[], text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) FROM PUBLIC;
 

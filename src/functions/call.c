@@ -110,9 +110,14 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 		return;
 	}
 	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
-	call->result = omf_api_result(omf_api_resource("online_migrations"), call->request,
+	if (call->resource == NULL)
+		call->resource = omf_api_resource("online_migrations");
+	call->result = omf_api_result(call->resource, call->request,
 								  &call->secrets, &call->record, &call->error);
 	log_outcome(call, server);
+
+	/* a cluster's holds passwords */
+	omf_request_wipe_reply(call->request);
 	end_call(call);
 }
 

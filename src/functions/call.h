@@ -13,19 +13,20 @@
 
 typedef struct OmfCall
 {
-	OmfSession *session;  /* held */
-	OmfSecrets secrets;   /* that no message may show */
-	OmfMethod method;     /* GET, PUT or DELETE */
-	const char *path;     /* of the call */
-	const char *body;     /* or NULL */
-	int64 deadline;       /* on omf_clock(), or 0: none */
-	OmfInbox inbox;       /* where the answer arrives */
-	OmfRequest *request;  /* while it is under way */
-	bool late;            /* the deadline has passed: there is no result */
-	OmfResult result;     /* what came of it */
-	OmfRecord *record;    /* malloc'd, or NULL */
-	OmfError *error;      /* malloc'd, or NULL */
-	bool earlier_unknown; /* an earlier try may have been carried out */
+	OmfSession *session;         /* held */
+	OmfSecrets secrets;          /* that no message may show */
+	const OmfResource *resource; /* of the call; NULL: the online migration */
+	OmfMethod method;            /* GET, PUT or DELETE */
+	const char *path;            /* of the call */
+	const char *body;            /* or NULL */
+	int64 deadline;              /* on omf_clock(), or 0: none */
+	OmfInbox inbox;              /* where the answer arrives */
+	OmfRequest *request;         /* while it is under way */
+	bool late;                   /* the deadline has passed: there is no result */
+	OmfResult result;            /* what came of it */
+	OmfRecord *record;           /* malloc'd, or NULL */
+	OmfError *error;             /* malloc'd, or NULL */
+	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
 
 /* Milliseconds that pass steadily, whatever is done to the system's clock. */

@@ -189,27 +189,35 @@ append_member(StringInfo body, const char *name, const char *value)
 }
 
 static void
+report_bad_ignore_dbs(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid list of databases to ignore"),
+			 errdetail("%s", detail),
+			 errhint("Write it like '{db0,db1}'.")));
+}
+
+void
+omf_source_check_ignore_dbs(ArrayType *ignore_dbs)
+{
+	if (ARR_NDIM(ignore_dbs) > 1)
+		report_bad_ignore_dbs("\"ignore_dbs\" has more than one dimension.");
+	if (array_contains_nulls(ignore_dbs))
+		report_bad_ignore_dbs("\"ignore_dbs\" contains a NULL.");
+}
+
+static void
 append_ignore_dbs(StringInfo body, ArrayType *ignore_dbs)
 {
 	Datum *names;
 	bool *nulls;
 	int nnames;
 
-	if (ARR_NDIM(ignore_dbs) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid list of databases to ignore"),
-				 errdetail("\"ignore_dbs\" has more than one dimension."),
-				 errhint("Write it like '{db0,db1}'.")));
+	omf_source_check_ignore_dbs(ignore_dbs);
 	deconstruct_array(ignore_dbs, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &nnames);
 	for (int i = 0; i < nnames; i++)
 	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid list of databases to ignore"),
-					 errdetail("\"ignore_dbs\" contains a NULL."),
-					 errhint("Write it like '{db0,db1}'.")));
 		if (i > 0)
 			appendStringInfoChar(body, ',');
 		escape_json(body, TextDatumGetCString(names[i]));

@@ -19,6 +19,7 @@ typedef struct OmfSource
 	const char *dbname;   /* or NULL, as the next two */
 	const char *username; /* a name at the source, not one of PostgreSQL's here */
 	const char *password; /* secret */
+	const char *engine;   /* as the API names it, where a source server tells, or NULL */
 	char *shapes[2];      /* what a message may hold of it, in UTF-8: by itself,
 						   * and as in the body; once there is a body */
 } OmfSource;
@@ -28,6 +29,9 @@ typedef struct OmfSource
  * and port.  Throws 22023 with a hint that lists the known members.
  */
 extern OmfSource omf_source_parse(Jsonb *source, bool whole);
+
+/* Throws 22023 when ignore_dbs has NULLs or more than one dimension. */
+extern void omf_source_check_ignore_dbs(ArrayType *ignore_dbs);
 
 /* Wipe and forget the password in all its shapes. */
 extern void omf_source_wipe(OmfSource *source);

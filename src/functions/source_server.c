@@ -125,14 +125,15 @@ typedef struct Wrapper
 {
 	const char *name;
 	const char *handler;              /* its handler's name in C */
+	const char *engine;               /* of what it leads to, as the API names it */
 	int port;                         /* unless the server says else */
 	const char *carried[MEMBER_NONE]; /* its name for each member, or NULL */
 	const OtherOption *other;         /* the options that are known besides */
 } Wrapper;
 
 static const Wrapper wrappers[] = {
-	{"postgres_fdw", "postgres_fdw_handler", 5432, {"host", "port", "dbname", "user", "password"}, postgres_options},
-	{"mysql_fdw", "mysql_fdw_handler", 3306, {"host", "port", NULL, "username", "password"}, mysql_options},
+	{"postgres_fdw", "postgres_fdw_handler", "pg", 5432, {"host", "port", "dbname", "user", "password"}, postgres_options},
+	{"mysql_fdw", "mysql_fdw_handler", "mysql", 3306, {"host", "port", NULL, "username", "password"}, mysql_options},
 };
 
 /* What is being filled in, and from where. */
@@ -537,6 +538,7 @@ omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 	Filling filling = {source, *source, NULL, find_server(name), disable_ssl, false};
 
 	filling.wrapper = find_wrapper(filling.server);
+	source->engine = filling.wrapper->engine;
 	check_usage(filling.server);
 	take_options(&filling, filling.server->options);
 	if (source->host == NULL)
@@ -552,4 +554,22 @@ omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 	/* a mapping has nothing else to say */
 	if (source->username == NULL || source->password == NULL)
 		take_mapping(&filling);
+}
+
+OmfSource
+omf_source_argument(FunctionCallInfo fcinfo, int source, int source_server, bool disable_ssl)
+{
+	OmfSource result = {0};
+
+	if (PG_ARGISNULL(source) && PG_ARGISNULL(source_server))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("online migration has no source"),
+				 errdetail("Both \"source\" and \"source_server\" are NULL."),
+				 errhint("Name a foreign server of postgres_fdw or mysql_fdw, source_server => 'old_db', or pass source => '{\"host\": \"...\", ...}'.")));
+	if (!PG_ARGISNULL(source))
+		result = omf_source_parse(PG_GETARG_JSONB_P(source), PG_ARGISNULL(source_server));
+	if (!PG_ARGISNULL(source_server))
+		omf_source_server_fill(&result, text_to_cstring(PG_GETARG_TEXT_PP(source_server)), disable_ssl);
+	return result;
 }

@@ -25,7 +25,7 @@ simulator_packages()
 postgres_packages()
 {
 	if [ -z "${PG_CONFIG:-}" ]; then
-		echo "postgresql-$1 postgresql-server-dev-$1"
+		echo "postgresql-$1 postgresql-server-dev-$1 libpq-dev"
 	fi
 }
 
