@@ -234,6 +234,14 @@ run_tap_suite()
 	fi
 }
 
+# Random queries over foreign tables and over copies of them.
+run_differential()
+{
+	wanted differential || return 0
+	heading "random queries"
+	run_tap_suite differential "$WORK/tree/test/differential/differential.pl"
+}
+
 # The suite has written into its copy of the pages.
 accept_documents()
 {
@@ -280,6 +288,7 @@ run_suites()
 	run_simulator_check
 	run_regress
 	run_tap_suites
+	run_differential
 	run_contract
 	check_logs
 }

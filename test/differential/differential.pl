@@ -1,0 +1,188 @@
+# The same random queries over foreign tables and over local copies of them:
+# the rows must agree, and no cluster is asked about twice in one statement.
+#
+#   test/run differential          200 queries; with --all 5,000
+#
+# OMF_DIFFERENTIAL_SEED is the seed of the first query (1), and
+# OMF_DIFFERENTIAL_QUERIES how many there are: a failure names its seed.
+use strict;
+use warnings;
+
+use OnlineMigrations::RandomQuery;
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $SEED = $ENV{OMF_DIFFERENTIAL_SEED} // 1;
+my $QUERIES = $ENV{OMF_DIFFERENTIAL_QUERIES} // ($ENV{OMF_TEST_ALL} ? 5000 : 200);
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('differential', simulator => $simulator,
+	log_level => 'warning', token => 'dop_v1_differenta',
+	server_options => { max_retries => 0, max_concurrency => 5 });
+
+# ----- two accounts, and the tables -----
+
+# Of a dozen clusters some can't be migrated, and some never were.
+sub fill_account
+{
+	my ($token, $prefix) = @_;
+	my @engines = qw(pg mysql valkey pg kafka mysql pg opensearch pg pg valkey mysql);
+	my @statuses = ('running', 'done', 'error', undef, undef, 'canceled', 'done', undef, 'syncing', 'done', undef, 'running');
+	$simulator->token($token);
+	for my $i (1 .. @engines)
+	{
+		my $uuid = sprintf '%s-0000-4000-8000-%012d', $prefix, $i;
+		$simulator->cluster($uuid, token => $token, engine => $engines[ $i - 1 ], name => "cluster-$i");
+		$simulator->migration($uuid, $statuses[ $i - 1 ], "id-$prefix-$i", sprintf('2020-01-%02dT10:00:00Z', $i))
+		  if defined $statuses[ $i - 1 ];
+	}
+	return;
+}
+
+sub make_tables
+{
+	my $endpoint = $node->literal($simulator->http);
+	$node->safe_psql('digitalocean', qq{
+		CREATE SERVER second FOREIGN DATA WRAPPER online_migrations_fdw
+			OPTIONS (endpoint $endpoint, max_retries '0', max_concurrency '3');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER second OPTIONS (token 'dop_v1_differentb');
+		CREATE SCHEMA api;
+		IMPORT FOREIGN SCHEMA databases FROM SERVER digitalocean INTO api;
+		CREATE FOREIGN TABLE api.text_migrations (database_cluster_uuid text, id text, status text)
+			SERVER digitalocean OPTIONS (resource 'online_migrations');
+		CREATE TABLE api.parted (server text, database_cluster_uuid uuid, id text, status text)
+			PARTITION BY LIST (server);
+		CREATE FOREIGN TABLE api.parted_a PARTITION OF api.parted FOR VALUES IN ('digitalocean')
+			SERVER digitalocean OPTIONS (resource 'online_migrations');
+		CREATE FOREIGN TABLE api.parted_b PARTITION OF api.parted FOR VALUES IN ('second')
+			SERVER second OPTIONS (resource 'online_migrations');
+		CREATE SCHEMA copy;
+		CREATE TABLE copy.online_migrations AS SELECT * FROM api.online_migrations;
+		CREATE TABLE copy.text_migrations AS SELECT * FROM api.text_migrations;
+		CREATE TABLE copy.clusters AS SELECT * FROM api.clusters;
+		CREATE TABLE copy.parted AS SELECT * FROM api.parted;
+		CREATE SCHEMA shared;
+		CREATE TABLE shared.wanted (n integer, k uuid, t text, s text);
+		INSERT INTO shared.wanted SELECT i, k, CASE i % 5 WHEN 0 THEN upper(k::text) WHEN 1 THEN '{' || k || '}' ELSE k::text END,
+			(ARRAY['done', 'running', NULL, 'error'])[1 + i % 4]
+			FROM (SELECT i, ('0000d1f' || (ARRAY['a', 'b', 'a', 'c'])[1 + i % 4] || '-0000-4000-8000-' || lpad((1 + i * 7 % 12)::text, 12, '0'))::uuid AS k
+				FROM generate_series(1, 14) i) x;
+		INSERT INTO shared.wanted VALUES (15, NULL, NULL, NULL), (0, '0000d1fa-0000-4000-8000-000000000002', 'no UUID', 'done');
+		CREATE TABLE shared.more AS SELECT i AS n, ('0000d1fa-0000-4000-8000-' || lpad((1 + i % 12)::text, 12, '0'))::uuid AS k
+			FROM generate_series(1, 20) i;
+		ANALYZE copy.online_migrations, copy.text_migrations, copy.clusters, copy.parted, shared.wanted, shared.more;});
+	return;
+}
+
+# ----- one query -----
+
+my $session;
+
+# Runs the query with the tables of that schema.
+sub run_over
+{
+	my ($schema, $query) = @_;
+	my $set = join ";\n", 'RESET ALL', 'DEALLOCATE ALL', "SET statement_timeout = '20s'",
+	  "SET search_path = $schema, shared", @{ $query->{settings} };
+	my $set_up = $session->run($set);
+	return $set_up if $set_up->{sqlstate};
+	return $session->run($query->{sql});
+}
+
+sub rows_of
+{
+	my ($query, $result) = @_;
+	return "error $result->{sqlstate}" if $result->{sqlstate};
+	my @rows = split /\n/, $result->{out}, -1;
+	@rows = sort @rows unless $query->{ordered};
+	return join "\n", @rows;
+}
+
+# Requests for one cluster, by path and account; a listing's pages do not count.
+sub requests
+{
+	my (%requests, $listed);
+	for my $entry ($simulator->log)
+	{
+		if ($entry->{path} =~ m{^/v2/databases/[0-9a-f]}) { $requests{"$entry->{path} $entry->{token}"}++ }
+		else { $listed = 1 }
+	}
+	return ($listed, %requests);
+}
+
+# Nothing that was called off is to count for the next query.
+sub wait_for_silence
+{
+	for (1 .. 500)
+	{
+		last if $simulator->counters->{in_flight} == 0;
+		sleep(0.01);
+	}
+	$simulator->clear_log;
+	return;
+}
+
+# What is wrong with a query, or an empty text.
+sub differences
+{
+	my ($query) = @_;
+	wait_for_silence();
+	my $got = rows_of($query, run_over('api', $query));
+	my ($listed, %requests) = requests();
+	my $expected = rows_of($query, run_over('copy', $query));
+	my $wrong = '';
+	$wrong .= "rows differ; from the API:\n$got\n-- from the copy:\n$expected\n" if $got ne $expected;
+	my @twice = grep { $requests{$_} > 1 } sort keys %requests;
+	$wrong .= "asked more than once: @twice\n" if @twice;
+	if ($query->{keys} && !$listed)
+	{
+		my $keys = join ' ', sort split /\n/, $session->run("SET search_path = copy, shared; $query->{keys}")->{out};
+		my $asked = join ' ', sort map { m{databases/([^/]+)} } keys %requests;
+		$wrong .= "asked for: $asked\n-- instead of: $keys\n" if $asked ne $keys;
+	}
+	return $wrong;
+}
+
+sub plan_of
+{
+	my ($query) = @_;
+	return '' unless $session;
+	run_over('api', { %$query, sql => 'SELECT 1' });
+	return $session->run("EXPLAIN (VERBOSE, COSTS OFF) $query->{sql}")->{out};
+}
+
+sub try_query
+{
+	my ($seed) = @_;
+	my $query = OnlineMigrations::RandomQuery->new($seed);
+	my $wrong = eval { differences($query) } // "the session is gone: $@";
+	return if ok($wrong eq '', "query of seed $seed");
+	diag(substr($wrong, 0, 3000));
+	diag(join ";\n", @{ $query->{settings} }, $query->{sql});
+	open_session() if $wrong =~ /^the session is gone/ || $session->run('SELECT 1')->{out} ne '1';
+	diag(plan_of($query));
+	return;
+}
+
+sub open_session
+{
+	$session = OnlineMigrations::Session->open($node);
+	$session->run('\pset null (null)');
+	return;
+}
+
+fill_account('dop_v1_differenta', '0000d1fa');
+fill_account('dop_v1_differentb', '0000d1fb');
+make_tables();
+open_session();
+is($session->run('SELECT (SELECT count(*) FROM copy.online_migrations), (SELECT count(*) FROM copy.text_migrations),
+	(SELECT count(*) FROM copy.clusters), (SELECT count(*) FROM copy.parted)')->{out},
+	'8|8|12|16', 'the copies have what the accounts have');
+try_query($_) for $SEED .. $SEED + $QUERIES - 1;
+$session->close;
+
+unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:|leak/i, 'no process has crashed, nothing has leaked');
+done_testing();
