@@ -43,12 +43,12 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wold-style-definition \
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
 	-isystem $(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE \
 	-DOMF_VERSION='"$(EXTVERSION)"' \
-	$(shell $(PKG_CONFIG) --cflags libcurl json-c)
+	$(shell $(PKG_CONFIG) --cflags libcurl)
 
 # Debian's PGXS tracks no header dependencies, so the compiler does.
 PG_CFLAGS = $(WARNINGS) -MMD -MP $(OMF_CFLAGS)
 SHLIB_LINK_INTERNAL = $(libpq)
-SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl json-c) -pthread $(OMF_LDFLAGS)
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs libcurl) -pthread $(OMF_LDFLAGS)
 
 EXTRA_CLEAN = src/*.d src/*/*.d
 

@@ -88,8 +88,8 @@ SELECT count(*), count(DISTINCT id) FROM clusters;
 \! simctl config list_shift=false >/dev/null
 SELECT count(*) FROM clusters;
 \! simctl log --clear >/dev/null
--- Links that lead in a circle or to another host are errors, and nothing is
--- sent there.
+-- Links that lead in a circle are errors; of those to another host the number
+-- counts, and nothing is sent there.
 \! simctl config list_links=true list_loop=1 >/dev/null
 SELECT state, message FROM public.failure('SELECT count(*) FROM databases.clusters');
 \! simctl config list_loop=0 list_other_host=true >/dev/null

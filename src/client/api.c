@@ -63,7 +63,8 @@ match_escaped(const char *text, const char *secret)
 		snprintf(code, sizeof(code), "\\u%04x", (unsigned char) *secret);
 		if (strncasecmp(text, code, 6) == 0)
 			text += 6;
-		else if (*text == '\\' && text[1] == *secret && strchr("\"\\/", *secret) != NULL)
+		else if (*text == '\\' && text[1] == *secret &&
+				 strchr("\"\\/", *secret) != NULL)
 			text += 2;
 		else if (*text == *secret && *secret != '\\')
 			text++;
@@ -89,7 +90,7 @@ cover_secret(const char *text, const char *secret, char *covered)
 
 /* A fixed number of asterisks, where there is room, for what is covered. */
 static void
-blot_out(char *text, const char *covered)
+put_asterisks(char *text, const char *covered)
 {
 	char *target = text;
 
@@ -121,7 +122,7 @@ mask_all(char *text, const OmfSecrets *secrets)
 	}
 	for (int i = 0; i < secrets->ntexts; i++)
 		cover_secret(text, secrets->texts[i], covered);
-	blot_out(text, covered);
+	put_asterisks(text, covered);
 	free(covered);
 }
 
@@ -235,8 +236,9 @@ limit_resets_in(const OmfReply *reply)
 static void
 read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secrets)
 {
-	static const OmfJsonMember members[] = {
-		{"id", OMF_JSON_STRING}, {"message", OMF_JSON_STRING}, {"request_id", OMF_JSON_STRING}};
+	static const OmfJsonMember members[] = {{"id", OMF_JSON_STRING},
+											{"message", OMF_JSON_STRING},
+											{"request_id", OMF_JSON_STRING}};
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfRecord *record;
 
@@ -245,11 +247,14 @@ read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secret
 						lengthof_array(members), &record, reason) != OMF_JSON_OK)
 		return;
 	if (record->values[0] != NULL)
-		copy_text(error->api_id, sizeof(error->api_id), record->values[0], secrets);
+		copy_text(error->api_id, sizeof(error->api_id), record->values[0],
+				  secrets);
 	if (record->values[1] != NULL)
-		copy_text(error->message, sizeof(error->message), record->values[1], secrets);
+		copy_text(error->message, sizeof(error->message), record->values[1],
+				  secrets);
 	if (record->values[2] != NULL)
-		copy_text(error->request_id, sizeof(error->request_id), record->values[2], secrets);
+		copy_text(error->request_id, sizeof(error->request_id),
+				  record->values[2], secrets);
 	free(record);
 }
 
@@ -267,6 +272,12 @@ omf_api_concerns_all(const OmfError *error)
 		default:
 			return false;
 	}
+}
+
+bool
+omf_api_is_unsupported(const OmfError *error)
+{
+	return error->http_status == 412 || error->http_status == 422;
 }
 
 OmfError *
@@ -304,7 +315,7 @@ json_error_kind(OmfJsonStatus status)
 {
 	switch (status)
 	{
-		case OMF_JSON_TOO_DEEP:
+		case OMF_JSON_TOO_LARGE:
 			return OMF_ERROR_TOO_LARGE;
 		case OMF_JSON_NO_MEMORY:
 			return OMF_ERROR_NO_MEMORY;
@@ -313,54 +324,74 @@ json_error_kind(OmfJsonStatus status)
 	}
 }
 
-/* Parse the body of a 200; NULL and *kind and reason set on failure. */
-static OmfJson *
-parse_body(const OmfReply *reply, const char *text, size_t length, OmfErrorKind *kind,
+OmfError *
+omf_api_misfit(const char *path, const char *words)
+{
+	OmfError *error = calloc(1, sizeof(OmfError));
+
+	if (error == NULL)
+		return NULL;
+	error->kind = OMF_ERROR_REPLY;
+	error->method = OMF_GET;
+	error->http_status = 200;
+	error->tries = 1;
+	error->resets_in = -1;
+	snprintf(error->path, sizeof(error->path), "%s", path);
+	snprintf(error->words, sizeof(error->words), "%s", words);
+	return error;
+}
+
+/* Check the body of a 200. */
+static OmfJsonStatus
+check_body(const OmfReply *reply, OmfJson *document,
 		   char reason[OMF_JSON_REASON_SIZE])
 {
-	OmfJsonStatus status;
-	OmfJson *document;
-
 	if (reply->content_encoded)
 	{
-		*kind = OMF_ERROR_REPLY;
 		snprintf(reason, OMF_JSON_REASON_SIZE,
 				 "The answer has a Content-Encoding, which was not asked for.");
-		return NULL;
+		return OMF_JSON_MALFORMED;
 	}
-	document = omf_json_parse(text, length, &status, reason);
-	*kind = json_error_kind(status);
-	return document;
+	return omf_json_check(omf_reply_body(reply), reply->body_length, document,
+						  reason);
 }
 
 /* The members of the resource's fields. */
 static void
-field_members(const OmfResource *resource, OmfJsonMember members[OMF_JSON_MAX_MEMBERS])
+field_members(const OmfResource *resource,
+			  OmfJsonMember members[OMF_JSON_MAX_MEMBERS])
 {
 	for (int i = 0; i < resource->nfields; i++)
 		members[i] = resource->fields[i].member;
 }
 
-/* Decode the body of a 200; NULL and *kind and reason set on failure. */
-static OmfRecord *
+/*
+ * Decode the body of a 200.  The record may be there although one of `fields`
+ * is not of its type.
+ */
+static OmfJsonStatus
 read_record(const OmfResource *resource, const OmfReply *reply,
-			OmfErrorKind *kind, char reason[OMF_JSON_REASON_SIZE])
+			OmfJsonSet fields, OmfRecord **record,
+			char reason[OMF_JSON_REASON_SIZE])
 {
-	/* an empty body on a finished migration: nothing is known about it */
-	bool nothing = reply->body_length == 0 && resource->item[0] == '\0';
 	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
-	OmfRecord *record = NULL;
-	OmfJson *document;
+	OmfJson document = {"{}", 2};
+	OmfJsonStatus status = OMF_JSON_OK;
 
-	document = parse_body(reply, nothing ? "{}" : omf_reply_body(reply),
-						  nothing ? 2 : reply->body_length, kind, reason);
-	if (document == NULL)
-		return NULL;
+	/* an empty body on a finished migration: nothing is known about it */
+	if (reply->content_encoded || resource->item[0] != '\0' ||
+		!omf_json_is_blank(omf_reply_body(reply), reply->body_length))
+		status = check_body(reply, &document, reason);
+	if (status != OMF_JSON_OK)
+		return status;
 	field_members(resource, members);
-	*kind = json_error_kind(omf_json_record(document, resource->item, members,
-											resource->nfields, &record, reason));
-	omf_json_free(document);
-	return record;
+	status = omf_json_record(omf_json_find(document, resource->item),
+							 resource->item, members, resource->nfields,
+							 record, reason);
+	if (status == OMF_JSON_OK &&
+		omf_json_misfit(*record, members, fields, reason))
+		status = OMF_JSON_MISFIT;
+	return status;
 }
 
 /* Does the status say that it was done?  A start may be answered with others. */
@@ -392,12 +423,14 @@ is_start_without_migration(const OmfReply *reply, OmfMethod method, const OmfRec
 
 OmfResult
 omf_api_result(const OmfResource *resource, const OmfRequest *request,
-			   const OmfSecrets *secrets, OmfRecord **record, OmfError **error)
+			   OmfJsonSet fields, const OmfSecrets *secrets,
+			   OmfRecord **record, OmfError **error)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	OmfMethod method = omf_request_method(request);
 	char reason[OMF_JSON_REASON_SIZE];
-	OmfErrorKind kind = OMF_ERROR_REPLY;
+	OmfJsonStatus status;
+	OmfErrorKind kind;
 
 	*record = NULL;
 	*error = NULL;
@@ -405,20 +438,20 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	{
 		kind = error_kind(method, reply);
 		*error = omf_api_error(request, kind, reply->words, secrets);
-		return kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND : OMF_RESULT_ERROR;
+		return kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND
+										   : OMF_RESULT_ERROR;
 	}
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
-	*record = read_record(resource, reply, &kind, reason);
+	status = read_record(resource, reply, fields, record, reason);
+	kind = json_error_kind(status);
 	if (is_start_without_migration(reply, method, *record))
 	{
-		if (*record != NULL)
+		if (status == OMF_JSON_OK)
 			snprintf(reason, sizeof(reason), "The answer names no migration.");
-		free(*record);
-		*record = NULL;
 		kind = OMF_ERROR_UNKNOWN;
 	}
-	if (*record != NULL)
+	else if (status == OMF_JSON_OK)
 		return OMF_RESULT_RECORD;
 	*error = omf_api_error(request, kind, reason, secrets);
 	return OMF_RESULT_ERROR;
@@ -426,125 +459,165 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 
 /* ----- pages of the listing ----- */
 
-/* The number of the page that a link names, or -1 if it names none. */
+/*
+ * The number of the page that a link names: 0 if there is a link that names
+ * none, -1 without a link.  Whatever host it leads to, it is never followed.
+ */
 static int64_t
 page_of_link(const char *link)
 {
-	const char *query = strchr(link, '?');
+	const char *query;
+	int64_t number = 0;
 
-	while (query != NULL)
-	{
+	if (link == NULL)
+		return -1;
+	for (query = strchr(link, '?'); query != NULL; query = strchr(query + 1, '&'))
 		if (strncmp(query + 1, "page=", 5) == 0)
-			return strtoll(query + 6, NULL, 10);
-		query = strchr(query + 1, '&');
-	}
-	return -1;
+			number = strtoll(query + 6, NULL, 10);
+	return number > 0 ? number : 0;
 }
 
-/* Is the link to the same scheme, host and port as the base URL? */
-static bool
-is_same_host(const char *link, const char *base_url)
-{
-	const char *authority = strstr(base_url, "://") + 3;
-	size_t length = (size_t) (authority - base_url) + strcspn(authority, "/");
-
-	return strncasecmp(link, base_url, length) == 0 &&
-		   (link[length] == '/' || link[length] == '?' || link[length] == '\0');
-}
-
-/* Take what the page says of the listing as a whole. */
+/*
+ * Take what the page says of the listing as a whole.  What is of another type
+ * counts as not said: then pages are read until one is empty.
+ */
 static OmfJsonStatus
-read_links(OmfPage *page, const OmfJson *document, const char *base_url, char *reason)
+read_links(OmfPage *page, OmfJson document, char *reason)
 {
 	static const OmfJsonMember members[] = {
 		{"meta.total", OMF_JSON_INTEGER},
 		{"links.pages.next", OMF_JSON_ID},
 		{"links.pages.last", OMF_JSON_ID}};
 	OmfRecord *record;
-	OmfJsonStatus status = omf_json_record(document, "", members, lengthof_array(members),
-										   &record, reason);
+	OmfJsonStatus status = omf_json_record(document, "", members,
+										   lengthof_array(members), &record,
+										   reason);
 
 	if (status != OMF_JSON_OK)
 		return status;
-	page->total = record->values[0] != NULL ? strtoll(record->values[0], NULL, 10) : -1;
-	page->next = record->values[1] != NULL ? page_of_link(record->values[1]) : -1;
-	page->last = record->values[2] != NULL ? page_of_link(record->values[2]) : -1;
-	page->has_links = omf_json_has(document, "links");
-	for (int i = 1; i <= 2; i++)
-		if (record->values[i] != NULL && !is_same_host(record->values[i], base_url))
-			page->other_host = true;
+	page->total = -1;
+	if (record->values[0] != NULL)
+		page->total = strtoll(record->values[0], NULL, 10);
+	page->next = page_of_link(record->values[1]);
+	page->last = page_of_link(record->values[2]);
+	page->has_links = omf_json_find(document, "links").text != NULL;
 	free(record);
 	return OMF_JSON_OK;
 }
 
-/* Take the clusters of the page, each of which must have a UUID. */
+/* Take a cluster, which must have a UUID. */
 static OmfJsonStatus
-read_clusters(OmfPage *page, const OmfJson *document, char *reason)
+read_cluster(OmfPage *page, OmfJson element, const OmfJsonMember *members,
+			 int nmembers, char *reason)
+{
+	OmfPageCluster *cluster = &page->clusters[page->nclusters];
+	OmfJsonStatus status = omf_json_record(element, "databases", members,
+										   nmembers, &cluster->record, reason);
+	const char *id;
+
+	if (status != OMF_JSON_OK)
+		return status;
+	page->nclusters++;
+	id = cluster->record->values[OMF_CLUSTER_ID];
+	if (id != NULL && omf_api_parse_uuid(id, cluster->uuid))
+		return OMF_JSON_OK;
+	snprintf(reason, OMF_JSON_REASON_SIZE,
+			 "Cluster %d of the page has no UUID for an id.", page->nclusters);
+	return OMF_JSON_MISFIT;
+}
+
+/* The length of an array, or one more than the page may have. */
+static int
+count_clusters(OmfJson databases)
+{
+	OmfJson element = {NULL, 0};
+	int count = 0;
+
+	while (count <= OMF_PAGE_CLUSTERS_MAX && omf_json_next(databases, &element))
+		count++;
+	return count;
+}
+
+/*
+ * Take the clusters of the page.  An account without any, and a page behind
+ * the last one, may have null for them.
+ */
+static OmfJsonStatus
+read_clusters(OmfPage *page, OmfJson document, const OmfRequest *request,
+			  OmfJsonSet fields, const OmfSecrets *secrets, char *reason)
 {
 	const OmfResource *resource = omf_api_resource("clusters");
 	OmfJsonMember members[OMF_JSON_MAX_MEMBERS];
-	int length = omf_json_length(document, "databases");
-	unsigned char uuid[OMF_UUID_SIZE];
+	OmfJson databases = omf_json_find(document, "databases");
+	OmfJson element = {NULL, 0};
+	int count;
 
-	if (length < 0)
+	if (databases.text == NULL && databases.length > 0)
+		return OMF_JSON_OK;
+	if (!omf_json_is_array(databases))
 	{
-		snprintf(reason, OMF_JSON_REASON_SIZE, "The answer has no array \"databases\".");
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The answer has no array \"databases\".");
 		return OMF_JSON_MISFIT;
 	}
-	page->records = calloc((size_t) length + 1, sizeof(OmfRecord *));
-	if (page->records == NULL)
+	count = count_clusters(databases);
+	if (count > OMF_PAGE_CLUSTERS_MAX)
+	{
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The page has more than %d clusters.", OMF_PAGE_CLUSTERS_MAX);
+		return OMF_JSON_TOO_LARGE;
+	}
+	page->clusters = calloc((size_t) count + 1, sizeof(OmfPageCluster));
+	if (page->clusters == NULL)
 		return OMF_JSON_NO_MEMORY;
 	field_members(resource, members);
-	for (int i = 0; i < length; i++)
+	while (omf_json_next(databases, &element))
 	{
-		OmfRecord *record;
-		OmfJsonStatus status = omf_json_element(document, "databases", i, members,
-												resource->nfields, &record, reason);
+		OmfPageCluster *cluster = &page->clusters[page->nclusters];
+		OmfJsonStatus status = read_cluster(page, element, members,
+											resource->nfields, reason);
 
 		if (status != OMF_JSON_OK)
 			return status;
-		page->records[page->nrecords++] = record;
-		if (record->values[OMF_CLUSTER_ID] == NULL ||
-			!omf_api_parse_uuid(record->values[OMF_CLUSTER_ID], uuid))
-		{
-			snprintf(reason, OMF_JSON_REASON_SIZE, "Cluster %d of the page has no UUID for an id.", i + 1);
-			return OMF_JSON_MISFIT;
-		}
+		if (!omf_json_misfit(cluster->record, members, fields, reason))
+			continue;
+		cluster->error = omf_api_error(request, OMF_ERROR_REPLY, reason,
+									   secrets);
+		if (cluster->error == NULL)
+			return OMF_JSON_NO_MEMORY;
 	}
 	return OMF_JSON_OK;
 }
 
 OmfPage *
-omf_api_page(OmfRequest *request, const char *base_url, const OmfSecrets *secrets,
+omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
 			 OmfError **error)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	char reason[OMF_JSON_REASON_SIZE] = "";
-	OmfErrorKind kind = OMF_ERROR_NO_MEMORY;
-	OmfJsonStatus status;
-	OmfJson *document;
+	OmfJsonStatus status = OMF_JSON_NO_MEMORY;
+	OmfJson document;
 	OmfPage *page;
 
 	*error = NULL;
 	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
 	{
-		*error = omf_api_error(request, error_kind(OMF_GET, reply), reply->words, secrets);
+		*error = omf_api_error(request, error_kind(OMF_GET, reply),
+							   reply->words, secrets);
 		return NULL;
 	}
 	page = calloc(1, sizeof(OmfPage));
-	document = page != NULL ? parse_body(reply, omf_reply_body(reply), reply->body_length, &kind, reason) : NULL;
+	if (page != NULL)
+		status = check_body(reply, &document, reason);
+	if (status == OMF_JSON_OK)
+		status = read_links(page, document, reason);
+	if (status == OMF_JSON_OK)
+		status = read_clusters(page, document, request, fields, secrets,
+							   reason);
 	omf_request_wipe_reply(request);
-	if (document != NULL)
-	{
-		status = read_links(page, document, base_url, reason);
-		if (status == OMF_JSON_OK)
-			status = read_clusters(page, document, reason);
-		omf_json_free(document);
-		if (status == OMF_JSON_OK)
-			return page;
-		kind = json_error_kind(status);
-	}
-	*error = omf_api_error(request, kind, reason, secrets);
+	if (status == OMF_JSON_OK)
+		return page;
+	*error = omf_api_error(request, json_error_kind(status), reason, secrets);
 	omf_api_page_free(page);
 	return NULL;
 }
@@ -554,8 +627,11 @@ omf_api_page_free(OmfPage *page)
 {
 	if (page == NULL)
 		return;
-	for (int i = 0; i < page->nrecords; i++)
-		free(page->records[i]);
-	free(page->records);
+	for (int i = 0; i < page->nclusters; i++)
+	{
+		free(page->clusters[i].record);
+		free(page->clusters[i].error);
+	}
+	free(page->clusters);
 	free(page);
 }

@@ -19,6 +19,13 @@
 /* Cap of the body of one page of a listing, in bytes. */
 #define OMF_PAGE_BODY_MAX (16 * 1024 * 1024)
 
+/*
+ * Cap of the clusters on one page: each takes memory beyond its bytes.  The
+ * API puts no more than OMF_PAGE_SIZE there; one that does not know "per_page"
+ * may put all of an account's.
+ */
+#define OMF_PAGE_CLUSTERS_MAX 10000
+
 /* What went wrong, in the terms in which users are told. */
 typedef enum OmfErrorKind
 {
@@ -82,41 +89,55 @@ typedef enum OmfResult
 
 /*
  * What a finished request came to.  For OMF_RESULT_RECORD of a GET or PUT,
- * *record holds a value for every field of the resource (the key's is NULL)
- * and is free()d by the caller; so is *error, which is set for
- * OMF_RESULT_NOT_FOUND and OMF_RESULT_ERROR (and may be NULL when even that
- * could not be had for lack of memory).
+ * *record holds a value for every field of the resource (the key's is NULL);
+ * *error is set for OMF_RESULT_NOT_FOUND and OMF_RESULT_ERROR (and may be NULL
+ * when even that could not be had for lack of memory).  A record of which one
+ * of `fields` is not of its type is an error; *record then holds the others.
+ * The caller free()s both.
  */
 extern OmfResult omf_api_result(const OmfResource *resource,
-								const OmfRequest *request,
+								const OmfRequest *request, OmfJsonSet fields,
 								const OmfSecrets *secrets,
 								OmfRecord **record, OmfError **error);
 
 /* Does the failure concern all that is asked with that token, not one cluster? */
 extern bool omf_api_concerns_all(const OmfError *error);
 
+/* Does a cluster's failure say that it can't have an online migration? */
+extern bool omf_api_is_unsupported(const OmfError *error);
+
 /* An error of our own about a finished request; NULL when out of memory. */
 extern OmfError *omf_api_error(const OmfRequest *request, OmfErrorKind kind,
 							   const char *words, const OmfSecrets *secrets);
 
+/* The error that answers make no sense together, of that path; likewise. */
+extern OmfError *omf_api_misfit(const char *path, const char *words);
+
+/* A cluster on a page. */
+typedef struct OmfPageCluster
+{
+	unsigned char uuid[OMF_UUID_SIZE];
+	OmfRecord *record; /* of the resource clusters, malloc'd */
+	OmfError *error;   /* likewise: a field that is wanted is not of its type */
+} OmfPageCluster;
+
 /* One page of the listing of clusters. */
 typedef struct OmfPage
 {
-	OmfRecord **records; /* of the resource clusters */
-	int nrecords;
-	int64_t total;   /* meta.total: clusters in all, or -1: not said */
-	int64_t next;    /* the page that links.pages.next names, or -1: none */
-	int64_t last;    /* likewise links.pages.last */
-	bool has_links;  /* there are links, be it to no other page */
-	bool other_host; /* one of the links is to another host */
+	OmfPageCluster *clusters; /* whoever takes a record or error puts NULL there */
+	int nclusters;
+	int64_t total;  /* meta.total: clusters in all, or -1: not said */
+	int64_t last;   /* the page that links.pages.last names, or -1: none */
+	int64_t next;   /* likewise links.pages.next; 0: a link without a number */
+	bool has_links; /* there are links, be it to no other page */
 } OmfPage;
 
 /*
  * What a finished request for a page came to: NULL and *error set (or NULL
- * for lack of memory) on failure.  Freed by omf_api_page_free().  A password
- * of a cluster is wiped before this returns.
+ * for lack of memory) on failure.  Freed by omf_api_page_free().  The body,
+ * which holds the passwords of clusters, is wiped before this returns.
  */
-extern OmfPage *omf_api_page(OmfRequest *request, const char *base_url,
+extern OmfPage *omf_api_page(OmfRequest *request, OmfJsonSet fields,
 							 const OmfSecrets *secrets, OmfError **error);
 
 extern void omf_api_page_free(OmfPage *page);

@@ -3,486 +3,994 @@
  * json.c
  *	  From the bytes of an API answer to the fields that were asked for.
  *
- * It includes none of PostgreSQL's headers: json-c's json_object and the one
- * in utils/fmgrprotos.h can't both be declared.
+ * A text is checked once as a whole, by the grammar of RFC 8259 and nothing
+ * else; what is wanted is then read out of it.  No tree of values is built:
+ * one of json-c's takes up to 250 times the bytes of its text, keeps a copy of
+ * each password in it, and ends the process if memory runs out on the way.
  *
  *-------------------------------------------------------------------------
  */
 #include "client/json.h"
 
-#include <limits.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <json-c/json.h>
+/* The longest name of a member, with the terminating NUL. */
+#define NAME_SIZE 64
 
-/* The longest dotted path of a member, with the terminating NUL. */
-#define PATH_SIZE 64
+/* The longest number that is read, in characters; 64 bits have 20. */
+#define NUMBER_MAX 64
 
-/* OmfJson is a json_object under a name that upper layers can say. */
-static struct json_object *
-object_of(const OmfJson *document)
+/* Room for a whole number of 64 bits, with the terminating NUL. */
+#define INTEGER_SIZE 24
+
+/* ----- checking ----- */
+
+/* How far a text has been checked. */
+typedef struct Checker
 {
-	return (struct json_object *) (uintptr_t) document;
-}
+	const char *next; /* the first byte that has not been */
+	const char *end;  /* of the text */
+	int depth;        /* arrays and objects around it */
+	OmfJsonStatus status;
+	const char *expected; /* at next, where it is malformed; NULL: UTF-8 */
+} Checker;
 
-/* ----- parsing ----- */
+static bool check_value(Checker *checker);
 
-/* What the tokener's end of work means; reason is set unless it is OK. */
-static OmfJsonStatus
-judge(enum json_tokener_error error, size_t end, const char *text, size_t length,
-	  char *reason)
-{
-	switch (error)
-	{
-		case json_tokener_success:
-			/* an older json-c stops quietly at what follows the document */
-			while (end < length && text[end] != '\0' && strchr(" \t\r\n", text[end]) != NULL)
-				end++;
-			if (end == length)
-				return OMF_JSON_OK;
-			snprintf(reason, OMF_JSON_REASON_SIZE,
-					 "There is text after the end of the JSON document, at byte %zu.", end);
-			return OMF_JSON_MALFORMED;
-		case json_tokener_error_depth:
-			snprintf(reason, OMF_JSON_REASON_SIZE,
-					 "The JSON document is nested more than %d levels deep.",
-					 OMF_JSON_MAX_DEPTH);
-			return OMF_JSON_TOO_DEEP;
-		case json_tokener_continue:
-		case json_tokener_error_parse_eof:
-			snprintf(reason, OMF_JSON_REASON_SIZE,
-					 "The JSON document ends early, after %zu bytes.", length);
-			return OMF_JSON_MALFORMED;
-		default:
-			snprintf(reason, OMF_JSON_REASON_SIZE, "Not valid JSON at byte %zu: %s.",
-					 end, json_tokener_error_desc(error));
-			return OMF_JSON_MALFORMED;
-	}
-}
-
-/* json-c lets overlong forms, surrogates and more than U+10FFFF pass. */
 static bool
-is_utf8(const char *text, size_t length)
+fail_at(Checker *checker, const char *expected)
 {
-	const unsigned char *next = (const unsigned char *) text;
-	const unsigned char *end = next + length;
+	checker->status = OMF_JSON_MALFORMED;
+	checker->expected = expected;
+	return false;
+}
 
-	while (next < end)
+static bool
+is_space(char byte)
+{
+	return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+}
+
+static bool
+is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+static void
+skip_space(Checker *checker)
+{
+	while (checker->next < checker->end && is_space(*checker->next))
+		checker->next++;
+}
+
+/* Is that the next byte?  Then it is passed. */
+static bool
+take(Checker *checker, char byte)
+{
+	if (checker->next == checker->end || *checker->next != byte)
+		return false;
+	checker->next++;
+	return true;
+}
+
+/* One character beyond ASCII: no overlong form, no surrogate. */
+static bool
+check_utf8(Checker *checker)
+{
+	unsigned char lead = (unsigned char) *checker->next;
+	int more = 1 + (lead >= 0xE0) + (lead >= 0xF0);
+	unsigned char low = lead == 0xE0 ? 0xA0 : (lead == 0xF0 ? 0x90 : 0x80);
+	unsigned char high = lead == 0xED ? 0x9F : (lead == 0xF4 ? 0x8F : 0xBF);
+
+	if (lead < 0xC2 || lead > 0xF4 || checker->end - checker->next <= more)
+		return fail_at(checker, NULL);
+	for (const char *next = checker->next + 1; next <= checker->next + more; next++)
 	{
-		unsigned char lead = *next++;
-		int more = (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0);
-		unsigned char low = lead == 0xE0 ? 0xA0 : (lead == 0xF0 ? 0x90 : 0x80);
-		unsigned char high = lead == 0xED ? 0x9F : (lead == 0xF4 ? 0x8F : 0xBF);
+		if ((unsigned char) *next < low || (unsigned char) *next > high)
+			return fail_at(checker, NULL);
+		low = 0x80;
+		high = 0xBF;
+	}
+	checker->next += 1 + more;
+	return true;
+}
 
-		if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4 || end - next < more)
-			return false;
-		for (; more > 0; more--, low = 0x80, high = 0xBF, next++)
-			if (*next < low || *next > high)
+/* What is behind a backslash. */
+static bool
+check_escape(Checker *checker)
+{
+	if (take(checker, 'u'))
+	{
+		for (int i = 0; i < 4; i++, checker->next++)
+			if (checker->next == checker->end ||
+				strchr("0123456789abcdefABCDEF", *checker->next) == NULL || *checker->next == '\0')
+				return fail_at(checker, "a hexadecimal digit was expected");
+		return true;
+	}
+	if (checker->next == checker->end || *checker->next == '\0' ||
+		strchr("\"\\/bfnrt", *checker->next) == NULL)
+		return fail_at(checker, "the rest of an escape was expected");
+	checker->next++;
+	return true;
+}
+
+/* A string, behind its first quote. */
+static bool
+check_string(Checker *checker)
+{
+	while (checker->next < checker->end)
+	{
+		unsigned char byte = (unsigned char) *checker->next;
+
+		if (byte >= 0x80)
+		{
+			if (!check_utf8(checker))
 				return false;
+			continue;
+		}
+		if (byte < 0x20)
+			return fail_at(checker, "a control character must be escaped");
+		checker->next++;
+		if (byte == '"')
+			return true;
+		if (byte == '\\' && !check_escape(checker))
+			return false;
+	}
+	return fail_at(checker, "the end of a string was expected");
+}
+
+static bool
+check_digits(Checker *checker)
+{
+	if (checker->next == checker->end || !is_digit(*checker->next))
+		return fail_at(checker, "a digit was expected");
+	while (checker->next < checker->end && is_digit(*checker->next))
+		checker->next++;
+	return true;
+}
+
+static bool
+check_number(Checker *checker)
+{
+	(void) take(checker, '-');
+	if (!take(checker, '0') && !check_digits(checker))
+		return false;
+	if (take(checker, '.') && !check_digits(checker))
+		return false;
+	if (take(checker, 'e') || take(checker, 'E'))
+	{
+		if (!take(checker, '+'))
+			(void) take(checker, '-');
+		return check_digits(checker);
 	}
 	return true;
 }
 
-/*
- * The length of a piece of a document: all before the next byte beyond ASCII;
- * or, where it begins with such a byte, what is in the same string for sure.
- */
-static size_t
-piece_length(const char *text, size_t length, bool beyond_ascii)
+static bool
+check_word(Checker *checker, const char *word)
 {
-	size_t piece = 0;
-
-	for (; piece < length; piece++)
-	{
-		unsigned char byte = (unsigned char) text[piece];
-
-		if (beyond_ascii ? byte < ' ' || byte == '"' || byte == '\\' : byte >= 0x80)
-			break;
-	}
-	return piece;
+	for (; *word != '\0'; word++)
+		if (!take(checker, *word))
+			return fail_at(checker, "a value was expected");
+	return true;
 }
 
-/*
- * A strict json-c 0.18 takes bytes beyond ASCII for control characters, so it
- * is not strict with pieces that begin with one.  Valid documents have these
- * within strings only, where being strict makes no other difference.
- */
-static struct json_object *
-parse_pieces(struct json_tokener *tokener, const char *text, size_t length, size_t *end)
+/* The rest of an object or array, behind its first bracket. */
+static bool
+check_container(Checker *checker, bool is_object)
 {
-	const char *next = text;
-	size_t left = length;
+	char close = is_object ? '}' : ']';
 
-	for (;;)
+	if (++checker->depth > OMF_JSON_MAX_DEPTH)
 	{
-		bool beyond_ascii = left > 0 && (unsigned char) *next >= 0x80;
-		size_t piece = piece_length(next, left, beyond_ascii);
-		struct json_object *document;
+		checker->status = OMF_JSON_TOO_LARGE;
+		return false;
+	}
+	skip_space(checker);
+	if (take(checker, close))
+	{
+		checker->depth--;
+		return true;
+	}
+	do
+	{
+		skip_space(checker);
+		if (is_object)
+		{
+			if (!take(checker, '"'))
+				return fail_at(checker, "the name of a member was expected");
+			if (!check_string(checker))
+				return false;
+			skip_space(checker);
+			if (!take(checker, ':'))
+				return fail_at(checker, "a colon was expected");
+			skip_space(checker);
+		}
+		if (!check_value(checker))
+			return false;
+		skip_space(checker);
+	} while (take(checker, ','));
+	if (!take(checker, close))
+		return fail_at(checker, is_object ? "a comma or a closing brace was expected"
+										  : "a comma or a closing bracket was expected");
+	checker->depth--;
+	return true;
+}
 
-		json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8 |
-											(beyond_ascii ? 0 : JSON_TOKENER_STRICT));
-		document = json_tokener_parse_ex(tokener, next, (int) piece);
-		*end = length - left + json_tokener_get_parse_end(tokener);
-		left -= piece;
-		if (left == 0 || json_tokener_get_error(tokener) != json_tokener_continue)
-			return document;
-		next += piece;
+/* One value; the depth is bounded, and so is this recursion. */
+static bool
+check_value(Checker *checker)
+{
+	if (checker->next == checker->end)
+		return fail_at(checker, "a value was expected");
+	switch (*checker->next)
+	{
+		case '{':
+		case '[':
+			return check_container(checker, *checker->next++ == '{');
+		case '"':
+			checker->next++;
+			return check_string(checker);
+		case 't':
+			return check_word(checker, "true");
+		case 'f':
+			return check_word(checker, "false");
+		case 'n':
+			return check_word(checker, "null");
+		default:
+			if (*checker->next != '-' && !is_digit(*checker->next))
+				return fail_at(checker, "a value was expected");
+			return check_number(checker);
 	}
 }
 
-OmfJson *
-omf_json_parse(const char *text, size_t length, OmfJsonStatus *status,
+static void
+explain_failure(const Checker *checker, size_t position, char *reason)
+{
+	if (checker->status == OMF_JSON_TOO_LARGE)
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The JSON document is nested more than %d levels deep.", OMF_JSON_MAX_DEPTH);
+	else if (checker->expected == NULL)
+		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document is not in UTF-8, at byte %zu.",
+				 position);
+	else if (checker->next == checker->end)
+		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document ends early, after %zu bytes.",
+				 position);
+	else
+		snprintf(reason, OMF_JSON_REASON_SIZE, "Not valid JSON at byte %zu: %s.", position,
+				 checker->expected);
+}
+
+OmfJsonStatus
+omf_json_check(const char *text, size_t length, OmfJson *document,
 			   char reason[OMF_JSON_REASON_SIZE])
 {
-	struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new_ex(OMF_JSON_MAX_DEPTH + 1) : NULL;
-	struct json_object *document;
-	size_t end;
+	const char *begin = text != NULL ? text : "";
+	Checker checker = {begin, begin + length, 0, OMF_JSON_OK, NULL};
+	bool fits;
 
 	reason[0] = '\0';
-	if (tokener == NULL)
-	{
-		*status = OMF_JSON_NO_MEMORY;
-		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
-		return NULL;
-	}
-	document = parse_pieces(tokener, text, length, &end);
-	if (json_tokener_get_error(tokener) == json_tokener_continue)
-	{
-		/* a document like "null" ends only with what follows it: a NUL */
-		document = json_tokener_parse_ex(tokener, "", 1);
-		end = length;
-	}
-	*status = judge(json_tokener_get_error(tokener), end, text, length, reason);
-	json_tokener_free(tokener);
-	if (*status == OMF_JSON_OK && !is_utf8(text, length))
-	{
-		*status = OMF_JSON_MALFORMED;
-		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document is not in UTF-8.");
-	}
-	if (*status == OMF_JSON_OK && document == NULL)
-	{
-		*status = OMF_JSON_MISFIT;
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "The answer is a JSON null, but an object was expected.");
-	}
-	if (*status == OMF_JSON_OK)
-		return (OmfJson *) document;
-	json_object_put(document);
-	return NULL;
+	skip_space(&checker);
+	document->text = checker.next;
+	fits = check_value(&checker);
+	document->length = (size_t) (checker.next - document->text);
+	skip_space(&checker);
+	if (fits && checker.next < checker.end)
+		fits = fail_at(&checker, "text behind the end of the document");
+	if (!fits)
+		explain_failure(&checker, (size_t) (checker.next - begin), reason);
+	return checker.status;
 }
 
-/* json-c frees strings without wiping them. */
-static void
-wipe(struct json_object *value)
+bool
+omf_json_is_blank(const char *text, size_t length)
 {
-	if (json_object_is_type(value, json_type_string))
-		memset((char *) (uintptr_t) json_object_get_string(value), 0,
-			   (size_t) json_object_get_string_len(value));
-	else if (json_object_is_type(value, json_type_array))
-	{
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			wipe(json_object_array_get_idx(value, i));
-	}
-	else if (json_object_is_type(value, json_type_object))
-	{
-		json_object_object_foreach(value, key, member)
-		{
-			(void) key;
-			wipe(member);
-		}
-	}
-}
-
-void
-omf_json_free(OmfJson *document)
-{
-	if (document == NULL)
-		return;
-	wipe(object_of(document));
-	json_object_put(object_of(document));
-}
-
-/* ----- finding ----- */
-
-/*
- * The value at a dotted path below `value`, or NULL where there is none.
- * False when something on the way is neither an object nor null.
- */
-static bool
-find(struct json_object *value, const char *path, struct json_object **found)
-{
-	char name[PATH_SIZE];
-
-	while (*path != '\0' && value != NULL)
-	{
-		size_t length = strcspn(path, ".");
-		struct json_object *member = NULL;
-
-		if (!json_object_is_type(value, json_type_object))
+	for (size_t i = 0; i < length; i++)
+		if (!is_space(text[i]))
 			return false;
-		if (length >= sizeof(name))
-			return false;
-		memcpy(name, path, length);
-		name[length] = '\0';
-		(void) json_object_object_get_ex(value, name, &member);
-		value = member;
-		path += length + (path[length] == '.' ? 1 : 0);
-	}
-	*found = value;
 	return true;
 }
 
-static OmfJsonStatus
-misfit(char *reason, const char *path, const char *expected, struct json_object *value)
+/* ----- finding: in text that has been checked ----- */
+
+/* Behind the string that begins here. */
+static const char *
+end_of_string(const char *next)
 {
-	snprintf(reason, OMF_JSON_REASON_SIZE,
-			 "Member \"%s\" is of JSON type %s, but %s was expected.", path,
-			 json_type_to_name(json_object_get_type(value)), expected);
-	return OMF_JSON_MISFIT;
+	for (next++; *next != '"'; next++)
+		if (*next == '\\')
+			next++;
+	return next + 1;
 }
 
-/* ----- rendering ----- */
-
-/* Text of a growing length, malloc'd. */
-typedef struct Text
+/* Behind the value that begins here, in a text up to `end`. */
+static const char *
+end_of_value(const char *next, const char *end)
 {
-	char *data;
-	size_t length;
-	size_t room;
-	bool failed; /* out of memory */
-} Text;
+	int depth = 0;
 
-static void
-append(Text *text, const char *data, size_t length)
-{
-	if (text->length + length > text->room && !text->failed)
+	if (*next != '{' && *next != '[' && *next != '"')
 	{
-		size_t room = (text->length + length) * 2 + 64;
-		char *larger = realloc(text->data, room);
-
-		text->failed = larger == NULL;
-		if (larger != NULL)
+		while (next < end && *next != ',' && *next != '}' && *next != ']' && !is_space(*next))
+			next++;
+		return next;
+	}
+	do
+	{
+		if (*next == '"')
 		{
-			text->data = larger;
-			text->room = room;
+			next = end_of_string(next);
+			continue;
+		}
+		if (*next == '{' || *next == '[')
+			depth++;
+		else if (*next == '}' || *next == ']')
+			depth--;
+		next++;
+	} while (depth > 0);
+	return next;
+}
+
+static const char *
+after_space(const char *next)
+{
+	while (is_space(*next))
+		next++;
+	return next;
+}
+
+static bool
+is_object(OmfJson value)
+{
+	return value.text != NULL && *value.text == '{';
+}
+
+bool
+omf_json_is_array(OmfJson value)
+{
+	return value.text != NULL && *value.text == '[';
+}
+
+/*
+ * Where the member or element begins that is behind `previous`, which ends
+ * there, or is the opening bracket; NULL at the end.
+ */
+static const char *
+next_item(const char *previous)
+{
+	const char *next = after_space(previous);
+
+	if (*next == ',')
+		next = after_space(next + 1);
+	return *next == '}' || *next == ']' ? NULL : next;
+}
+
+bool
+omf_json_next(OmfJson array, OmfJson *element)
+{
+	const char *end = array.text + array.length;
+	const char *next = next_item(element->length == 0 ? array.text + 1
+													  : element->text + element->length);
+
+	if (next == NULL)
+		return false;
+	element->text = next;
+	element->length = (size_t) (end_of_value(next, end) - next);
+	return true;
+}
+
+/* One member of an object. */
+typedef struct Member
+{
+	const char *name;   /* raw, behind its quote */
+	size_t name_length; /* of that */
+	OmfJson value;
+	const char *behind; /* the value */
+} Member;
+
+/* Go through an object: the member behind this one, or the first one. */
+static bool
+next_member(OmfJson object, Member *member)
+{
+	const char *next = next_item(member->name == NULL ? object.text + 1 : member->behind);
+	const char *behind;
+
+	if (next == NULL)
+		return false;
+	behind = end_of_string(next);
+	member->name = next + 1;
+	member->name_length = (size_t) (behind - next) - 2;
+	next = after_space(after_space(behind) + 1);
+	member->behind = end_of_value(next, object.text + object.length);
+	member->value.text = *next != 'n' ? next : NULL;
+	member->value.length = (size_t) (member->behind - next);
+	return true;
+}
+
+static size_t unescape(char *target, const char *text, const char *end);
+
+/* Is the member's name these `length` bytes, however it is escaped? */
+static bool
+is_named(const Member *member, const char *name, size_t length)
+{
+	char plain[NAME_SIZE];
+
+	if (memchr(member->name, '\\', member->name_length) == NULL)
+		return member->name_length == length && memcmp(member->name, name, length) == 0;
+	/* no escape is longer than six bytes, and none becomes more than it was */
+	return member->name_length < sizeof(plain) &&
+		   unescape(plain, member->name, member->name + member->name_length) == length &&
+		   memcmp(plain, name, length) == 0;
+}
+
+OmfJson
+omf_json_find(OmfJson object, const char *path)
+{
+	static const OmfJson none = {NULL, 0};
+
+	while (*path != '\0')
+	{
+		size_t length = strcspn(path, ".");
+		Member member = {NULL, 0, none, NULL};
+		OmfJson found = none;
+
+		if (!is_object(object))
+			return none;
+		while (next_member(object, &member))
+			if (is_named(&member, path, length))
+				found = member.value;
+		object = found;
+		path += length + (path[length] == '.' ? 1 : 0);
+	}
+	return object;
+}
+
+/* ----- values as text ----- */
+
+static unsigned int
+hex_value(const char *digits)
+{
+	unsigned int value = 0;
+
+	for (int i = 0; i < 4; i++)
+		value = value * 16 + (unsigned int) (is_digit(digits[i]) ? digits[i] - '0'
+																 : (digits[i] | 0x20) - 'a' + 10);
+	return value;
+}
+
+/* The character of one or two \uXXXX, moving behind them; a lone surrogate is U+FFFD. */
+static unsigned int
+unicode_escape(const char **next, const char *end)
+{
+	unsigned int code = hex_value(*next + 2);
+
+	*next += 6;
+	if (code < 0xD800 || code > 0xDFFF)
+		return code;
+	if (code < 0xDC00 && end - *next >= 6 && (*next)[0] == '\\' && (*next)[1] == 'u')
+	{
+		unsigned int low = hex_value(*next + 2);
+
+		if (low >= 0xDC00 && low <= 0xDFFF)
+		{
+			*next += 6;
+			return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
 		}
 	}
-	if (text->failed || length == 0)
-		return;
-	memcpy(text->data + text->length, data, length);
-	text->length += length;
+	return 0xFFFD;
 }
 
-static OmfJsonStatus
-append_string(Text *text, struct json_object *value, const char *path, char *reason)
+/* Write a character as UTF-8; the number of bytes. */
+static size_t
+put_utf8(char *target, unsigned int code)
 {
-	const char *string = json_object_get_string(value);
-	size_t length = (size_t) json_object_get_string_len(value);
-
-	if (!json_object_is_type(value, json_type_string))
-		return misfit(reason, path, "a string", value);
-	if (strlen(string) != length)
+	if (code < 0x80)
 	{
-		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "Member \"%s\" contains the character \\u0000.", path);
-		return OMF_JSON_MISFIT;
+		target[0] = (char) code;
+		return 1;
 	}
-	append(text, string, length);
-	return OMF_JSON_OK;
+	if (code < 0x800)
+	{
+		target[0] = (char) (0xC0 | (code >> 6));
+		target[1] = (char) (0x80 | (code & 0x3F));
+		return 2;
+	}
+	if (code < 0x10000)
+	{
+		target[0] = (char) (0xE0 | (code >> 12));
+		target[1] = (char) (0x80 | ((code >> 6) & 0x3F));
+		target[2] = (char) (0x80 | (code & 0x3F));
+		return 3;
+	}
+	target[0] = (char) (0xF0 | (code >> 18));
+	target[1] = (char) (0x80 | ((code >> 12) & 0x3F));
+	target[2] = (char) (0x80 | ((code >> 6) & 0x3F));
+	target[3] = (char) (0x80 | (code & 0x3F));
+	return 4;
+}
+
+/*
+ * The next character between two quotes, or a byte of one in UTF-8, with its
+ * escape undone; the number of bytes.
+ */
+static size_t
+take_character(const char **text, const char *end, char character[4])
+{
+	static const char escapes[] = "\"\\/bfnrt";
+	static const char meanings[] = "\"\\/\b\f\n\r\t";
+
+	if (**text != '\\')
+	{
+		character[0] = *(*text)++;
+		return 1;
+	}
+	if ((*text)[1] == 'u')
+		return put_utf8(character, unicode_escape(text, end));
+	character[0] = meanings[strchr(escapes, (*text)[1]) - escapes];
+	*text += 2;
+	return 1;
+}
+
+/* All of them; never more bytes than there were. */
+static size_t
+unescape(char *target, const char *text, const char *end)
+{
+	size_t length = 0;
+
+	while (text < end)
+	{
+		char character[4];
+		size_t size = take_character(&text, end, character);
+
+		memcpy(target + length, character, size);
+		length += size;
+	}
+	return length;
+}
+
+/* What a value is, where that is not what was expected. */
+typedef enum Misfit
+{
+	FITS,
+	IS_OBJECT,
+	IS_ARRAY,
+	IS_STRING,
+	IS_NUMBER,
+	IS_BOOLEAN,
+	IS_NULL,
+	HAS_NUL,
+	HAS_OTHERS,
+	NOT_WHOLE,
+	IN_OTHER
+} Misfit;
+
+static const char *const misfit_names[] = {
+	[IS_OBJECT] = "an object",
+	[IS_ARRAY] = "an array",
+	[IS_STRING] = "a string",
+	[IS_NUMBER] = "a number",
+	[IS_BOOLEAN] = "a boolean",
+	[IS_NULL] = "null",
+	[HAS_NUL] = "a text with the character \\u0000",
+	[HAS_OTHERS] = "an array of other values",
+	[NOT_WHOLE] = "a number that is not whole or too large",
+	[IN_OTHER] = "in a value that is no object",
+};
+
+static const char *const type_names[] = {
+	[OMF_JSON_STRING] = "a string",
+	[OMF_JSON_ID] = "a string",
+	[OMF_JSON_INTEGER] = "a whole number",
+	[OMF_JSON_BOOLEAN] = "a boolean",
+	[OMF_JSON_TIME] = "a date and time as RFC 3339 writes them",
+	[OMF_JSON_STRINGS] = "an array of strings",
+};
+
+static Misfit
+kind_of(OmfJson value)
+{
+	switch (value.text != NULL ? *value.text : 'n')
+	{
+		case '{':
+			return IS_OBJECT;
+		case '[':
+			return IS_ARRAY;
+		case '"':
+			return IS_STRING;
+		case 't':
+		case 'f':
+			return IS_BOOLEAN;
+		case 'n':
+			return IS_NULL;
+		default:
+			return IS_NUMBER;
+	}
+}
+
+/* Each of these writes a value to *target, and moves that behind it. */
+
+static Misfit
+put_string(char **target, OmfJson value)
+{
+	size_t length;
+
+	if (kind_of(value) != IS_STRING)
+		return kind_of(value);
+	length = unescape(*target, value.text + 1, value.text + value.length - 1);
+	if (memchr(*target, '\0', length) != NULL)
+		return HAS_NUL;
+	*target += length;
+	return FITS;
 }
 
 /* The text form of an SQL array, every element quoted. */
-static OmfJsonStatus
-append_strings(Text *text, struct json_object *value, const char *path, char *reason)
+static Misfit
+put_strings(char **target, OmfJson value)
 {
-	if (!json_object_is_type(value, json_type_array))
-		return misfit(reason, path, "an array of strings", value);
-	append(text, "{", 1);
-	for (size_t i = 0; i < json_object_array_length(value); i++)
-	{
-		Text element = {NULL, 0, 0, false};
-		OmfJsonStatus status = append_string(&element, json_object_array_get_idx(value, i),
-											 path, reason);
+	OmfJson element = {NULL, 0};
+	char *next = *target;
 
-		append(text, i > 0 ? ",\"" : "\"", i > 0 ? 2 : 1);
-		for (size_t j = 0; j < element.length; j++)
+	if (!omf_json_is_array(value))
+		return kind_of(value);
+	*next++ = '{';
+	while (omf_json_next(value, &element))
+	{
+		const char *text = element.text + 1;
+		const char *end = element.text + element.length - 1;
+
+		if (kind_of(element) != IS_STRING)
+			return HAS_OTHERS;
+		if (next > *target + 1)
+			*next++ = ',';
+		*next++ = '"';
+		while (text < end)
 		{
-			if (element.data[j] == '"' || element.data[j] == '\\')
-				append(text, "\\", 1);
-			append(text, element.data + j, 1);
+			char character[4];
+			size_t size = take_character(&text, end, character);
+
+			if (character[0] == '\0')
+				return HAS_NUL;
+			if (character[0] == '"' || character[0] == '\\')
+				*next++ = '\\';
+			memcpy(next, character, size);
+			next += size;
 		}
-		append(text, "\"", 1);
-		text->failed |= element.failed;
-		free(element.data);
-		if (status != OMF_JSON_OK)
-			return status;
+		*next++ = '"';
 	}
-	append(text, "}", 1);
-	return OMF_JSON_OK;
-}
-
-static OmfJsonStatus
-append_integer(Text *text, struct json_object *value, const char *path, char *reason)
-{
-	char number[32];
-
-	if (!json_object_is_type(value, json_type_int))
-		return misfit(reason, path, "an integer", value);
-	snprintf(number, sizeof(number), "%lld", (long long) json_object_get_int64(value));
-	append(text, number, strlen(number));
-	return OMF_JSON_OK;
-}
-
-static OmfJsonStatus
-append_member(Text *text, struct json_object *value, const OmfJsonMember *member, char *reason)
-{
-	OmfJsonStatus status = OMF_JSON_OK;
-
-	switch (member->type)
-	{
-		case OMF_JSON_STRING:
-		case OMF_JSON_ID:
-			status = append_string(text, value, member->path, reason);
-			break;
-		case OMF_JSON_INTEGER:
-			status = append_integer(text, value, member->path, reason);
-			break;
-		case OMF_JSON_STRINGS:
-			status = append_strings(text, value, member->path, reason);
-			break;
-	}
-	append(text, "", 1);
-	return status;
-}
-
-/* Is it an identifier that says that there is none? */
-static bool
-is_none(struct json_object *value, OmfJsonType type)
-{
-	return type == OMF_JSON_ID && json_object_is_type(value, json_type_string) &&
-		   json_object_get_string_len(value) == 0;
+	*next++ = '}';
+	*target = next;
+	return FITS;
 }
 
 /*
- * Render all wanted members one after the other, and point to them in one
- * block: the pointers first, for that is what the caller frees.
+ * The digits of a number that has been checked, without point and exponent;
+ * how many there are, or -1: it is not whole, or has more than 64 bits.
  */
-static OmfJsonStatus
-extract(struct json_object *object, const OmfJsonMember *members, int nmembers,
-		OmfRecord **record, char *reason)
+static int
+whole_digits(const char *text, size_t length, char digits[NUMBER_MAX])
 {
-	size_t header = sizeof(OmfRecord) + sizeof(char *) * (size_t) nmembers;
-	Text text = {NULL, 0, 0, false};
-	OmfJsonStatus status = OMF_JSON_OK;
-	size_t offsets[OMF_JSON_MAX_MEMBERS];
+	int ndigits = 0;
+	int fraction = 0;
+	bool behind_point = false;
+	long exponent = 0;
 
-	for (int i = 0; i < nmembers && status == OMF_JSON_OK; i++)
+	for (size_t i = text[0] == '-' ? 1 : 0; i < length; i++)
 	{
-		struct json_object *value = NULL;
-
-		offsets[i] = 0;
-		if (members[i].path == NULL)
-			continue;
-		if (!find(object, members[i].path, &value))
-			status = misfit(reason, members[i].path, "a member of an object", object);
-		else if (value != NULL && !is_none(value, members[i].type))
+		if (text[i] == '.')
+			behind_point = true;
+		else if (!is_digit(text[i]))
 		{
-			offsets[i] = text.length + 1;
-			status = append_member(&text, value, &members[i], reason);
+			exponent = strtol(text + i + 1, NULL, 10);
+			break;
+		}
+		else
+		{
+			fraction += behind_point;
+			if (ndigits > 0 || text[i] != '0')
+				digits[ndigits++] = text[i];
+			if (ndigits == NUMBER_MAX)
+				return -1;
 		}
 	}
-	*record = status == OMF_JSON_OK && !text.failed ? malloc(header + text.length) : NULL;
-	if (*record != NULL)
+	if (ndigits == 0)
+		return 0;
+	if (exponent > NUMBER_MAX || exponent < -NUMBER_MAX)
+		return -1;
+	for (exponent -= fraction; exponent < 0; exponent++)
+		if (ndigits == 0 || digits[--ndigits] != '0')
+			return -1;
+	for (; exponent > 0; exponent--)
 	{
-		char *values = (char *) *record + header;
+		digits[ndigits++] = '0';
+		if (ndigits == NUMBER_MAX)
+			return -1;
+	}
+	return ndigits;
+}
 
-		(*record)->nvalues = nmembers;
-		if (text.length > 0)
-			memcpy(values, text.data, text.length);
-		for (int i = 0; i < nmembers; i++)
-			(*record)->values[i] = offsets[i] > 0 ? values + offsets[i] - 1 : NULL;
-	}
-	else if (status == OMF_JSON_OK)
+static Misfit
+put_integer(char **target, OmfJson value)
+{
+	const char *text = value.text;
+	size_t length = value.length;
+	char digits[NUMBER_MAX + 1];
+	int ndigits;
+	long long number;
+
+	if (kind_of(value) == IS_STRING)
 	{
-		status = OMF_JSON_NO_MEMORY;
-		snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
+		Checker checker = {text + 1, text + length - 1, 0, OMF_JSON_OK, NULL};
+
+		text++;
+		length -= 2;
+		if (!check_number(&checker) || checker.next != checker.end)
+			return IS_STRING;
 	}
-	free(text.data);
-	return status;
+	else if (kind_of(value) != IS_NUMBER)
+		return kind_of(value);
+	ndigits = whole_digits(text, length, digits + 1);
+	if (ndigits < 0)
+		return NOT_WHOLE;
+	digits[0] = text[0] == '-' ? '-' : '0';
+	digits[1 + ndigits] = '\0';
+	errno = 0;
+	number = ndigits > 0 ? strtoll(digits, NULL, 10) : 0;
+	if (errno != 0)
+		return NOT_WHOLE;
+	*target += snprintf(*target, INTEGER_SIZE, "%lld", number);
+	return FITS;
+}
+
+static Misfit
+put_boolean(char **target, OmfJson value)
+{
+	if (kind_of(value) != IS_BOOLEAN)
+		return kind_of(value);
+	memcpy(*target, value.text, value.length);
+	*target += value.length;
+	return FITS;
+}
+
+/* A number of so many digits within bounds, and what is behind it. */
+static bool
+take_number(const char **next, int ndigits, int lowest, int highest, const char *behind, int *number)
+{
+	*number = 0;
+	for (int i = 0; i < ndigits; i++, (*next)++)
+	{
+		if (!is_digit(**next))
+			return false;
+		*number = *number * 10 + (**next - '0');
+	}
+	if (*number < lowest || *number > highest)
+		return false;
+	if (*behind == '\0')
+		return true;
+	return **next != '\0' && strchr(behind, *(*next)++) != NULL;
+}
+
+static int
+days_of_month(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+/*
+ * PostgreSQL knows many more forms, "now" and "yesterday" among them, and
+ * takes a time without a zone for one of the session's.
+ */
+static Misfit
+put_time(char **target, OmfJson value)
+{
+	const char *next = value.text + 1; /* a quote ends each of its parts */
+	const char *zone;
+	int year, month, day, number;
+
+	if (kind_of(value) != IS_STRING)
+		return kind_of(value);
+	if (!take_number(&next, 4, 1, 9999, "-", &year) ||
+		!take_number(&next, 2, 1, 12, "-", &month) ||
+		!take_number(&next, 2, 1, days_of_month(year, month), "Tt ", &day) ||
+		!take_number(&next, 2, 0, 23, ":", &number) ||
+		!take_number(&next, 2, 0, 59, ":", &number) ||
+		!take_number(&next, 2, 0, 60, "", &number))
+		return IS_STRING;
+	if (*next == '.')
+	{
+		const char *point = next++;
+
+		while (is_digit(*next))
+			next++;
+		/* more than nanoseconds is none's clock */
+		if (next - point < 2 || next - point > 10)
+			return IS_STRING;
+	}
+	zone = next;
+	if (*next == 'Z' || *next == 'z')
+		next++;
+	else if (*next == '+' || *next == '-')
+	{
+		next++;
+		if (!take_number(&next, 2, 0, 15, ":", &number) || !take_number(&next, 2, 0, 59, "", &number))
+			return IS_STRING;
+	}
+	if (next != value.text + value.length - 1)
+		return IS_STRING;
+	memcpy(*target, value.text + 1, value.length - 2);
+	*target += value.length - 2;
+	if (next == zone)
+		*(*target)++ = 'Z';
+	return FITS;
+}
+
+static Misfit
+put_value(char **target, OmfJson value, OmfJsonType type)
+{
+	switch (type)
+	{
+		case OMF_JSON_INTEGER:
+			return put_integer(target, value);
+		case OMF_JSON_BOOLEAN:
+			return put_boolean(target, value);
+		case OMF_JSON_TIME:
+			return put_time(target, value);
+		case OMF_JSON_STRINGS:
+			return put_strings(target, value);
+		default:
+			return put_string(target, value);
+	}
 }
 
 /* ----- records ----- */
 
-static OmfJsonStatus
-record_of(struct json_object *value, const char *path, const OmfJsonMember *members,
-		  int nmembers, OmfRecord **record, char *reason)
+/* Where a wanted member is. */
+typedef struct Found
 {
-	*record = NULL;
-	reason[0] = '\0';
-	if (json_object_is_type(value, json_type_object))
-		return extract(value, members, nmembers, record, reason);
-	if (*path != '\0')
-		return misfit(reason, path, "an object", value);
-	snprintf(reason, OMF_JSON_REASON_SIZE,
-			 "The answer is a JSON %s, but an object was expected.",
-			 json_type_to_name(json_object_get_type(value)));
-	return OMF_JSON_MISFIT;
+	OmfJson value;
+	bool in_other; /* what it should be in is no object */
+} Found;
+
+/* In an object, of members of one name the last one counts. */
+static void
+find_members(OmfJson object, const OmfJsonMember *members, int nmembers, Found *found)
+{
+	Member member = {NULL, 0, {NULL, 0}, NULL};
+
+	memset(found, 0, sizeof(Found) * (size_t) nmembers);
+	while (next_member(object, &member))
+		for (int i = 0; i < nmembers; i++)
+		{
+			const char *path = members[i].path;
+			size_t length;
+
+			if (path == NULL || (path[0] != member.name[0] && member.name[0] != '\\'))
+				continue;
+			length = strcspn(path, ".");
+			if (!is_named(&member, path, length))
+				continue;
+			found[i].value = member.value;
+			found[i].in_other = false;
+			if (path[length] == '.')
+			{
+				found[i].value = omf_json_find(member.value, path + length + 1);
+				found[i].in_other = member.value.text != NULL && !is_object(member.value);
+			}
+		}
+}
+
+/* The most bytes that a value takes as text, with the terminating NUL. */
+static size_t
+value_room(OmfJson value, OmfJsonType type)
+{
+	if (value.text == NULL)
+		return 0;
+	return type == OMF_JSON_INTEGER ? INTEGER_SIZE : value.length + 1;
+}
+
+/* Behind the record's values: for each, what else it is. */
+static unsigned char *
+misfits_of(OmfRecord *record)
+{
+	return (unsigned char *) (record->values + record->nvalues);
+}
+
+static OmfRecord *
+make_record(const OmfJsonMember *members, int nmembers, const Found *found)
+{
+	size_t room = sizeof(OmfRecord) + (sizeof(char *) + 1) * (size_t) nmembers;
+	OmfRecord *record;
+	char *next;
+
+	for (int i = 0; i < nmembers; i++)
+		room += value_room(found[i].value, members[i].type);
+	record = calloc(1, room);
+	if (record == NULL)
+		return NULL;
+	record->nvalues = nmembers;
+	next = (char *) (misfits_of(record) + nmembers);
+	for (int i = 0; i < nmembers; i++)
+	{
+		OmfJson value = found[i].value;
+		bool none = members[i].type == OMF_JSON_ID && value.length == 2 && *value.text == '"';
+		char *text = next;
+		Misfit misfit = FITS;
+
+		if (found[i].in_other)
+			misfit = IN_OTHER;
+		else if (value.text == NULL || none)
+			continue;
+		else
+			misfit = put_value(&next, value, members[i].type);
+		if (misfit == FITS)
+		{
+			record->values[i] = text;
+			*next++ = '\0';
+		}
+		else
+			next = text;
+		misfits_of(record)[i] = (unsigned char) misfit;
+	}
+	return record;
 }
 
 OmfJsonStatus
-omf_json_record(const OmfJson *document, const char *path, const OmfJsonMember *members,
-				int nmembers, OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
+omf_json_record(OmfJson object, const char *name, const OmfJsonMember *members, int nmembers,
+				OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
 {
-	struct json_object *value = NULL;
+	Found found[OMF_JSON_MAX_MEMBERS];
 
-	(void) find(object_of(document), path, &value);
-	return record_of(value, path, members, nmembers, record, reason);
+	*record = NULL;
+	reason[0] = '\0';
+	if (!is_object(object))
+	{
+		if (*name == '\0')
+			snprintf(reason, OMF_JSON_REASON_SIZE, "The answer is %s, but an object was expected.",
+					 misfit_names[kind_of(object)]);
+		else
+			snprintf(reason, OMF_JSON_REASON_SIZE, "Member \"%s\" is %s, but an object was expected.",
+					 name, misfit_names[kind_of(object)]);
+		return OMF_JSON_MISFIT;
+	}
+	find_members(object, members, nmembers, found);
+	*record = make_record(members, nmembers, found);
+	if (*record != NULL)
+		return OMF_JSON_OK;
+	snprintf(reason, OMF_JSON_REASON_SIZE, "Out of memory.");
+	return OMF_JSON_NO_MEMORY;
+}
+
+OmfJsonStatus
+omf_json_decode(const char *text, size_t length, const OmfJsonMember *members, int nmembers,
+				OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
+{
+	OmfJson document;
+	OmfJsonStatus status = omf_json_check(text, length, &document, reason);
+
+	*record = NULL;
+	if (status == OMF_JSON_OK)
+		status = omf_json_record(document, "", members, nmembers, record, reason);
+	return status;
 }
 
 bool
-omf_json_has(const OmfJson *document, const char *path)
+omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members, OmfJsonSet among,
+				char reason[OMF_JSON_REASON_SIZE])
 {
-	struct json_object *value = NULL;
+	const unsigned char *misfits = (const unsigned char *) (record->values + record->nvalues);
 
-	return find(object_of(document), path, &value) && value != NULL;
-}
-
-int
-omf_json_length(const OmfJson *document, const char *path)
-{
-	struct json_object *value = NULL;
-
-	if (!find(object_of(document), path, &value) || !json_object_is_type(value, json_type_array))
-		return -1;
-	return (int) json_object_array_length(value);
-}
-
-OmfJsonStatus
-omf_json_element(const OmfJson *document, const char *path, int index,
-				 const OmfJsonMember *members, int nmembers, OmfRecord **record,
-				 char reason[OMF_JSON_REASON_SIZE])
-{
-	struct json_object *value = NULL;
-
-	(void) find(object_of(document), path, &value);
-	return record_of(json_object_array_get_idx(value, (size_t) index), path, members, nmembers,
-					 record, reason);
-}
-
-OmfJsonStatus
-omf_json_decode(const char *text, size_t length, const OmfJsonMember *members,
-				int nmembers, OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
-{
-	OmfJsonStatus status;
-	OmfJson *document = omf_json_parse(text, length, &status, reason);
-
-	*record = NULL;
-	if (document != NULL)
-		status = omf_json_record(document, "", members, nmembers, record, reason);
-	omf_json_free(document);
-	return status;
+	for (int i = 0; i < record->nvalues; i++)
+		if (misfits[i] != FITS && (among & ((OmfJsonSet) 1 << i)) != 0)
+		{
+			snprintf(reason, OMF_JSON_REASON_SIZE, "Member \"%s\" is %s, but %s was expected.",
+					 members[i].path, misfit_names[misfits[i]], type_names[members[i].type]);
+			return true;
+		}
+	return false;
 }

@@ -5,7 +5,7 @@
  *
  * A caller describes the members it wants of a JSON object as a table and
  * gets their values back as strings, in the table's order, in one block of
- * memory.  Members that the table does not name are parsed and forgotten.
+ * memory.  Members that the table does not name are checked and passed over.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,21 +14,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
- * How deep arrays and objects may nest.  The API nests five deep; a parser
+ * How deep arrays and objects may nest.  The API nests five deep; a reader
  * that recurses needs some bound, and this one is far from both.
  */
 #define OMF_JSON_MAX_DEPTH 32
 
-/* The most members that can be asked for at once. */
+/* The most members that can be asked for at once: the bits of OmfJsonSet. */
 #define OMF_JSON_MAX_MEMBERS 32
+
+/* Some of the members of a table: bit i stands for the i-th. */
+typedef uint32_t OmfJsonSet;
+#define OMF_JSON_ALL ((OmfJsonSet) -1)
 
 typedef enum OmfJsonType
 {
 	OMF_JSON_STRING,
-	OMF_JSON_ID, /* a string that may be empty, which stands for none */
-	OMF_JSON_INTEGER,
+	OMF_JSON_ID,      /* a string that may be empty, which stands for none */
+	OMF_JSON_INTEGER, /* a whole number of 64 bits, be it as 1.0 or "1" */
+	OMF_JSON_BOOLEAN,
+	OMF_JSON_TIME,   /* a date and time as RFC 3339 has it; no zone: UTC */
 	OMF_JSON_STRINGS /* an array of strings */
 } OmfJsonType;
 
@@ -41,9 +48,10 @@ typedef struct OmfJsonMember
 
 /*
  * The values of the wanted members: one malloc'd block, released by free().
- * A value is NULL where the member is missing or null.  Else it is text in
- * UTF-8 without NUL bytes that points into the block: a string as it is, an
- * integer in decimal, an array as SQL writes it: {"a","b"}.
+ * A value is NULL where the member is missing or null, or not of its type.
+ * Else it is text in UTF-8 without NUL bytes that points into the block: a
+ * string as it is, an integer in decimal, an array as SQL writes it:
+ * {"a","b"}, a time always with its zone.
  */
 typedef struct OmfRecord
 {
@@ -55,8 +63,8 @@ typedef enum OmfJsonStatus
 {
 	OMF_JSON_OK,
 	OMF_JSON_MALFORMED, /* not JSON, or not in UTF-8 */
-	OMF_JSON_TOO_DEEP,  /* nested beyond OMF_JSON_MAX_DEPTH */
-	OMF_JSON_MISFIT,    /* something is not of the type that was expected */
+	OMF_JSON_TOO_LARGE, /* over a cap: nested too deep, or too many elements */
+	OMF_JSON_MISFIT,    /* not an object, where one was expected */
 	OMF_JSON_NO_MEMORY
 } OmfJsonStatus;
 
@@ -66,45 +74,52 @@ typedef enum OmfJsonStatus
  */
 #define OMF_JSON_REASON_SIZE 160
 
-/* A parsed document. */
-typedef struct OmfJson OmfJson;
+/* A value in a document that has been checked: a part of its text. */
+typedef struct OmfJson
+{
+	const char *text; /* NULL: there is none, or it is null */
+	size_t length;    /* in bytes; 0: there is none */
+} OmfJson;
 
 /*
- * Parse `length` bytes of `text`, one JSON value and nothing after it; NULL
- * with *status and the reason set on failure.
+ * Check that `text` is one JSON value in UTF-8 and nothing besides; *document
+ * is that value.  Takes no memory, and time in proportion to the length.
  */
-extern OmfJson *omf_json_parse(const char *text, size_t length,
-							   OmfJsonStatus *status,
-							   char reason[OMF_JSON_REASON_SIZE]);
+extern OmfJsonStatus omf_json_check(const char *text, size_t length, OmfJson *document,
+									char reason[OMF_JSON_REASON_SIZE]);
 
-/* Free the document, after wiping the strings in it: some are passwords. */
-extern void omf_json_free(OmfJson *document);
+/* Is there nothing in the text but white space? */
+extern bool omf_json_is_blank(const char *text, size_t length);
+
+/* The value at a dotted path in an object; none where something is missing. */
+extern OmfJson omf_json_find(OmfJson object, const char *path);
+
+extern bool omf_json_is_array(OmfJson value);
 
 /*
- * The wanted members of the object at `path` ("" for the document itself);
- * the caller free()s *record.
+ * Go through an array: the element behind `element`, or the first one if that
+ * is none.  False at the end.
  */
-extern OmfJsonStatus omf_json_record(const OmfJson *document, const char *path,
+extern bool omf_json_next(OmfJson array, OmfJson *element);
+
+/*
+ * The wanted members of `object`, which `name` says in the reason ("" for the
+ * answer as a whole).  Members that are not of their type are noted, not
+ * judged: see omf_json_misfit().  The caller free()s *record.
+ */
+extern OmfJsonStatus omf_json_record(OmfJson object, const char *name,
 									 const OmfJsonMember *members, int nmembers,
 									 OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
 
-/* Parse a text, take the record of the whole of it, and free the document. */
+/* The same for the whole of a text that has not been checked. */
 extern OmfJsonStatus omf_json_decode(const char *text, size_t length,
 									 const OmfJsonMember *members, int nmembers,
 									 OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
 
-/* Is there anything but null at `path`? */
-extern bool omf_json_has(const OmfJson *document, const char *path);
-
-/* The length of the array at `path`, or -1 if there is no array. */
-extern int omf_json_length(const OmfJson *document, const char *path);
-
-/* Like omf_json_record(), of element `index` of the array at `path`. */
-extern OmfJsonStatus omf_json_element(const OmfJson *document, const char *path,
-									  int index, const OmfJsonMember *members,
-									  int nmembers, OmfRecord **record,
-									  char reason[OMF_JSON_REASON_SIZE]);
+/* Is a value among these not of its member's type?  Then the reason says so. */
+extern bool omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members,
+							OmfJsonSet among, char reason[OMF_JSON_REASON_SIZE]);
 
 #endif /* OMF_JSON_H */

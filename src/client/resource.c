@@ -17,13 +17,13 @@
 static const OmfField migration_fields[] = {
 	{"database_cluster_uuid", "uuid", {NULL, OMF_JSON_STRING}},
 	{"id", "text", {"id", OMF_JSON_STRING}}, /* the API says string, not UUID */
-	{"created_at", "timestamptz", {"created_at", OMF_JSON_STRING}},
+	{"created_at", "timestamptz", {"created_at", OMF_JSON_TIME}},
 	{"status", "text", {"status", OMF_JSON_STRING}},
 };
 
 /*
- * It begins in the order of enum OmfClusterField.  Of the connection only
- * these two: user, password and uri are never read.
+ * It begins in the order of enum OmfClusterField.  Of the connections only
+ * what names the place: user, password and uri are never read.
  */
 static const OmfField cluster_fields[] = {
 	{"id", "uuid", {"id", OMF_JSON_STRING}},
@@ -36,12 +36,21 @@ static const OmfField cluster_fields[] = {
 	{"num_nodes", "int", {"num_nodes", OMF_JSON_INTEGER}},
 	{"db_names", "text[]", {"db_names", OMF_JSON_STRINGS}},
 	{"tags", "text[]", {"tags", OMF_JSON_STRINGS}},
-	{"created_at", "timestamptz", {"created_at", OMF_JSON_STRING}},
+	{"created_at", "timestamptz", {"created_at", OMF_JSON_TIME}},
 	{"project_id", "uuid", {"project_id", OMF_JSON_ID}},
 	{"private_network_uuid", "uuid", {"private_network_uuid", OMF_JSON_ID}},
 	{"storage_size_mib", "bigint", {"storage_size_mib", OMF_JSON_INTEGER}},
 	{"host", "text", {"connection.host", OMF_JSON_STRING}},
 	{"port", "int", {"connection.port", OMF_JSON_INTEGER}},
+	{"private_host", "text", {"private_connection.host", OMF_JSON_ID}},
+	{"standby_host", "text", {"standby_connection.host", OMF_JSON_ID}},
+	{"database", "text", {"connection.database", OMF_JSON_ID}},
+	{"ssl", "boolean", {"connection.ssl", OMF_JSON_BOOLEAN}},
+	{"semantic_version", "text", {"semantic_version", OMF_JSON_ID}},
+	{"version_end_of_life", "timestamptz", {"version_end_of_life", OMF_JSON_TIME}},
+	{"version_end_of_availability", "timestamptz", {"version_end_of_availability", OMF_JSON_TIME}},
+	{"maintenance_day", "text", {"maintenance_window.day", OMF_JSON_ID}},
+	{"maintenance_hour", "time", {"maintenance_window.hour", OMF_JSON_ID}},
 };
 
 #define CLUSTER_TAGS 9 /* index in cluster_fields */

@@ -65,8 +65,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 	EState *estate = CreateExecutorState();
 	ExprContext *per_row = GetPerTupleExprContext(estate);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	OmfRowReader *reader = omf_row_init(relation, resource, omf_row_fields(relation, resource));
-	OmfFetch *fetch = omf_fetch_create(omf_channel_get(estate, serverid, GetUserId()), resource);
+	List *fields = omf_row_fields(relation, resource);
+	OmfRowReader *reader = omf_row_init(relation, resource, fields);
+	OmfFetch *fetch = omf_fetch_create(omf_channel_get(estate, serverid, GetUserId()), resource, fields);
 	OmfAnswer answer;
 
 	if (omf_row_reports_errors(relation, resource))

@@ -42,13 +42,15 @@ struct OmfFetch
 /* ----- what is wanted ----- */
 
 OmfFetch *
-omf_fetch_create(OmfChannel *channel, const OmfResource *resource)
+omf_fetch_create(OmfChannel *channel, const OmfResource *resource,
+				 const List *fields)
 {
 	OmfFetch *fetch = MemoryContextAllocZero(channel->context,
 											 sizeof(OmfFetch));
 
 	fetch->channel = channel;
 	fetch->topic = omf_topic_get(channel, resource);
+	omf_topic_look_at(fetch->topic, fields);
 	return fetch;
 }
 

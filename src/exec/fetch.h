@@ -23,12 +23,13 @@ typedef struct OmfKey
 typedef struct OmfAnswer
 {
 	const unsigned char *uuid; /* of the cluster */
-	const OmfRecord *record;   /* NULL when the cluster failed */
-	const OmfError *error;     /* then: with what */
+	const OmfRecord *record;   /* what is known of it, or NULL */
+	const OmfError *error;     /* what it failed with, or NULL */
 } OmfAnswer;
 
-/* A fetch of that resource over that channel. */
-extern OmfFetch *omf_fetch_create(OmfChannel *channel, const OmfResource *resource);
+/* A fetch of these fields of that resource over that channel. */
+extern OmfFetch *omf_fetch_create(OmfChannel *channel,
+								  const OmfResource *resource, const List *fields);
 
 /*
  * Answer with what failed for good, where that concerns a cluster and not all

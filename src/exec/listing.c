@@ -10,6 +10,10 @@
  * The list can shift while it is read, so a cluster may be on two pages: it
  * counts once.
  *
+ * A list that is short of what it says of itself would be a wrong answer that
+ * nobody notices.  It may have changed while it was read, so it is read once
+ * more; what then does not agree is an error.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,10 +23,14 @@
 
 #include "exec/listing.h"
 
+/* The tries that a listing has to agree with itself. */
+#define TRIES 2
+
 typedef struct ListedEntry
 {
 	const unsigned char *uuid; /* in the lookup; the hash key */
-	int page;                  /* the page that had it first */
+	int number;                /* the last try that has shown it */
+	int page;                  /* and the page that had it first */
 	char status;               /* simplehash's own */
 } ListedEntry;
 
@@ -40,35 +48,62 @@ typedef struct ListedEntry
 /* One page that was asked for. */
 typedef struct PageAsker
 {
-	OmfAsker asker; /* must be first */
+	OmfAsker asker;  /* must be first */
+	slist_node node; /* in the listing's pages */
 	OmfListing *listing;
-	int number; /* from 1 */
+	int number;    /* from 1 */
+	OmfPage *page; /* malloc'd, once it has arrived */
 } PageAsker;
 
 static void
 free_answers(void *arg)
 {
 	OmfListing *listing = arg;
+	slist_iter iter;
 
 	free(listing->error);
-	omf_api_page_free(listing->page);
+	slist_foreach(iter, &listing->pages)
+		omf_api_page_free(slist_container(PageAsker, node, iter.cur)->page);
 }
+
+/* ----- asking ----- */
 
 static void settle_page(OmfAsker *asker, OmfRequest *request);
 
 static void
-ask_page(OmfListing *listing, int number)
+ask_page(OmfListing *listing)
 {
-	PageAsker *page = MemoryContextAlloc(listing->channel->context, sizeof(PageAsker));
+	PageAsker *page = MemoryContextAllocZero(listing->channel->context,
+											 sizeof(PageAsker));
 	char path[OMF_PAGE_PATH_SIZE];
 
 	page->asker.settle = settle_page;
 	page->listing = listing;
-	page->number = number;
-	omf_api_page_path(path, number, listing->tag);
+	page->number = listing->asked + 1;
+	omf_api_page_path(path, page->number,
+					  listing->filtered ? listing->tag : NULL);
 	omf_channel_ask(listing->channel, path, OMF_PAGE_BODY_MAX, &page->asker);
-	listing->asked = Max(listing->asked, number);
+	slist_push_head(&listing->pages, &page->node);
+	listing->asked++;
 	listing->requests++;
+}
+
+/* Read the list from its first page on; none is under way. */
+static void
+begin_try(OmfListing *listing, bool filtered)
+{
+	listing->number++;
+	listing->filtered = filtered;
+	listing->asked = 0;
+	listing->taken = 0;
+	listing->npages = -1;
+	listing->page_size = 0;
+	listing->total = -1;
+	listing->last = -1;
+	listing->linked = false;
+	listing->seen = 0;
+	listing->filled = 0;
+	ask_page(listing);
 }
 
 OmfListing *
@@ -77,114 +112,101 @@ omf_listing_get(OmfChannel *channel, const char *tag)
 	OmfListing *listing;
 	slist_iter iter;
 
+	if (!omf_session_filters_by_tag(channel->session))
+		tag = NULL;
 	slist_foreach(iter, &channel->listings)
 	{
 		listing = slist_container(OmfListing, node, iter.cur);
-		if (tag == NULL ? listing->tag == NULL : listing->tag != NULL && strcmp(listing->tag, tag) == 0)
+		if (tag == NULL ? listing->tag == NULL
+						: listing->tag != NULL && strcmp(listing->tag, tag) == 0)
 			return listing;
 	}
 	listing = MemoryContextAllocZero(channel->context, sizeof(OmfListing));
 	listing->channel = channel;
-	listing->tag = tag != NULL ? MemoryContextStrdup(channel->context, tag) : NULL;
+	if (tag != NULL)
+		listing->tag = MemoryContextStrdup(channel->context, tag);
 	listing->clusters = omf_topic_get(channel, omf_api_resource("clusters"));
 	listing->uuids = listed_create(channel->context, OMF_PAGE_SIZE, NULL);
-	listing->pages = -1;
 	listing->cleanup.run = free_answers;
 	listing->cleanup.arg = listing;
 	omf_channel_cleanup(channel, &listing->cleanup);
 	slist_push_head(&channel->listings, &listing->node);
-	ask_page(listing, 1);
+	begin_try(listing, tag != NULL);
 	return listing;
 }
 
-/* Take a cluster; the record is the listing's now.  False: known already. */
-static bool
-add_cluster(OmfListing *listing, OmfRecord *record, int page, bool *on_this_page)
-{
-	const char *engine = record->values[OMF_CLUSTER_ENGINE];
-	bool can_migrate = omf_api_can_migrate(engine);
-	unsigned char uuid[OMF_UUID_SIZE];
-	ListedEntry *entry;
-	OmfLookup *cluster;
-	bool found;
+/* ----- what the pages bring ----- */
 
-	(void) omf_api_parse_uuid(record->values[OMF_CLUSTER_ID], uuid);
-	cluster = omf_lookup_get(listing->clusters, uuid);
-	omf_lookup_answer(cluster, record);
-	entry = listed_insert(listing->uuids, cluster->uuid, &found);
-	*on_this_page = found && entry->page == page;
-	if (found)
-		return false;
-	entry->page = page;
+static void
+append_listed(OmfListing *listing, OmfLookup *cluster)
+{
+	const OmfRecord *record = cluster->record;
+	OmfListed *listed;
 
 	if (listing->nlisted == listing->room)
 	{
+		Size size;
+
 		listing->room = Max(listing->room * 2, OMF_PAGE_SIZE);
+		size = sizeof(OmfListed) * listing->room;
 		listing->listed = listing->listed == NULL
-							  ? MemoryContextAlloc(listing->channel->context,
-												   sizeof(OmfListed) * listing->room)
-							  : repalloc_huge(listing->listed, sizeof(OmfListed) * listing->room);
+							  ? MemoryContextAlloc(listing->channel->context, size)
+							  : repalloc_huge(listing->listed, size);
 	}
-	listing->listed[listing->nlisted].cluster = cluster;
-	listing->listed[listing->nlisted].can_migrate = can_migrate;
-	listing->nlisted++;
+	listed = &listing->listed[listing->nlisted++];
+	listed->cluster = cluster;
+	listed->can_migrate = record == NULL ||
+						  omf_api_can_migrate(record->values[OMF_CLUSTER_ENGINE]);
+}
+
+/* Take a cluster; false if it is on that page twice. */
+static bool
+add_cluster(OmfListing *listing, OmfPageCluster *answer, int page)
+{
+	OmfLookup *cluster = omf_lookup_get(listing->clusters, answer->uuid);
+	ListedEntry *entry;
+	bool found;
+
+	omf_lookup_answer(cluster, answer->record, answer->error);
+	answer->record = NULL;
+	answer->error = NULL;
+	entry = listed_insert(listing->uuids, cluster->uuid, &found);
+	if (found && entry->number == listing->number)
+		return entry->page != page;
+	entry->number = listing->number;
+	entry->page = page;
+	listing->seen++;
+	listing->last_added++;
+	if (!found)
+		append_listed(listing, cluster);
 	return true;
-}
-
-/* Take all clusters of a page; the number of new ones, or -1: one is on it twice. */
-static int
-add_clusters(OmfListing *listing, OmfPage *page, int number)
-{
-	int added = 0;
-
-	for (int i = 0; i < page->nrecords; i++)
-	{
-		OmfRecord *record = page->records[i];
-		bool on_this_page;
-
-		page->records[i] = NULL;
-		if (add_cluster(listing, record, number, &on_this_page))
-			added++;
-		else if (on_this_page)
-			return -1;
-	}
-	return added;
-}
-
-/* What is wrong with the page as a part of a list, or NULL. */
-static const char *
-page_problem(const OmfPage *page, int number)
-{
-	if (page->other_host)
-		return "A link of the page is to another host.";
-	if (page->next >= 0 && page->next <= number)
-		return "The page's link to the next one does not lead on.";
-	if (page->nrecords == 0 && number == 1 && page->total > 0)
-		return "The page is empty, though the listing is said to have clusters.";
-	if (page->total > (int64) OMF_PAGES_MAX * OMF_PAGE_SIZE || page->last > OMF_PAGES_MAX)
-		return "The listing has too many pages.";
-	return NULL;
 }
 
 /* Learn from a page how many there are, as far as it says. */
 static void
 learn_pages(OmfListing *listing, const OmfPage *page, int number)
 {
-	int64 pages = -1;
+	int64 npages = -1;
 
 	/* the fullest page shows how many clusters the API puts on one */
-	listing->page_size = Max(listing->page_size, page->nrecords);
-	listing->total = page->total;
+	listing->page_size = Max(listing->page_size, page->nclusters);
 	listing->has_links = page->has_links;
-	if (page->last > 0 || page->next > 0)
+	listing->last_size = page->nclusters;
+	if (page->nclusters > 0)
+		listing->filled = number;
+	/* one behind the end may say nothing */
+	if (page->total >= 0)
+		listing->total = page->total;
+	listing->last = Max(listing->last, page->last);
+	if (page->last > 0 || page->next >= 0)
 		listing->linked = true;
 	if (page->last > 0)
-		pages = page->last;
-	else if (!listing->linked && page->total >= 0 && page->nrecords > 0)
-		pages = Max(1, (page->total + listing->page_size - 1) / Max(listing->page_size, 1));
-	if (page->next > 0)
-		pages = Max(pages, number + 1);
-	listing->pages = Max(listing->pages, pages);
+		npages = page->last;
+	else if (!listing->linked && page->total >= 0 && page->nclusters > 0)
+		npages = (page->total + listing->page_size - 1) / listing->page_size;
+	if (page->next >= 0 && page->nclusters > 0)
+		npages = Max(npages, number + 1);
+	listing->npages = Min(Max(listing->npages, npages), OMF_PAGES_MAX + 1);
 }
 
 /*
@@ -199,28 +221,11 @@ may_have_more(const OmfListing *listing)
 
 	if (listing->linked || listing->last_added == 0)
 		return false;
-	return listing->nlisted != listing->total || (listing->last_records >= full && !listing->has_links);
+	return listing->seen != listing->total ||
+		   (listing->last_size >= full && !listing->has_links);
 }
 
-/* The page is good: ask for those that it tells of, or see the end. */
-static void
-go_on(OmfListing *listing, const OmfPage *page, int number, int added)
-{
-	learn_pages(listing, page, number);
-	listing->pages = Min(listing->pages, OMF_PAGES_MAX + 1);
-	if (number == listing->asked)
-	{
-		listing->last_records = page->nrecords;
-		listing->last_added = added;
-	}
-	while (listing->asked < listing->pages)
-		ask_page(listing, listing->asked + 1);
-	if (listing->answered == listing->asked && may_have_more(listing))
-		ask_page(listing, listing->asked + 1);
-	listing->complete = listing->answered == listing->asked;
-	if (listing->complete && listing->tag == NULL)
-		omf_session_note_clusters(listing->channel->session, listing->nlisted);
-}
+/* ----- the end ----- */
 
 static void
 fail(OmfListing *listing, OmfError *error)
@@ -232,38 +237,146 @@ fail(OmfListing *listing, OmfError *error)
 	listing->failed = true;
 }
 
+/* What the listing says of itself, where that is not what it has brought. */
+static const char *
+disagreement(const OmfListing *listing)
+{
+	if (listing->total >= 0 && listing->total != listing->seen)
+		return psprintf("The listing says that there are " INT64_FORMAT " clusters, but %d are on its pages.",
+						listing->total, listing->seen);
+	if (listing->total < 0 && listing->last > listing->filled)
+		return psprintf("The listing says that it has " INT64_FORMAT " pages, but only %d have clusters.",
+						listing->last, listing->filled);
+	return NULL;
+}
+
+/* All pages are there. */
+static void
+end_try(OmfListing *listing)
+{
+	const char *problem = disagreement(listing);
+
+	if (problem == NULL)
+	{
+		listing->complete = true;
+		if (!listing->filtered)
+			omf_session_note_clusters(listing->channel->session, listing->seen);
+	}
+	/* the total of a list with a filter may be that of the list without */
+	else if (listing->number < TRIES)
+		begin_try(listing, false);
+	else
+		fail(listing, omf_api_misfit(OMF_LISTING_TEMPLATE, problem));
+}
+
+/* ----- pages ----- */
+
+/* What is wrong with the page as a part of a list, or NULL. */
+static const char *
+page_problem(const OmfPage *page, int number)
+{
+	if (page->next > 0 && page->next <= number)
+		return "The page's link to the next one does not lead on.";
+	if (page->total > (int64) OMF_PAGES_MAX * OMF_PAGE_SIZE ||
+		page->last > OMF_PAGES_MAX ||
+		(number >= OMF_PAGES_MAX && page->nclusters > 0))
+		return "The listing has too many pages.";
+	return NULL;
+}
+
+/* A page whose turn has come. */
+static void
+take_page(OmfListing *listing, OmfPage *page, int number)
+{
+	listing->taken = number;
+	listing->last_added = 0;
+	for (int i = 0; i < page->nclusters; i++)
+		if (!add_cluster(listing, &page->clusters[i], number))
+		{
+			char path[OMF_PAGE_PATH_SIZE];
+
+			omf_api_page_path(path, number,
+							  listing->filtered ? listing->tag : NULL);
+			fail(listing, omf_api_misfit(path, "A cluster is on the page twice."));
+			return;
+		}
+	learn_pages(listing, page, number);
+	while (listing->asked < listing->npages)
+		ask_page(listing);
+	if (listing->taken == listing->asked && may_have_more(listing))
+		ask_page(listing);
+}
+
+/* The page that is to be taken next, if it has arrived. */
+static PageAsker *
+next_page(OmfListing *listing)
+{
+	slist_iter iter;
+
+	slist_foreach(iter, &listing->pages)
+	{
+		PageAsker *page = slist_container(PageAsker, node, iter.cur);
+
+		if (page->number == listing->taken + 1)
+			return page->page != NULL ? page : NULL;
+	}
+	return NULL;
+}
+
+/* Take what has arrived, in the order of the pages. */
+static void
+take_pages(OmfListing *listing)
+{
+	PageAsker *asked;
+
+	while (!listing->failed && (asked = next_page(listing)) != NULL)
+	{
+		take_page(listing, asked->page, asked->number);
+		slist_delete(&listing->pages, &asked->node);
+		omf_api_page_free(asked->page);
+		pfree(asked);
+	}
+	if (!listing->failed && listing->taken == listing->asked)
+		end_try(listing);
+}
+
+/* Is it the filter that a token without the scope tag:read may not use? */
+static bool
+is_refused_filter(const PageAsker *asked, const OmfError *error)
+{
+	return asked->listing->filtered && asked->number == 1 && error != NULL &&
+		   error->kind == OMF_ERROR_FORBIDDEN;
+}
+
 static void
 settle_page(OmfAsker *asker, OmfRequest *request)
 {
 	PageAsker *asked = (PageAsker *) asker;
 	OmfListing *listing = asked->listing;
-	OmfChannel *channel = listing->channel;
-	OmfError *error;
-	OmfPage *page = omf_api_page(request, omf_engine_base_url(channel->engine), &channel->secrets,
-								 &error);
+	const OmfSecrets *secrets = &listing->channel->secrets;
 	const char *problem;
+	OmfError *error;
 
-	listing->answered++;
-	listing->page = page;
-	if (page == NULL)
-		fail(listing, error);
-	else
+	asked->page = omf_api_page(request, listing->clusters->fields, secrets,
+							   &error);
+	if (asked->page == NULL && is_refused_filter(asked, error))
 	{
-		problem = page_problem(page, asked->number);
-		if (problem == NULL)
-		{
-			int added = add_clusters(listing, page, asked->number);
-
-			if (added < 0)
-				problem = "A cluster is on the page twice.";
-			else if (asked->number >= OMF_PAGES_MAX && added > 0)
-				problem = "The listing has too many pages.";
-			else
-				go_on(listing, page, asked->number, added);
-		}
-		if (problem != NULL)
-			fail(listing, omf_api_error(request, OMF_ERROR_REPLY, problem, &channel->secrets));
-		listing->page = NULL;
-		omf_api_page_free(page);
+		/* PostgreSQL filters anyway */
+		free(error);
+		omf_session_note_no_tags(listing->channel->session);
+		slist_delete(&listing->pages, &asked->node);
+		listing->number = 0;
+		begin_try(listing, false);
+		return;
 	}
+	if (asked->page == NULL)
+	{
+		fail(listing, error);
+		return;
+	}
+	problem = page_problem(asked->page, asked->number);
+	if (problem != NULL)
+		fail(listing, omf_api_error(request, OMF_ERROR_REPLY, problem, secrets));
+	else
+		take_pages(listing);
 }

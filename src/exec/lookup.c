@@ -83,13 +83,65 @@ omf_topic_get(OmfChannel *channel, const OmfResource *resource)
 	return topic;
 }
 
+void
+omf_topic_look_at(OmfTopic *topic, const List *fields)
+{
+	ListCell *cell;
+
+	foreach (cell, fields)
+		if (lfirst_int(cell) >= 0 && lfirst_int(cell) < topic->resource->nfields)
+			topic->fields |= (OmfJsonSet) 1 << lfirst_int(cell);
+}
+
+/* What an answer in this statement has said of the cluster itself, or NULL. */
+static const OmfRecord *
+known_cluster(const OmfLookup *lookup)
+{
+	slist_iter iter;
+
+	slist_foreach(iter, &lookup->topic->channel->topics)
+	{
+		OmfTopic *topic = slist_container(OmfTopic, node, iter.cur);
+		LookupEntry *entry = topic->resource->in_listing
+								 ? lookups_lookup(topic->lookups, lookup->uuid)
+								 : NULL;
+
+		if (entry != NULL && entry->lookup->record != NULL)
+			return entry->lookup->record;
+	}
+	return NULL;
+}
+
+/*
+ * The request failed.  A cluster that is known to be there, and of which the
+ * API then says that this can't be asked, has no such thing; where all that is
+ * known is a key, that is an error.
+ */
+static void
+settle_failure(OmfLookup *lookup)
+{
+	lookup->state = OMF_LOOKUP_FAILED;
+	if (lookup->error == NULL)
+		return;
+	if (omf_api_concerns_all(lookup->error))
+		lookup->topic->channel->refused = lookup->error;
+	if (!omf_api_is_unsupported(lookup->error) ||
+		!lookup->topic->resource->engines_only || known_cluster(lookup) == NULL)
+		return;
+	lookup->state = OMF_LOOKUP_NOT_FOUND;
+	free(lookup->error);
+	lookup->error = NULL;
+}
+
 /* The request is over. */
 static void
 settle_lookup(OmfAsker *asker, OmfRequest *request)
 {
 	OmfLookup *lookup = (OmfLookup *) asker;
+	OmfTopic *topic = lookup->topic;
 
-	switch (omf_api_result(lookup->topic->resource, request, &lookup->topic->channel->secrets,
+	switch (omf_api_result(topic->resource, request, topic->fields,
+						   &topic->channel->secrets,
 						   &lookup->record, &lookup->error))
 	{
 		case OMF_RESULT_RECORD:
@@ -101,9 +153,7 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 			lookup->error = NULL;
 			break;
 		case OMF_RESULT_ERROR:
-			lookup->state = OMF_LOOKUP_FAILED;
-			if (lookup->error != NULL && omf_api_concerns_all(lookup->error))
-				lookup->topic->channel->refused = lookup->error;
+			settle_failure(lookup);
 			break;
 	}
 }
@@ -126,34 +176,18 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 	return lookup;
 }
 
-/*
- * Has a listing in this statement shown that the cluster is of an engine that
- * can't be migrated?
- */
-static bool
-is_known_not_to_migrate(const OmfLookup *lookup)
-{
-	slist_iter iter;
-
-	slist_foreach(iter, &lookup->topic->channel->topics)
-	{
-		OmfTopic *topic = slist_container(OmfTopic, node, iter.cur);
-		LookupEntry *entry = topic->resource->in_listing ? lookups_lookup(topic->lookups, lookup->uuid) : NULL;
-
-		if (entry != NULL && entry->lookup->state == OMF_LOOKUP_FOUND)
-			return !omf_api_can_migrate(entry->lookup->record->values[OMF_CLUSTER_ENGINE]);
-	}
-	return false;
-}
-
 bool
 omf_lookup_ask(OmfLookup *lookup)
 {
+	const OmfRecord *cluster = NULL;
 	char path[OMF_PATH_SIZE];
 
 	if (lookup->state != OMF_LOOKUP_NEW)
 		return false;
-	if (lookup->topic->resource->engines_only && is_known_not_to_migrate(lookup))
+	if (lookup->topic->resource->engines_only)
+		cluster = known_cluster(lookup);
+	if (cluster != NULL &&
+		!omf_api_can_migrate(cluster->values[OMF_CLUSTER_ENGINE]))
 	{
 		lookup->state = OMF_LOOKUP_NOT_FOUND;
 		return false;
@@ -165,13 +199,15 @@ omf_lookup_ask(OmfLookup *lookup)
 }
 
 void
-omf_lookup_answer(OmfLookup *lookup, OmfRecord *record)
+omf_lookup_answer(OmfLookup *lookup, OmfRecord *record, OmfError *error)
 {
 	if (lookup->state != OMF_LOOKUP_NEW)
 	{
 		free(record);
+		free(error);
 		return;
 	}
 	lookup->record = record;
-	lookup->state = OMF_LOOKUP_FOUND;
+	lookup->error = error;
+	lookup->state = error == NULL ? OMF_LOOKUP_FOUND : OMF_LOOKUP_FAILED;
 }

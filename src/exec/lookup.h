@@ -21,7 +21,7 @@ typedef enum OmfLookupState
 	OMF_LOOKUP_ASKED,     /* its request is on the way */
 	OMF_LOOKUP_FOUND,     /* record is set */
 	OMF_LOOKUP_NOT_FOUND, /* 404 */
-	OMF_LOOKUP_FAILED     /* error is set, or out of memory */
+	OMF_LOOKUP_FAILED     /* error is set, or out of memory; record may be */
 } OmfLookupState;
 
 typedef struct OmfTopic OmfTopic;
@@ -42,12 +42,20 @@ struct OmfTopic
 	slist_node node;              /* in the channel's topics */
 	OmfChannel *channel;          /* that it belongs to */
 	const OmfResource *resource;  /* what is asked about */
+	OmfJsonSet fields;            /* of it, that some plan node looks at */
 	struct lookups_hash *lookups; /* by UUID */
 	OmfCleanup cleanup;           /* frees records and errors */
 };
 
 /* The channel's topic of that resource. */
-extern OmfTopic *omf_topic_get(OmfChannel *channel, const OmfResource *resource);
+extern OmfTopic *omf_topic_get(OmfChannel *channel,
+							   const OmfResource *resource);
+
+/*
+ * A plan node looks at these fields, which are numbers as in row.h: answers
+ * that arrive from now on must have them as they should be.
+ */
+extern void omf_topic_look_at(OmfTopic *topic, const List *fields);
 
 /* The topic's lookup of that cluster, which is made if need be. */
 extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
@@ -55,7 +63,11 @@ extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
 /* Ask, if that has not been done; true when it causes a request. */
 extern bool omf_lookup_ask(OmfLookup *lookup);
 
-/* The answer is known without asking, if none is on the way; takes `record`. */
-extern void omf_lookup_answer(OmfLookup *lookup, OmfRecord *record);
+/*
+ * The answer is known without asking, if none is on the way; takes `record`,
+ * and the error that goes with it, or NULL.
+ */
+extern void omf_lookup_answer(OmfLookup *lookup, OmfRecord *record,
+							  OmfError *error);
 
 #endif /* OMF_LOOKUP_H */

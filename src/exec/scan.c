@@ -59,7 +59,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 											   ALLOCSET_SMALL_SIZES);
 	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
 													OidIsValid(user) ? user : GetUserId()),
-									resource);
+									resource, omf_plan_fields(plan));
 	if (omf_plan_reports_errors(plan))
 		omf_fetch_report_errors(state->fetch);
 	omf_channel_begin_scan(omf_fetch_channel(state->fetch));

@@ -112,8 +112,15 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
 	if (call->resource == NULL)
 		call->resource = omf_api_resource("online_migrations");
+	/* of a cluster, what is not of its type counts as not said */
 	call->result = omf_api_result(call->resource, call->request,
+								  call->resource->in_listing ? 0 : OMF_JSON_ALL,
 								  &call->secrets, &call->record, &call->error);
+	if (call->result != OMF_RESULT_RECORD)
+	{
+		free(call->record);
+		call->record = NULL;
+	}
 	log_outcome(call, server);
 
 	/* a cluster's holds passwords */

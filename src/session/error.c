@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
+#include "common/string.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -53,19 +55,68 @@ static const struct
 	{OMF_ERROR_NO_MEMORY, ERRCODE_OUT_OF_MEMORY, NULL},
 };
 
+/* Bytes that are converted at once. */
+#define CONVERSION_PIECE 64
+
+/* Append what another encoding has of a text; each other character is "?". */
+static void
+append_converted(StringInfo target, const char *text, Oid conversion,
+				 int encoding)
+{
+	const char *end = text + strlen(text);
+
+	while (text < end)
+	{
+		unsigned char piece[CONVERSION_PIECE + 1];
+		char converted[(CONVERSION_PIECE + 1) * MAX_CONVERSION_GROWTH + 1];
+		int length = pg_encoding_mbcliplen(PG_UTF8, text, (int) (end - text),
+										   CONVERSION_PIECE);
+		int taken;
+
+		memcpy(piece, text, (size_t) length);
+		taken = pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding,
+											  piece, length,
+											  (unsigned char *) converted,
+											  (int) sizeof(converted), true);
+		appendStringInfoString(target, converted);
+		text += taken;
+		if (taken < length)
+		{
+			appendStringInfoChar(target, '?');
+			text += pg_utf_mblen((const unsigned char *) text);
+		}
+	}
+}
+
 /*
- * The API's words are UTF-8.  An error must not fail on its way out, so what
- * this database can't hold becomes question marks.
+ * The API's words, which are UTF-8, in this database's encoding.  An error
+ * must not fail on its way out, so what is not text, or what the encoding does
+ * not have, becomes question marks.
  */
 static char *
 presentable(const char *text)
 {
+	int encoding = GetDatabaseEncoding();
 	int length = (int) strlen(text);
-	char *copy = pstrdup(text);
+	Oid conversion = InvalidOid;
+	StringInfoData converted;
+	char *copy;
 
-	if (GetDatabaseEncoding() == PG_UTF8 &&
-		pg_verify_mbstr(PG_UTF8, copy, length, true))
-		return copy;
+	if (pg_is_ascii(text))
+		return pstrdup(text);
+	if (pg_verify_mbstr(PG_UTF8, text, length, true))
+	{
+		if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+			return pstrdup(text);
+		conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	}
+	if (OidIsValid(conversion))
+	{
+		initStringInfo(&converted);
+		append_converted(&converted, text, conversion, encoding);
+		return converted.data;
+	}
+	copy = pstrdup(text);
 	for (char *next = copy; *next != '\0'; next++)
 		if (IS_HIGHBIT_SET(*next))
 			*next = '?';
@@ -112,10 +163,8 @@ detail_of(const OmfError *error)
 static const char *
 hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
-	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_UNAUTHORIZED)
-		return psprintf("%s A query that says in WHERE which clusters it asks for needs no listing.", hint);
 	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
-		return "The API token can't list the clusters of the account, which takes the scope database:read. A query that says in WHERE which clusters it asks for needs no listing.";
+		return "The API token can't list the clusters of the account, which takes the scope database:read, and tag:read as well to have them filtered by tag. A query that says in WHERE which clusters it asks for needs no listing.";
 	if (error->maybe_done && error->http1_wanted)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table, and set the server option \"http_version\" to '1.1', before trying again.";
 	if (error->http1_wanted)

@@ -55,6 +55,7 @@ struct OmfSession
 	int holders;            /* acquired and not yet released */
 	bool outdated;          /* no new holders: free with the last one */
 	int nclusters;          /* that a listing has shown, or -1 */
+	bool no_tags;           /* its token may not filter a listing by tag */
 	char *token_file;       /* malloc'd, or NULL */
 	FileStamp stamp;        /* of the token file when it was read */
 	OmfGatekeeper *keeper;  /* of the budget that the engine goes by */
@@ -408,6 +409,18 @@ void
 omf_session_note_clusters(OmfSession *session, int nclusters)
 {
 	session->nclusters = nclusters;
+}
+
+bool
+omf_session_filters_by_tag(const OmfSession *session)
+{
+	return !session->no_tags;
+}
+
+void
+omf_session_note_no_tags(OmfSession *session)
+{
+	session->no_tags = true;
 }
 
 OmfEngine *

@@ -38,6 +38,15 @@ extern double omf_session_clusters(Oid serverid);
 /* Remember it. */
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
 
+/*
+ * May the session's token filter the listing by tag?  What the API allows a
+ * token does not change often: one refusal counts for the session's life.
+ */
+extern bool omf_session_filters_by_tag(const OmfSession *session);
+
+/* It may not. */
+extern void omf_session_note_no_tags(OmfSession *session);
+
 /* What is known of the rate limit of the session's token. */
 extern OmfBudget omf_session_budget(OmfSession *session);
 

@@ -12,13 +12,13 @@ OLDEST_POSTGRES=15
 base_packages()
 {
 	echo "make gcc libc6-dev pkgconf|pkg-config perl libipc-run-perl" \
-		"libcurl4-openssl-dev|libcurl4-gnutls-dev libjson-c-dev" \
+		"libcurl4-openssl-dev|libcurl4-gnutls-dev" \
 		"$(simulator_packages) ${EXTRA_PACKAGES:-}"
 }
 
 simulator_packages()
 {
-	echo "libssl-dev libnghttp2-dev libevent-dev"
+	echo "libssl-dev libnghttp2-dev libevent-dev libjson-c-dev"
 }
 
 # With PG_CONFIG set the user brings a PostgreSQL of their own.

@@ -161,14 +161,12 @@ test_active(void)
 
 /* ----- masking ----- */
 
+static const char *shown(const char *message, const char *first, const char *second, const char *third);
+
 static void
 is_masked(const char *text, const char *secret, const char *expected)
 {
-	char *copy = strdup(text);
-
-	omf_api_mask(copy, secret);
-	is_text(copy, expected, "mask %s in %s", secret, text);
-	free(copy);
+	is_text(shown(text, secret, NULL, NULL), expected, "mask %s in %s", secret, text);
 }
 
 static void
@@ -224,7 +222,7 @@ answer(OmfMethod method, int http_status, const char *body, const OmfSecrets *se
 	request.reply.sent_at = 1700000000;
 	if (body != NULL)
 		omf_reply_add_body(&request.reply, body, strlen(body));
-	return omf_api_result(&omf_resources[0], &request, secrets != NULL ? secrets : &none,
+	return omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, secrets != NULL ? secrets : &none,
 						  &record, &error);
 }
 
@@ -239,7 +237,7 @@ no_answer(OmfMethod method, OmfOutcome outcome, int http_status, const char *wor
 	free(error);
 	request.reply.outcome = outcome;
 	snprintf(request.reply.words, sizeof(request.reply.words), "%s", words);
-	return omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	return omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
 }
 
 static void
@@ -259,6 +257,8 @@ test_records(void)
 		is_text(record->values[OMF_MIGRATION_CLUSTER], NULL, "  the key is not the body's");
 		is_number(answer(method, 200, NULL, NULL), OMF_RESULT_RECORD, "an empty body");
 		is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  of which nothing is known");
+		is_number(answer(method, 200, "\r\n", NULL), OMF_RESULT_RECORD, "a body that is nothing but a new line");
+		is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  is as empty");
 	}
 	is_number(answer(OMF_DELETE, 204, NULL, NULL), OMF_RESULT_RECORD, "stopped");
 	ok(record == NULL && error == NULL, "  is all there is to say");
@@ -276,6 +276,14 @@ test_bad_records(void)
 	ok(error->words[0] != '\0' && !error->maybe_done, "  and words");
 	is_number(answer(OMF_GET, 200, "{\"status\":1}", NULL), OMF_RESULT_ERROR, "a wrong type");
 	is_number(error->kind, OMF_ERROR_REPLY, "  makes no sense");
+	answer(OMF_GET, 200, "{\"id\":\"m-1\",\"status\":1,\"created_at\":\"yesterday\"}", NULL);
+	ok(record != NULL && strcmp(record->values[OMF_MIGRATION_ID], "m-1") == 0, "  what is of its type is there");
+	is_text(error->words, "Member \"created_at\" is a string, but a date and time as RFC 3339 writes them was expected.",
+			"  the first that is not is named");
+	free(record);
+	free(error);
+	is_number(omf_api_result(&omf_resources[0], &request, 1 << OMF_MIGRATION_ID, &(OmfSecrets){NULL, 0}, &record, &error),
+			  OMF_RESULT_RECORD, "  nobody who does not ask for it is bothered");
 	is_number(answer(OMF_GET, 200, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", NULL),
 			  OMF_RESULT_ERROR, "too deep");
 	is_number(error->kind, OMF_ERROR_TOO_LARGE, "  is over a cap");
@@ -285,7 +293,7 @@ test_bad_records(void)
 	answer(OMF_GET, 200, "{}", NULL);
 	free(record);
 	request.reply.content_encoded = true;
-	is_number(omf_api_result(&omf_resources[0], &request, &(OmfSecrets){NULL, 0}, &record, &error),
+	is_number(omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &(OmfSecrets){NULL, 0}, &record, &error),
 			  OMF_RESULT_ERROR, "an encoded body");
 	is_number(error->kind, OMF_ERROR_REPLY, "  makes no sense");
 }
@@ -406,15 +414,15 @@ test_resets_in(void)
 	is_number(error->resets_in, -1, "429, and nobody said when");
 	free(error);
 	request.reply.ratelimit_reset = (int64_t) time(NULL) + 1000;
-	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
 	ok(error->resets_in > 900 && error->resets_in <= 1000, "429, ratelimit-reset");
 	free(error);
 	request.reply.ratelimit_reset = 1;
-	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
 	is_number(error->resets_in, 0, "429, ratelimit-reset is past");
 	free(error);
 	request.reply.retry_after = 29;
-	omf_api_result(&omf_resources[0], &request, &none, &record, &error);
+	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
 	is_number(error->resets_in, 29, "429, retry-after");
 }
 
@@ -454,51 +462,102 @@ page_of(int http_status, const char *body)
 {
 	static const OmfSecrets none = {NULL, 0};
 
-	answer(OMF_GET, http_status, body, NULL);
+	answer(OMF_GET, 200, "{}", NULL);
 	free(record);
 	free(error);
 	record = NULL;
-	return omf_api_page(&request, "https://api.example/x", &none, &error);
+	omf_reply_reset(&request.reply);
+	request.reply.body_max = OMF_PAGE_BODY_MAX;
+	request.reply.http_status = http_status;
+	omf_reply_add_body(&request.reply, body, strlen(body));
+	return omf_api_page(&request, 1 << 7, &none, &error);
 }
 
 static void
 test_pages(void)
 {
 	static const char *const bad[] = {
-		"", "[]", "{}", "{\"databases\":{}}", "{\"databases\":[{}]}", "{\"databases\":[1]}",
-		"{\"databases\":[{\"id\":\"x\"}]}", "{\"databases\":[" CLUSTER ",{\"id\":null}]}"};
-	static const char *const others[] = {
-		"https://api.example.evil/x?page=2", "https://api.example@evil/?page=2",
-		"http://api.example/?page=2", "https://evil/?page=2", "https://api.example:1/?page=2"};
+		"", "[]", "{}", "{\"databases\":{}}", "{\"databases\":\"\"}", "{\"databases\":[{}]}", "{\"databases\":[1]}",
+		"{\"databases\":[null]}", "{\"databases\":[{\"id\":\"x\"}]}", "{\"databases\":[" CLUSTER ",{\"id\":null}]}"};
+	static const char *const silent[] = {
+		"{\"databases\":[]}", "{\"databases\":null}", "{\"databases\":[],\"links\":null,\"meta\":null}",
+		"{\"databases\":[],\"meta\":{}}", "{\"databases\":null,\"meta\":{\"total\":null}}",
+		"{\"databases\":[],\"meta\":[]}", "{\"databases\":[],\"meta\":{\"total\":\"many\"}}"};
+	static const struct
+	{
+		const char *link;
+		int page;
+	} links[] = {
+		{"https://api.example.evil/x?page=2", 2}, {"https://api.example@evil/?page=2", 2}, {"//evil?page=2", 2}, {"?page=2", 2}, {"/v2?per_page=9&page=2", 2}, {"x?page=2&page=3", 3}, {"x?cursor=abc", 0}, {"x", 0}, {"x?page=", 0}, {"x?page=-1", 0}, {"x?page=99999999999999999999", 0x7fffffff}};
 	char body[300];
-	OmfPage *page = page_of(200, "{\"databases\":[" CLUSTER "," CLUSTER "],\"meta\":{\"total\":7},\"links\":{"
+	OmfPage *page = page_of(200, "{\"databases\":[" CLUSTER "," CLUSTER "],\"meta\":{\"total\":\"7\"},\"links\":{"
 								 "\"pages\":{\"next\":\"https://API.example/v2?per_page=9&page=3\"}}}");
 
 	if (!ok(page != NULL && error == NULL, "a page"))
 		return;
-	ok(page->nrecords == 2 && page->total == 7 && page->next == 3 && page->last == -1 && !page->other_host && page->has_links,
+	ok(page->nclusters == 2 && page->total == 7 && page->next == 3 && page->last == -1 && page->has_links,
 	   "what it says");
+	ok(memcmp(page->clusters[1].uuid, uuid, OMF_UUID_SIZE) == 0 && page->clusters[1].record != NULL &&
+		   page->clusters[1].error == NULL,
+	   "a cluster");
 	is_number((long long) request.reply.body_length, 0, "its body is wiped");
 	omf_api_page_free(page);
-	page = page_of(200, "{\"databases\":[],\"links\":null}");
-	ok(page != NULL && page->total == -1 && page->next == -1 && !page->has_links, "one that says nothing");
-	omf_api_page_free(page);
+	for (int i = 0; i < countof(silent); i++)
+	{
+		page = page_of(200, silent[i]);
+		ok(page != NULL && page->nclusters == 0 && page->total == -1 && page->next == -1 && page->last == -1 &&
+			   !page->has_links,
+		   "one that says nothing: %s", silent[i]);
+		omf_api_page_free(page);
+	}
 	page = page_of(200, "{\"databases\":[],\"links\":{}}");
 	ok(page != NULL && page->next == -1 && page->has_links, "one that has no other page");
 	omf_api_page_free(page);
 	for (int i = 0; i < countof(bad); i++)
-	{
 		ok(page_of(200, bad[i]) == NULL && error->kind == OMF_ERROR_REPLY, "no page: %s", bad[i]);
-	}
-	for (int i = 0; i < countof(others); i++)
+	for (int i = 0; i < countof(links); i++)
 	{
-		snprintf(body, sizeof(body), "{\"databases\":[],\"links\":{\"pages\":{\"last\":\"%s\"}}}", others[i]);
+		snprintf(body, sizeof(body), "{\"databases\":[],\"links\":{\"pages\":{\"next\":\"%s\"}}}", links[i].link);
 		page = page_of(200, body);
-		ok(page != NULL && page->other_host && page->last == 2, "another host: %s", others[i]);
+		ok(page != NULL && (page->next == links[i].page || (links[i].page == 0x7fffffff && page->next > 0x7fffffff)),
+		   "only the number counts: %s", links[i].link);
 		omf_api_page_free(page);
 	}
+
+	/* a field that is asked for, and one that is not */
+	page = page_of(200, "{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"num_nodes\":true,\"engine\":\"pg\"},"
+						"{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff31\",\"name\":1,\"num_nodes\":\"3\"}]}");
+	if (!ok(page != NULL && page->nclusters == 2, "a page with wrong types"))
+		return;
+	ok(page->clusters[0].error != NULL && strstr(page->clusters[0].error->words, "num_nodes") != NULL &&
+		   strcmp(page->clusters[0].record->values[OMF_CLUSTER_ENGINE], "pg") == 0,
+	   "what is asked for is judged, what it leaves is there");
+	ok(page->clusters[1].error == NULL && page->clusters[1].record->values[OMF_CLUSTER_NAME] == NULL,
+	   "what is not asked for is not judged");
+	omf_api_page_free(page);
 	ok(page_of(401, "{}") == NULL && error->kind == OMF_ERROR_UNAUTHORIZED, "401");
 	omf_api_page_free(NULL);
+}
+
+/* A body may be large, and what is in it small: memory goes by neither alone. */
+static void
+test_many_clusters(void)
+{
+	static const char element[] = "{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\"},";
+	size_t size = OMF_PAGE_CLUSTERS_MAX * (sizeof(element) - 1);
+	char *body = malloc(size + 100);
+	size_t length = (size_t) sprintf(body, "{\"databases\":[");
+	OmfPage *page;
+
+	for (int i = 0; i < OMF_PAGE_CLUSTERS_MAX; i++, length += sizeof(element) - 1)
+		memcpy(body + length, element, sizeof(element) - 1);
+	strcpy(body + length - 1, "]}");
+	page = page_of(200, body);
+	ok(page != NULL && page->nclusters == OMF_PAGE_CLUSTERS_MAX, "as many clusters as a page may have");
+	omf_api_page_free(page);
+	strcpy(body + length - 1, ",{}]}");
+	ok(page_of(200, body) == NULL && error->kind == OMF_ERROR_TOO_LARGE, "one more is too many");
+	free(body);
 }
 
 /* ----- secrets in what the API says ----- */
@@ -614,6 +673,7 @@ main(void)
 	test_resets_in();
 	test_page_paths();
 	test_pages();
+	test_many_clusters();
 	test_secrets();
 	test_overlapping();
 	test_clipping();

@@ -21,9 +21,9 @@ static const OmfJsonMember members[] = {
 static OmfRecord *record;
 static char reason[OMF_JSON_REASON_SIZE];
 
-/* Decode `length` bytes into record and reason. */
+/* Decode `length` bytes into record and reason; what does not fit is none. */
 static OmfJsonStatus
-decode_bytes(const char *text, size_t length)
+decode_as(const char *text, size_t length, const OmfJsonMember *wanted, int nwanted)
 {
 	char *copy = malloc(length + 1);
 	OmfJsonStatus status;
@@ -32,9 +32,21 @@ decode_bytes(const char *text, size_t length)
 	copy[length] = '\0';
 	free(record);
 	memset(reason, 'x', sizeof(reason));
-	status = omf_json_decode(copy, length, members, countof(members), &record, reason);
+	status = omf_json_decode(copy, length, wanted, nwanted, &record, reason);
 	free(copy);
+	if (status == OMF_JSON_OK && omf_json_misfit(record, wanted, OMF_JSON_ALL, reason))
+	{
+		free(record);
+		record = NULL;
+		return OMF_JSON_MISFIT;
+	}
 	return status;
+}
+
+static OmfJsonStatus
+decode_bytes(const char *text, size_t length)
+{
+	return decode_as(text, length, members, countof(members));
 }
 
 static OmfJsonStatus
@@ -96,19 +108,40 @@ test_types(void)
 	}
 
 	decode("{\"id\":12345678901234567890}");
-	is_text(reason, "Member \"id\" is of JSON type int, but a string was expected.",
+	is_text(reason, "Member \"id\" is a number, but a string was expected.",
 			"the reason names the member and its type, not the value");
 	decode("[]");
-	is_text(reason, "The answer is a JSON array, but an object was expected.",
+	is_text(reason, "The answer is an array, but an object was expected.",
 			"the reason names the document's type");
 	is_number(decode("{\"n\":18446744073709551615,\"m\":1e999,\"id\":\"x\"}"),
 			  OMF_JSON_OK, "huge numbers in members that nobody wants");
 	is_text(value(0), "x", "do no harm");
-	/* json-c before 0.18 cuts them down, later ones don't take them */
-	if (decode("{\"n\":123456789012345678901234567890,\"id\":\"x\"}") == OMF_JSON_OK)
-		is_text(value(0), "x", "nor do integers of more than 64 bits");
-	else
-		ok(strstr(reason, "number") != NULL, "integers of more than 64 bits: %s", reason);
+	is_number(decode("{\"n\":123456789012345678901234567890,\"id\":\"x\"}"), OMF_JSON_OK,
+			  "integers of more than 64 bits");
+	is_text(value(0), "x", "do none, either");
+}
+
+/* A member that is not of its type spoils no other one. */
+static void
+test_misfits(void)
+{
+	static const OmfJsonMember wanted[] = {
+		{"a", OMF_JSON_STRING}, {"n", OMF_JSON_INTEGER}, {"o.x", OMF_JSON_STRING}, {"z", OMF_JSON_STRINGS}};
+	static const char text[] = "{\"a\":\"first\",\"n\":{},\"o\":[],\"z\":[\"last\"]}";
+
+	free(record);
+	is_number(omf_json_decode(text, strlen(text), wanted, countof(wanted), &record, reason),
+			  OMF_JSON_OK, "two members are of another type");
+	is_text(value(0), "first", "the one before them is there");
+	is_text(value(1), NULL, "they are not");
+	is_text(value(2), NULL, "neither of them");
+	is_text(value(3), "{\"last\"}", "the one behind them is there");
+	is_number(omf_json_misfit(record, wanted, 1 << 0 | 1 << 3, reason), false, "who asks for these is content");
+	is_number(omf_json_misfit(record, wanted, 1 << 1 | 1 << 3, reason), true, "who asks for the first other is not");
+	is_text(reason, "Member \"n\" is an object, but a whole number was expected.", "and hears of it");
+	is_number(omf_json_misfit(record, wanted, 1 << 2, reason), true, "likewise the second");
+	is_text(reason, "Member \"o.x\" is in a value that is no object, but a string was expected.", "and of that");
+	is_number(omf_json_misfit(record, wanted, 0, reason), false, "who asks for none is content");
 }
 
 /* Members of other types, and within other members. */
@@ -116,32 +149,145 @@ static void
 test_other_types(void)
 {
 	static const OmfJsonMember wanted[] = {
-		{"n", OMF_JSON_INTEGER}, {"names", OMF_JSON_STRINGS}, {"uuid", OMF_JSON_ID}, {"a.b", OMF_JSON_STRING}};
+		{"n", OMF_JSON_INTEGER}, {"names", OMF_JSON_STRINGS}, {"uuid", OMF_JSON_ID}, {"a.b", OMF_JSON_STRING}, {"yes", OMF_JSON_BOOLEAN}};
 	static const char *const bad[] = {
-		"{\"n\":\"1\"}", "{\"n\":1.5}", "{\"names\":\"x\"}", "{\"names\":[1]}",
+		"{\"n\":\"x\"}", "{\"n\":\"\"}", "{\"n\":true}", "{\"n\":1.5}", "{\"names\":\"x\"}", "{\"names\":[1]}",
 		"{\"names\":[\"x\",null]}", "{\"names\":[\"\\u0000\"]}", "{\"uuid\":1}",
-		"{\"a\":{\"b\":1}}", "{\"a\":\"x\"}"};
+		"{\"a\":{\"b\":1}}", "{\"a\":\"x\"}", "{\"yes\":1}", "{\"yes\":\"true\"}"};
 	static const char text[] =
-		"{\"n\":-5,\"names\":[\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\"],\"uuid\":\"\",\"a\":{\"b\":\"deep\"}}";
+		"{\"n\":-5,\"names\":[\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\",\"\\u0022\\u00e9\"],\"uuid\":\"\","
+		"\"a\":{\"b\":\"deep\"},\"yes\":true}";
 
-	free(record);
-	is_number(omf_json_decode(text, strlen(text), wanted, countof(wanted), &record, reason),
-			  OMF_JSON_OK, "other types");
+	is_number(decode_as(text, strlen(text), wanted, countof(wanted)), OMF_JSON_OK, "other types");
 	is_text(value(0), "-5", "an integer");
-	is_text(value(1), "{\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\"}", "an array of strings");
+	is_text(value(1), "{\"a\",\"\",\"b\\\"\\\\,{}\",\"NULL\",\"\\\"\xC3\xA9\"}", "an array of strings");
 	is_text(value(2), NULL, "an id that is empty is none");
 	is_text(value(3), "deep", "a nested member");
-	free(record);
-	is_number(omf_json_decode("{\"names\":[],\"a\":null}", 21, wanted, countof(wanted), &record, reason),
+	is_text(value(4), "true", "a boolean");
+	is_number(decode_as("{\"names\":[],\"a\":null}", 21, wanted, countof(wanted)),
 			  OMF_JSON_OK, "an empty array, and null on the way");
 	is_text(value(1), "{}", "the array");
 	is_text(value(3), NULL, "the nested member");
+	is_number(decode_as("{\"a\":1,\"\\u0061\":{\"b\":\"no\",\"\\u0062\":\"yes\"}}", 42, wanted, countof(wanted)),
+			  OMF_JSON_OK, "names that are escaped, and twice");
+	is_text(value(3), "yes", "the last one counts");
 	for (int i = 0; i < countof(bad); i++)
+		is_number(decode_as(bad[i], strlen(bad[i]), wanted, countof(wanted)), OMF_JSON_MISFIT,
+				  "misfit: %s", bad[i]);
+}
+
+/* A value that stands for another one, or NULL for none. */
+typedef struct Reading
+{
+	const char *json;
+	const char *text;
+} Reading;
+
+static void
+try_readings(OmfJsonType type, const Reading *readings, int nreadings)
+{
+	OmfJsonMember wanted = {"v", type};
+
+	for (int i = 0; i < nreadings; i++)
 	{
-		free(record);
-		is_number(omf_json_decode(bad[i], strlen(bad[i]), wanted, countof(wanted), &record, reason),
-				  OMF_JSON_MISFIT, "misfit: %s", bad[i]);
+		char text[200];
+
+		snprintf(text, sizeof(text), "{\"v\":%s}", readings[i].json);
+		is_number(decode_as(text, strlen(text), &wanted, 1),
+				  readings[i].text != NULL ? OMF_JSON_OK : OMF_JSON_MISFIT, "%s", readings[i].json);
+		if (readings[i].text != NULL)
+			is_text(value(0), readings[i].text, "  is what it says");
 	}
+}
+
+static void
+test_integers(void)
+{
+	static const Reading readings[] = {
+		{"0", "0"}, {"-0", "0"}, {"1.0", "1"}, {"1.000", "1"}, {"-25060.0", "-25060"}, {"\"25060\"", "25060"}, {"\"-1.0\"", "-1"}, {"1e3", "1000"}, {"1.5e1", "15"}, {"1500E-2", "15"}, {"\"2E+2\"", "200"}, {"0.0e99", "0"}, {"0e-99", "0"}, {"9223372036854775807", "9223372036854775807"}, {"-9223372036854775808", "-9223372036854775808"}, {"\"9223372036854775807.0\"", "9223372036854775807"}, {"9223372036854775808", NULL}, {"-9223372036854775809", NULL}, {"123456789012345678901234567890", NULL}, {"1.5", NULL}, {"1e-1", NULL}, {"1e99", NULL}, {"1e999999999999999999999", NULL}, {"\"\"", NULL}, {"\" 1\"", NULL}, {"\"1 \"", NULL}, {"\"+1\"", NULL}, {"\"01\"", NULL}, {"\"0x1\"", NULL}, {"\"-\"", NULL}, {"\"1,0\"", NULL}, {"\"\\u0031\"", NULL}, {"\"NaN\"", NULL}, {"\"Infinity\"", NULL}, {"1.000000000000000000000000000000000000000000000000000000000000000000000000000", NULL}};
+
+	try_readings(OMF_JSON_INTEGER, readings, countof(readings));
+}
+
+static void
+test_times(void)
+{
+	static const Reading readings[] = {
+		{"\"2020-10-28T15:21:35Z\"", "2020-10-28T15:21:35Z"},
+		{"\"2020-10-28t15:21:35z\"", "2020-10-28t15:21:35z"},
+		{"\"2020-10-28 15:21:35\"", "2020-10-28 15:21:35Z"},
+		{"\"2020-10-28T15:21:35\"", "2020-10-28T15:21:35Z"},
+		{"\"2020-10-28T15:21:35.123456789\"", "2020-10-28T15:21:35.123456789Z"},
+		{"\"2020-10-28T15:21:35.1+05:30\"", "2020-10-28T15:21:35.1+05:30"},
+		{"\"2020-02-29T23:59:60-15:59\"", "2020-02-29T23:59:60-15:59"},
+		{"\"2000-02-29T00:00:00Z\"", "2000-02-29T00:00:00Z"},
+		{"\"\"", NULL},
+		{"\"now\"", NULL},
+		{"\"yesterday\"", NULL},
+		{"\"infinity\"", NULL},
+		{"\"-infinity\"", NULL},
+		{"\"epoch\"", NULL},
+		{"\"2020-10-28\"", NULL},
+		{"\"2020-10-28T15:21\"", NULL},
+		{"\"20201028T152135Z\"", NULL},
+		{"\"2020-02-30T00:00:00Z\"", NULL},
+		{"\"1900-02-29T00:00:00Z\"", NULL},
+		{"\"2021-02-29T00:00:00Z\"", NULL},
+		{"\"2020-13-01T00:00:00Z\"", NULL},
+		{"\"2020-00-01T00:00:00Z\"", NULL},
+		{"\"2020-01-00T00:00:00Z\"", NULL},
+		{"\"0000-01-01T00:00:00Z\"", NULL},
+		{"\"2020-01-01T24:00:00Z\"", NULL},
+		{"\"2020-01-01T00:60:00Z\"", NULL},
+		{"\"2020-01-01T00:00:61Z\"", NULL},
+		{"\"2020-01-01T00:00:00.Z\"", NULL},
+		{"\"2020-01-01T00:00:00.1234567890Z\"", NULL},
+		{"\"2020-01-01T00:00:00+1\"", NULL},
+		{"\"2020-01-01T00:00:00+0100\"", NULL},
+		{"\"2020-01-01T00:00:00+16:00\"", NULL},
+		{"\"2020-01-01T00:00:00 UTC\"", NULL},
+		{"\"2020-01-01T00:00:00Zx\"", NULL},
+		{"\" 2020-01-01T00:00:00Z\"", NULL},
+		{"\"2020-01-01T00:00:00Z BC\"", NULL},
+		{"\"12020-01-01T00:00:00Z\"", NULL},
+		{"\"2020-01-01T00:00:00\\u005a\"", NULL},
+		{"1603898495", NULL},
+		{"{}", NULL}};
+
+	try_readings(OMF_JSON_TIME, readings, countof(readings));
+}
+
+/* Values that are looked at one by one. */
+static void
+test_arrays(void)
+{
+	static const char text[] = " {\"a\" : { \"list\":[ {\"id\":\"x\"} ,[], null,\"]\\\"\" , -1.5e+3 ] }, \"b\":null}";
+	static const char *const elements[] = {"{\"id\":\"x\"}", "[]", "null", "\"]\\\"\"", "-1.5e+3"};
+	OmfJson document;
+	OmfJson list;
+	OmfJson element = {NULL, 0};
+	int count = 0;
+
+	is_number(omf_json_check(text, strlen(text), &document, reason), OMF_JSON_OK, "a document");
+	list = omf_json_find(document, "a.list");
+	is_number(omf_json_is_array(list), true, "a list in it");
+	while (omf_json_next(list, &element) && count < countof(elements))
+	{
+		char copy[32];
+
+		snprintf(copy, sizeof(copy), "%.*s", (int) element.length, element.text);
+		is_text(copy, elements[count++], "an element");
+	}
+	is_number(count, countof(elements), "all of them");
+	ok(omf_json_find(document, "b").text == NULL && omf_json_find(document, "c").text == NULL &&
+		   omf_json_find(document, "a.list.x").text == NULL && omf_json_find(document, "b.x").text == NULL,
+	   "null, missing, and not in an object");
+	is_number(omf_json_is_array(omf_json_find(document, "b")), false, "none is no list");
+	is_number(omf_json_is_array(document), false, "an object is none");
+	element.length = 0;
+	is_number(omf_json_check("[ ]", 3, &list, reason), OMF_JSON_OK, "an empty list");
+	is_number(omf_json_next(list, &element), false, "has no element");
+	ok(omf_json_is_blank("", 0) && omf_json_is_blank(" \r\n\t", 4) && !omf_json_is_blank(" \f", 2), "blank or not");
 }
 
 /* An object with `depth` levels, the innermost holding `inner`. */
@@ -167,14 +313,14 @@ test_depth(void)
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH - 1, "1"), OMF_JSON_OK, "31 levels");
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH, ""), OMF_JSON_OK, "32 levels, empty");
 	is_number(decode_nested(OMF_JSON_MAX_DEPTH, "1"), OMF_JSON_OK, "32 levels");
-	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 1, "1"), OMF_JSON_TOO_DEEP, "33 levels");
+	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 1, "1"), OMF_JSON_TOO_LARGE, "33 levels");
 	is_text(reason, "The JSON document is nested more than 32 levels deep.", "the reason");
-	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 2, ""), OMF_JSON_TOO_DEEP, "34 levels, empty");
+	is_number(decode_nested(OMF_JSON_MAX_DEPTH + 2, ""), OMF_JSON_TOO_LARGE, "34 levels, empty");
 
 	text = malloc(1000001);
 	memset(text, '[', 1000000);
 	text[1000000] = '\0';
-	is_number(decode(text), OMF_JSON_TOO_DEEP, "a million brackets");
+	is_number(decode(text), OMF_JSON_TOO_LARGE, "a million brackets");
 	free(text);
 }
 
@@ -263,12 +409,13 @@ test_utf8(void)
 	for (int i = 0; i < countof(around); i++)
 		is_number(decode(around[i]), OMF_JSON_MALFORMED, "malformed: %s", around[i]);
 
-	/* half a surrogate pair has no UTF-8 form: whatever comes must be valid */
-	if (decode("{\"id\":\"\\ud800\",\"status\":\"\\udc00x\"}") == OMF_JSON_OK)
-	{
-		is_text(value(0), "\xEF\xBF\xBD", "a lone high surrogate is replaced");
-		is_text(value(1), "\xEF\xBF\xBDx", "a lone low surrogate is, too");
-	}
+	/* half a surrogate pair has no UTF-8 form */
+	is_number(decode("{\"id\":\"\\ud800\\n\\ud800\\u0041\",\"status\":\"\\udc00x\"}"), OMF_JSON_OK,
+			  "lone surrogates");
+	is_text(value(0), "\xEF\xBF\xBD\n\xEF\xBF\xBD"
+					  "A",
+			"a high one is replaced");
+	is_text(value(1), "\xEF\xBF\xBDx", "a low one is, too");
 }
 
 static void
@@ -301,7 +448,11 @@ main(void)
 	begin_tests();
 	test_members();
 	test_types();
+	test_misfits();
 	test_other_types();
+	test_integers();
+	test_times();
+	test_arrays();
 	test_depth();
 	test_truncated();
 	test_around();

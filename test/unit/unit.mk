@@ -30,8 +30,8 @@ modules_test_wait_state = wait_state resource
 
 UNIT_CFLAGS = -std=gnu99 -D_GNU_SOURCE -DOMF_VERSION='"test"' -O1 -g \
 	$(WARNINGS) -Isrc -I$(UNIT_DIR) \
-	$(shell $(PKG_CONFIG) --cflags libcurl json-c) $(OMF_CFLAGS) $(UNIT_SANITIZE)
-UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libcurl json-c) $(OMF_LDFLAGS)
+	$(shell $(PKG_CONFIG) --cflags libcurl) $(OMF_CFLAGS) $(UNIT_SANITIZE)
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libcurl) $(OMF_LDFLAGS)
 
 .PHONY: unit unit-build unit-programs unit-clean unit-valgrind unit-asan
 
