@@ -89,6 +89,25 @@ CREATE VIEW no_barrier AS SELECT * FROM clusters WHERE is_visible(engine);
 SELECT count(*) FROM no_barrier WHERE tags @> ARRAY['web'];
 \! simctl log --clear
 
+-- A policy of a table that the foreign table inherits is such a barrier, too.
+CREATE TABLE every_cluster (id uuid, engine text, tags text[]);
+CREATE FOREIGN TABLE own_clusters () INHERITS (every_cluster) SERVER promises OPTIONS (resource 'clusters');
+ALTER TABLE every_cluster ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON every_cluster USING (is_visible(engine));
+CREATE ROLE omf_promises;
+GRANT USAGE ON SCHEMA promises TO omf_promises;
+GRANT SELECT ON every_cluster TO omf_promises;
+CREATE USER MAPPING FOR omf_promises SERVER promises OPTIONS (token 'dop_v1_promise1');
+SET ROLE omf_promises;
+SELECT engine FROM every_cluster WHERE tags @> ARRAY['web'];
+\! simctl log --clear
+SELECT engine FROM every_cluster WHERE id::text IN (:'a', :'b') ORDER BY 1;
+\! simctl log --sort --clear
+RESET ROLE;
+DROP TABLE every_cluster CASCADE;
+DROP OWNED BY omf_promises;
+DROP ROLE omf_promises;
+
 -- ----- engines that can't be migrated -----
 
 -- Feed a dashboard: where the listing tells the engine, no status is asked of
