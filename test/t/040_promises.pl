@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 
-use OnlineMigrations::Session;
+use IPC::Run;
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use PostgreSQL::Test::Utils qw(append_to_file);
@@ -29,7 +29,7 @@ CipherString = DEFAULT@SECLEVEL=0
 TEXT
 my $node = do {
 	local $ENV{OPENSSL_CONF} = "$folder/openssl.cnf";
-	OnlineMigrations::TestNode->start('promises', simulator => $simulator,
+	OnlineMigrations::TestNode->start('promises', simulator => $simulator, log_level => 'info',
 		conf => "log_statement = none\nlog_error_verbosity = verbose\nlog_min_error_statement = error\nlog_parameter_max_length_on_error = -1",
 		server_options => { max_retries => 0 });
 };
@@ -42,6 +42,65 @@ sub status_at
 
 my $status = status_at('databases');
 
+# ----- keep passwords out of logs -----
+
+# Errors that the start itself raises keep the statement, its parameters and
+# its context out of the server's log, also where the setting is to show them.
+sub log_of_extended
+{
+	my ($sql, %variables) = @_;
+	my $offset = -s $node->logfile;
+	append_to_file("$folder/script.sql", '');
+	open my $script, '>', "$folder/script.sql" or die "cannot write a script: $!\n";
+	print $script "$sql;\n";
+	close $script;
+	my @command = ('pgbench', '-n', '-t', 1, '-M', 'extended', '-f', "$folder/script.sql",
+		map({ ('-D', "$_=$variables{$_}") } keys %variables), '-d', $node->connstr('digitalocean'));
+	my ($out, $err) = ('', '');
+	IPC::Run::run(\@command, '>', \$out, '2>', \$err);
+	return $node->log_text($offset);
+}
+
+like(log_of_extended("SELECT :shown || 'x', 1 / (length(:shown) - 5)", shown => 'plain'),
+	qr/division by zero.*STATEMENT:.*|parameters: \$1 = 'plain'/s, 'the log shows parameters of what fails');
+for my $failure ([ 'the API refuses', 422, qr/could not start the online migration/ ],
+	[ 'nobody knows the outcome', undef, qr/outcome of starting/ ])
+{
+	my ($name, $http_status, $message) = @$failure;
+	$simulator->fault($http_status ? 'status' : 'close_before', uuid => $cluster, method => 'PUT',
+		$http_status ? (status => $http_status) : ());
+	my $log = log_of_extended("SELECT * FROM databases.databases_update_online_migration('$cluster', :src, replace => true)",
+		src => '{"host": "src.example.com", "port": 25060, "password": "s3cr3t-parameter"}');
+	like($log, $message, "$name: the log has the error of a start");
+	unlike($log, qr/s3cr3t|databases_update|parameters:/, "... without statement and parameters");
+	$simulator->delete_faults;
+}
+
+# The token is masked wherever the API repeats it, in each kind of call.
+my $token = 'dop_v1_' . 'f00d' x 16;
+$simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN);
+$node->safe_psql('digitalocean',
+	"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
+my $wait = "CALL databases.databases_wait_online_migration('$cluster', timeout => '2 s', poll_interval => '1 s')";
+for my $call ([ 'a look', $status, 'GET' ],
+	[ 'a listing', 'SELECT count(*) FROM databases.clusters', 'LIST' ],
+	[ 'a start', "SELECT * FROM databases.databases_update_online_migration('$cluster', '{\"host\": \"h\", \"port\": 1}', replace => true)", 'PUT' ],
+	[ 'a stop', "SELECT databases.databases_delete_online_migration('$cluster', 'some-id')", 'DELETE' ],
+	[ 'a wait', $wait, 'GET' ],
+	[ 'ANALYZE', 'ANALYZE databases.clusters', 'LIST' ])
+{
+	my ($name, $sql, $method) = @$call;
+	my $offset = -s $node->logfile;
+	$simulator->fault('echo_secrets', method => $method, status => 418);
+	my $result = $node->run_sql($sql);
+	$simulator->delete_faults;
+	isnt($result->{sqlstate}, '', "$name meets an error that repeats the token");
+	like($result->{err}, qr/\*\*\*/, "... it is masked");
+	unlike($result->{err} . $node->log_text($offset), qr/f00df00d/, "... for the client and in the log");
+}
+$node->safe_psql('digitalocean',
+	"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$OnlineMigrations::TestNode::TOKEN')");
+
 # ----- on the network -----
 
 # HTTPS with TLS 1.2 or later.
@@ -53,5 +112,39 @@ $node->psql_ok(status_at('new_tls'), 'running', 'TLS 1.2 or later will do');
 $node->requests_ok({}, sub {
 		$node->psql_fails(status_at('old_tls'), 'HV00N', undef, 'TLS 1.1 will not') },
 	'TLS 1.1: nothing is sent');
+
+# An endpoint may end with a slash, which is no segment of what is sent.
+$node->add_server('with_slash', endpoint => $simulator->http . '/', max_retries => 0);
+$node->psql_ok(status_at('with_slash'), 'running', 'an endpoint with a slash behind it');
+
+# ----- what a scan costs -----
+
+# The most requests that the API had at once while the code ran.
+sub at_once
+{
+	my ($code) = @_;
+	$simulator->reset_counters;
+	$code->();
+	return $simulator->counters->{max_in_flight};
+}
+
+# The first page of a listing tells how many there are, and the others are then
+# asked for together.
+$simulator->token('dop_v1_promises');
+$simulator->populate(seed => 20, count => 80, token => 'dop_v1_promises');
+$simulator->config(latency_ms => 200, list_max_page => 10);
+$node->safe_psql('digitalocean',
+	"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_promises')");
+is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.clusters', '80', 'eight pages') }),
+	7, 'seven of the eight pages are asked for together');
+# Where only the total tells, they are, too.
+$simulator->config(list_links => 'false');
+is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.clusters', '80', 'eight pages, without links') }),
+	7, 'the total tells how many there are');
+# Statuses are asked while pages still come in: those of the first page with
+# the pages behind it.
+is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.online_migrations LIMIT 1', '80', 'the statuses') }) > 7,
+	1, 'statuses are asked while pages still come in');
+$simulator->config(latency_ms => 0, list_max_page => 200, list_links => 'true');
 
 done_testing();
