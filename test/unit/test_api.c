@@ -107,6 +107,11 @@ test_paths(void)
 	char id[OMF_MIGRATION_ID_MAX + 1];
 	unsigned char ones[OMF_UUID_SIZE];
 
+	is_number(OMF_MIGRATION_ID_MAX, 64, "an id has as many characters as the documents say");
+	is_number(OMF_BODY_MAX, 1024 * 1024, "a body as many bytes");
+	is_number(OMF_PAGE_BODY_MAX, 16 * 1024 * 1024, "a page as many bytes");
+	is_number(OMF_PAGE_SIZE, 200, "a page as many clusters");
+	is_number(OMF_TAG_MAX, 255, "a tag as many bytes");
 	omf_api_path(path, &omf_resources[0], uuid);
 	is_text(path, PATH, "the path for GET and PUT");
 	omf_api_migration_id_path(path, uuid, "77b28fc8-19ff-11eb-8c9c-c68e24557488");
@@ -200,6 +205,13 @@ test_mask(void)
 	is_masked("caf\xC3\xA9", "\xC3\xA9", "caf**");
 	is_masked("caf%C3%a9!", "\xC3\xA9", "caf***!");
 	is_masked("u:a%25b@h", "a%b", "u:***@h");
+
+	/* as a JSON string has it */
+	is_masked("\"p\\\"w\"", "p\"w", "\"***\"");
+	is_masked("p\\\\w", "p\\w", "***");
+	is_masked("p\\/w", "p/w", "***");
+	is_masked("p\\u0022w", "p\"w", "***");
+	is_masked("\\u0070\\u0077", "pw", "***");
 }
 
 /* ----- answers ----- */

@@ -174,6 +174,7 @@ test_lengths(void)
 {
 	char endpoint[OMF_ENDPOINT_MAX * 4];
 
+	is_number(OMF_ENDPOINT_MAX, 1024, "as many bytes as the documents say");
 	for (int length = OMF_ENDPOINT_MAX - 1; length <= OMF_ENDPOINT_MAX + 1; length++)
 	{
 		memset(endpoint, 'a', sizeof(endpoint));

@@ -218,6 +218,7 @@ test_header_cap(void)
 	char line[1024];
 	int taken = 0;
 
+	is_number(OMF_HEADERS_MAX, 64 * 1024, "as many bytes as the documents say");
 	memset(line, 'x', sizeof(line));
 	begin_reply(100);
 	for (int i = 0; i < 100 && add_bytes(line, sizeof(line)); i++)
