@@ -103,3 +103,37 @@ COMMENT ON VIEW online_migrations_fdw_rate_limits IS
 'what is known of the rate limits of the API tokens of the current user';
 
 GRANT SELECT ON online_migrations_fdw_rate_limits TO PUBLIC;
+
+CREATE FUNCTION online_migrations_fdw_connections()
+RETURNS TABLE (server text, role text, protocol text, connections integer,
+    in_flight integer, idle_since timestamptz, used_in_xact boolean,
+    valid boolean)
+AS 'MODULE_PATHNAME', 'omf_connections'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION online_migrations_fdw_connections() IS
+'the connections to the API that this session keeps open';
+
+CREATE VIEW online_migrations_fdw_connections AS
+SELECT * FROM online_migrations_fdw_connections();
+
+COMMENT ON VIEW online_migrations_fdw_connections IS
+'the connections to the API that this session keeps open';
+
+GRANT SELECT ON online_migrations_fdw_connections TO PUBLIC;
+
+CREATE FUNCTION online_migrations_fdw_disconnect(server text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'omf_disconnect'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION online_migrations_fdw_disconnect(text) IS
+'closes the connections of this session to a foreign server; true if there were some';
+
+CREATE FUNCTION online_migrations_fdw_disconnect_all()
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'omf_disconnect_all'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION online_migrations_fdw_disconnect_all() IS
+'closes the connections of this session to all foreign servers; true if there were some';

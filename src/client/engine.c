@@ -70,6 +70,8 @@ struct OmfEngine
 	int64_t clock;            /* milliseconds spent waiting for it or driving it */
 	int64_t clock_read_at;    /* up to when they are counted, or -1: it stands */
 	int64_t next_deadline;    /* no request's deadline is before this */
+	const char *protocol;     /* of the last answer, or NULL */
+	int64_t idle_since;       /* when the last request was over */
 	unsigned short jitter[3]; /* state of erand48() */
 };
 
@@ -259,6 +261,9 @@ finish_try(OmfRequest *request)
 	OmfRetryAnswer answer;
 
 	leave_state(request);
+	if (reply->outcome == OMF_ANSWERED)
+		engine->protocol = request->exchange.http1 ? "HTTP/1.1" : "HTTP/2";
+	engine->idle_since = omf_pollset_now();
 	reply->tries++;
 	hear_budget(request);
 
@@ -538,6 +543,21 @@ omf_engine_is_broken(const OmfEngine *engine)
 	return omf_http_is_broken(engine->http);
 }
 
+OmfEngineState
+omf_engine_state(const OmfEngine *engine)
+{
+	OmfEngineState state = {engine->protocol,
+							omf_http_connections(engine->http), 0,
+							engine->idle_since};
+	const OmfRequest *request;
+
+	TAILQ_FOREACH(request, &engine->flying, link)
+	state.in_flight++;
+	if (state.in_flight > 0)
+		state.idle_since = -1;
+	return state;
+}
+
 OmfEngineWait
 omf_engine_waits_for(const OmfEngine *engine)
 {
@@ -748,6 +768,7 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 	TAILQ_INIT(&engine->flying);
 	engine->clock_read_at = -1;
 	engine->next_deadline = INT64_MAX;
+	engine->idle_since = seed;
 	engine->jitter[0] = (unsigned short) getpid();
 	engine->jitter[1] = (unsigned short) seed;
 	engine->jitter[2] = (unsigned short) (seed >> 16);

@@ -137,6 +137,17 @@ extern void omf_engine_drive(OmfEngine *engine);
  */
 extern bool omf_engine_is_broken(const OmfEngine *engine);
 
+/* What an engine has and does at present. */
+typedef struct OmfEngineState
+{
+	const char *protocol; /* of its last answer, or NULL: there was none */
+	int connections;      /* open */
+	int in_flight;        /* requests sent, or being sent */
+	int64_t idle_since;   /* on the engines' clock, or -1: it is not idle */
+} OmfEngineState;
+
+extern OmfEngineState omf_engine_state(const OmfEngine *engine);
+
 /* Its base URL, for comparison with what the API calls its own. */
 extern const char *omf_engine_base_url(const OmfEngine *engine);
 

@@ -831,6 +831,13 @@ omf_http_next_finished(OmfHttp *http)
 	return exchange != NULL ? exchange : next_finished(&http->many);
 }
 
+int
+omf_http_connections(OmfHttp *http)
+{
+	omf_sockets_sweep(http->sockets);
+	return omf_sockets_count(http->sockets);
+}
+
 bool
 omf_http_is_broken(const OmfHttp *http)
 {

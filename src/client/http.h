@@ -121,6 +121,9 @@ extern void omf_http_run_timer(OmfHttp *http);
  */
 extern bool omf_http_is_broken(const OmfHttp *http);
 
+/* How many connections are open. */
+extern int omf_http_connections(OmfHttp *http);
+
 /* The next exchange that ended, not in flight any more, or NULL. */
 extern OmfExchange *omf_http_next_finished(OmfHttp *http);
 

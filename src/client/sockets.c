@@ -49,6 +49,12 @@ omf_sockets_destroy(OmfSockets *sockets)
 	free(sockets);
 }
 
+int
+omf_sockets_count(const OmfSockets *sockets)
+{
+	return sockets->nopen;
+}
+
 void
 omf_sockets_sweep(OmfSockets *sockets)
 {

@@ -48,6 +48,9 @@ extern OmfSocket *omf_sockets_find(OmfSockets *sockets, int fd);
  */
 extern void omf_sockets_end(OmfSocket *socket);
 
+/* How many are open; after omf_sockets_sweep() that is exact. */
+extern int omf_sockets_count(const OmfSockets *sockets);
+
 /* Notice sockets that were closed without omf_sockets_close(). */
 extern void omf_sockets_sweep(OmfSockets *sockets);
 

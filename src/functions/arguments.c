@@ -19,9 +19,11 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "functions/arguments.h"
 #include "compat.h"
+#include "client/pollset.h"
 #include "client/resource.h"
 
 void
@@ -169,4 +171,11 @@ omf_server_argument(FunctionCallInfo fcinfo, int argument)
 						   GetForeignDataWrapper(server->fdwid)->fdwname)));
 	check_usage(server->serverid, name, GetUserId());
 	return server->serverid;
+}
+
+Datum
+omf_calendar_time(int64 monotonic_ms)
+{
+	return TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														   monotonic_ms - omf_pollset_now()));
 }

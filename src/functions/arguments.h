@@ -41,4 +41,7 @@ extern Oid omf_server_argument(FunctionCallInfo fcinfo, int argument);
  */
 extern void omf_server_check(Oid serverid, const char *name, Oid userid);
 
+/* What the calendar shows at that time of the engines' clock: timestamptz. */
+extern Datum omf_calendar_time(int64 monotonic_ms);
+
 #endif /* OMF_ARGUMENTS_H */

@@ -54,14 +54,6 @@ look_at_budget(Oid serverid, OmfBudget *budget)
 	return true;
 }
 
-/* What the calendar shows, or will show, at that time of the engines' clock. */
-static Datum
-calendar_time(int64 monotonic_ms)
-{
-	return TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														   monotonic_ms - omf_pollset_now()));
-}
-
 static void
 put_row(ReturnSetInfo *result, const char *server, const OmfBudget *budget)
 {
@@ -76,13 +68,13 @@ put_row(ReturnSetInfo *result, const char *server, const OmfBudget *budget)
 		values[COLUMN_LIMIT] = Int64GetDatum(budget->limit);
 		nulls[COLUMN_LIMIT] = budget->limit < 0;
 		values[COLUMN_REMAINING] = Int64GetDatum(omf_budget_left(budget));
-		values[COLUMN_RESETS_AT] = calendar_time(budget->resets_at);
-		values[COLUMN_OBSERVED_AT] = calendar_time(budget->observed_at);
+		values[COLUMN_RESETS_AT] = omf_calendar_time(budget->resets_at);
+		values[COLUMN_OBSERVED_AT] = omf_calendar_time(budget->observed_at);
 		nulls[COLUMN_REMAINING] = nulls[COLUMN_RESETS_AT] = nulls[COLUMN_OBSERVED_AT] = false;
 	}
 	if (budget->held_until > omf_pollset_now())
 	{
-		values[COLUMN_HELD_UNTIL] = calendar_time(budget->held_until);
+		values[COLUMN_HELD_UNTIL] = omf_calendar_time(budget->held_until);
 		nulls[COLUMN_HELD_UNTIL] = false;
 	}
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

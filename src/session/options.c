@@ -445,7 +445,7 @@ omf_options_of_server(Oid serverid)
 OmfUserOptions
 omf_options_of_user(Oid userid, Oid serverid)
 {
-	OmfUserOptions result = {InvalidOid, NULL, NULL};
+	OmfUserOptions result = {0};
 	HeapTuple tuple;
 	Datum datum;
 	bool isnull;
@@ -460,6 +460,7 @@ omf_options_of_user(Oid userid, Oid serverid)
 		return result;
 
 	result.mapping = ((Form_pg_user_mapping) GETSTRUCT(tuple))->oid;
+	result.user = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
 	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
 							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)

@@ -31,6 +31,7 @@ typedef struct OmfServerOptions
 typedef struct OmfUserOptions
 {
 	Oid mapping;            /* the pg_user_mapping row, or InvalidOid: there is none */
+	Oid user;               /* of that row, or InvalidOid: PUBLIC */
 	const char *token;      /* or NULL */
 	const char *token_file; /* or NULL */
 } OmfUserOptions;

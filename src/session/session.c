@@ -52,7 +52,9 @@ struct OmfSession
 	Oid mapping;            /* of the pg_user_mapping row */
 	uint32 server_hash;     /* of the server's syscache entry */
 	uint32 mapping_hash;    /* of the mapping's syscache entry */
+	Oid user;               /* of that row, or InvalidOid: PUBLIC */
 	int holders;            /* acquired and not yet released */
+	TimestampTz used_by;    /* start of the last transaction that acquired it */
 	bool outdated;          /* no new holders: free with the last one */
 	int nclusters;          /* that a listing has shown, or -1 */
 	bool no_tags;           /* its token may not filter a listing by tag */
@@ -324,6 +326,7 @@ create_session(Oid serverid, const OmfUserOptions *user)
 		session->serverid = serverid;
 		session->nclusters = -1;
 		session->mapping = user->mapping;
+		session->user = user->user;
 		session->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
 		session->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->mapping));
 
@@ -380,6 +383,7 @@ omf_session_acquire(Oid serverid, Oid userid)
 	if (session == NULL)
 		session = create_session(serverid, &user);
 	session->holders++;
+	session->used_by = GetCurrentTransactionStartTimestamp();
 	return session;
 }
 
@@ -388,6 +392,51 @@ omf_session_release(OmfSession *session)
 {
 	if (--session->holders == 0 && session->outdated)
 		destroy_session(session);
+}
+
+List *
+omf_session_states(void)
+{
+	List *states = NIL;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &sessions)
+	{
+		const OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+		OmfSessionState *state = palloc(sizeof(OmfSessionState));
+
+		state->serverid = session->serverid;
+		state->user = session->user;
+		state->valid = !session->outdated;
+		state->used = session->used_by == GetCurrentTransactionStartTimestamp();
+		state->now = omf_engine_state(session->engine);
+		states = lappend(states, state);
+	}
+	return states;
+}
+
+int
+omf_session_disconnect(Oid serverid, bool *held)
+{
+	int closed = 0;
+	dlist_mutable_iter iter;
+
+	*held = false;
+	dlist_foreach_modify(iter, &sessions)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+
+		if (OidIsValid(serverid) && session->serverid != serverid)
+			continue;
+		if (session->holders > 0)
+			*held = true;
+		else
+		{
+			destroy_session(session);
+			closed++;
+		}
+	}
+	return closed;
 }
 
 double

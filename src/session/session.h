@@ -13,6 +13,8 @@
 #ifndef OMF_SESSION_H
 #define OMF_SESSION_H
 
+#include "nodes/pg_list.h"
+
 #include "client/api.h"
 
 typedef struct OmfSession OmfSession;
@@ -54,6 +56,25 @@ extern OmfBudget omf_session_budget(OmfSession *session);
 extern void omf_session_end_waits(void);
 
 extern OmfEngine *omf_session_engine(OmfSession *session);
+
+/* One of this backend's sessions, as users are told of it. */
+typedef struct OmfSessionState
+{
+	Oid serverid;
+	Oid user;           /* of the mapping, or InvalidOid: PUBLIC */
+	bool valid;         /* can new statements use it? */
+	bool used;          /* in the present transaction */
+	OmfEngineState now; /* of its engine */
+} OmfSessionState;
+
+/* All of them, palloc'd pointers to OmfSessionState. */
+extern List *omf_session_states(void);
+
+/*
+ * Close the sessions to that server, or to all for InvalidOid, that no
+ * statement holds.  Returns how many; *held is set to whether there are others.
+ */
+extern int omf_session_disconnect(Oid serverid, bool *held);
 
 /* The name of its foreign server; palloc'd. */
 extern const char *omf_session_server_name(const OmfSession *session);
