@@ -325,6 +325,14 @@ for my $page (@pages)
 	accept_output($page, $text, @blocks) if $ENV{OMF_ACCEPT};
 }
 is("@deaf", '', 'an output with another word in it is noticed');
+
+# ----- no server leads out of here -----
+
+run_in_psql("ALTER SERVER digitalocean OPTIONS (DROP endpoint); ALTER SERVER staging OPTIONS (SET endpoint 'https://api.digitalocean.com');");
+is(run_in_psql("\\pset tuples_only on\n\\pset format unaligned\nSELECT count(*) > 2, bool_and(option_value IS NOT DISTINCT FROM '" . $simulator->https . "')
+	FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
+	LEFT JOIN LATERAL pg_options_to_table(srvoptions) ON option_name = 'endpoint'
+	WHERE fdwname = 'online_migrations_fdw';") =~ s/.*\.\n//sr, "t|t\n", 'all servers go to the simulator, whatever is made or changed');
 $in .= "\\q\n";
 $psql->finish;
 $node->stop;
