@@ -7,7 +7,6 @@
  */
 #include "client/engine.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -479,21 +478,7 @@ start_requests(OmfEngine *engine)
 void
 omf_engine_drive(OmfEngine *engine)
 {
-	sigset_t blocked;
-	sigset_t before;
-
-	/*
-	 * libcurl's resolver thread must not take over PostgreSQL's signals.  Those
-	 * that a fault of the code itself raises can't be blocked.
-	 */
-	sigfillset(&blocked);
-	sigdelset(&blocked, SIGSEGV);
-	sigdelset(&blocked, SIGBUS);
-	sigdelset(&blocked, SIGFPE);
-	sigdelset(&blocked, SIGILL);
-	sigdelset(&blocked, SIGABRT);
-	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-
+	omf_http_begin_drive(engine->http);
 	advance_clock(engine);
 	omf_http_collect(engine->http);
 	do
@@ -504,8 +489,7 @@ omf_engine_drive(OmfEngine *engine)
 		expire_requests(engine);
 	} while (start_requests(engine));
 	omf_engine_end_wait(engine);
-
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	omf_http_end_drive(engine->http);
 }
 
 int64_t

@@ -16,6 +16,7 @@
 #include "client/http.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include <curl/curl.h>
 
 #include "compat.h"
+#include "client/drive_limit.h"
 #include "client/pollset.h"
 #include "client/proxy.h"
 #include "client/sockets.h"
@@ -95,6 +97,7 @@ struct OmfHttp
 	CURL **spare;                       /* handles for reuse */
 	int nspare;                         /* how many */
 	OmfSockets *sockets;                /* libcurl's */
+	sigset_t mask;                      /* of signals, before the drive */
 	bool unswept;                       /* some may have been closed behind our back */
 	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
 	int64_t date;                       /* the same in epoch seconds, or -1 */
@@ -901,6 +904,33 @@ omf_http_run_timer(OmfHttp *http)
 		widen(&http->many);
 	run_timer(&http->urgent);
 	run_timer(&http->many);
+}
+
+/*
+ * libcurl's resolver thread must not take over PostgreSQL's signals.  Those
+ * that a fault of the code itself raises can't be held off.
+ */
+void
+omf_http_begin_drive(OmfHttp *http)
+{
+	static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	int limit = omf_drive_limit_signal();
+	sigset_t held;
+
+	sigfillset(&held);
+	for (size_t i = 0; i < sizeof(let_through) / sizeof(let_through[0]); i++)
+		sigdelset(&held, let_through[i]);
+	if (limit > 0)
+		sigdelset(&held, limit);
+	pthread_sigmask(SIG_SETMASK, &held, &http->mask);
+	omf_drive_limit_begin(http->sockets);
+}
+
+void
+omf_http_end_drive(OmfHttp *http)
+{
+	omf_drive_limit_end();
+	pthread_sigmask(SIG_SETMASK, &http->mask, NULL);
 }
 
 /* Whose the socket is only libcurl knows; others ignore it. */

@@ -109,6 +109,13 @@ extern void omf_http_stop(OmfExchange *exchange);
  */
 extern void omf_http_give_up(OmfExchange *exchange);
 
+/*
+ * What comes next is driving it, until omf_http_end_drive(): signals are held
+ * off, and libcurl may not keep control for long (drive_limit.h).
+ */
+extern void omf_http_begin_drive(OmfHttp *http);
+extern void omf_http_end_drive(OmfHttp *http);
+
 /* Look at ready sockets, without waiting. */
 extern void omf_http_collect(OmfHttp *http);
 

@@ -122,6 +122,13 @@ omf_sockets_close(OmfSockets *sockets, int fd)
 }
 
 void
+omf_sockets_cut(const OmfSockets *sockets)
+{
+	for (int i = 0; i < sockets->nopen; i++)
+		(void) shutdown(sockets->open[i].fd, SHUT_RDWR);
+}
+
+void
 omf_sockets_end(OmfSocket *socket)
 {
 	char unasked[4096];

@@ -51,6 +51,9 @@ extern void omf_sockets_end(OmfSocket *socket);
 /* How many are open; after omf_sockets_sweep() that is exact. */
 extern int omf_sockets_count(const OmfSockets *sockets);
 
+/* End all connections; may be called from a signal's handler. */
+extern void omf_sockets_cut(const OmfSockets *sockets);
+
 /* Notice sockets that were closed without omf_sockets_close(). */
 extern void omf_sockets_sweep(OmfSockets *sockets);
 

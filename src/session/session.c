@@ -531,6 +531,9 @@ wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_mos
 
 	CHECK_FOR_INTERRUPTS();
 	omf_engine_drive(engine);
+
+	/* what the drive may have been cut short for goes before what it brought */
+	CHECK_FOR_INTERRUPTS();
 	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);

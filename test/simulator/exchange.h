@@ -67,6 +67,7 @@ typedef struct Reply
 	bool raw;			 /* send the body's bytes and no HTTP at all */
 	int64_t delay_ms;	 /* pause before the first byte */
 	int64_t drip_ms;	 /* pause before every byte of the body, or 0 */
+	int64_t flood_ms;	 /* HTTP/2: so long empty frames instead of a body */
 	int early_hints;	 /* how many 103 answers precede this one */
 	Cut cut;			 /* how much is sent */
 	int64_t cut_at;		 /* CUT_IN_BODY: bytes of the body, or -1 for half */

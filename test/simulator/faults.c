@@ -265,6 +265,12 @@ apply_many_1xx(const Fault *fault, Exchange *exchange)
 }
 
 static void
+apply_empty_frames(const Fault *fault, Exchange *exchange)
+{
+	exchange->reply.flood_ms = parameter(fault, "ms", 12000);
+}
+
+static void
 apply_deep_json(const Fault *fault, Exchange *exchange)
 {
 	int64_t depth = parameter(fault, "depth", 100);
@@ -430,6 +436,7 @@ static const FaultKind kinds[] = {
 	{"bad_timestamp", apply_fixed_body, false, "created_at is no time"},
 	{"empty_200", apply_fixed_body, false, "an empty body with status 200"},
 	{"rst_in_body", apply_cut, true, "RST_STREAM within the body; HTTP/1.1: the body stops"},
+	{"empty_frames", apply_empty_frames, true, "HTTP/2: empty frames without a pause instead of a body: ms"},
 };
 
 /* ----- which one ----- */

@@ -31,6 +31,9 @@ typedef struct Http2
 	bool busy;			/* inside nghttp2_session_mem_recv() */
 	bool end_after;		/* finish the connection once output is written */
 	Ending ending;		/* in which way */
+	int32_t flooded;	/* the stream of a flood of empty frames, or 0 */
+	int64_t flood_ms;	/* a flood that is to begin, so long; or 0 */
+	int64_t flood_ends; /* when, on the monotonic clock */
 } Http2;
 
 /* Exchange.protocol_data: the delivery of the answer's body. */
@@ -42,6 +45,7 @@ typedef struct Delivery
 } Delivery;
 
 static void flush_output(Connection *connection);
+static void begin_flood(Connection *connection);
 
 static Exchange *
 stream_exchange(nghttp2_session *session, int32_t stream)
@@ -172,11 +176,13 @@ flush_output(Connection *connection)
 	const uint8_t *data;
 	ssize_t length;
 
-	if (http->busy || connection->closing)
+	if (http->busy || connection->closing || http->flood_ends > 0)
 		return;
 	while ((length = nghttp2_session_mem_send(http->session, &data)) > 0)
 		bufferevent_write(connection->stream, data, (size_t) length);
-	if (http->end_after)
+	if (http->flood_ms > 0)
+		begin_flood(connection);
+	else if (http->end_after)
 		connection_finish(connection, http->ending);
 }
 
@@ -323,6 +329,41 @@ break_off(Exchange *exchange)
 		end_connection(connection, END_CLOSE);
 }
 
+/* Empty DATA frames, as many as keep the client busy until the next call. */
+static void
+flood(Connection *connection)
+{
+	Http2 *http = connection->state;
+	unsigned char frame[9] = {0, 0, 0, NGHTTP2_DATA, 0};
+	Text frames = {0};
+
+	if (monotonic_ms() >= http->flood_ends)
+	{
+		connection->low_water = 0;
+		connection_finish(connection, END_CLOSE);
+		return;
+	}
+	for (int i = 0; i < 4; i++)
+		frame[5 + i] = (unsigned char) ((uint32_t) http->flooded >> (24 - 8 * i));
+	for (int i = 0; i < 20000; i++)
+		text_append(&frames, frame, sizeof(frame));
+	bufferevent_write(connection->stream, frames.data, frames.length);
+	free(frames.data);
+}
+
+/* The headers of the stream are written. */
+static void
+begin_flood(Connection *connection)
+{
+	Http2 *http = connection->state;
+
+	http->flood_ends = monotonic_ms() + http->flood_ms;
+	http->flood_ms = 0;
+	connection->low_water = 500 * 1000;
+	bufferevent_setwatermark(connection->stream, EV_WRITE, connection->low_water, 0);
+	flood(connection);
+}
+
 static void
 http2_send(Exchange *exchange)
 {
@@ -337,6 +378,14 @@ http2_send(Exchange *exchange)
 	{
 		bufferevent_write(connection->stream, reply->body, reply->length);
 		end_connection(connection, END_CLOSE);
+	}
+	else if (reply->flood_ms > 0)
+	{
+		nghttp2_nv status = field(":status", "200");
+
+		nghttp2_submit_headers(http->session, NGHTTP2_FLAG_NONE, exchange->stream, NULL, &status, 1, NULL);
+		http->flooded = exchange->stream;
+		http->flood_ms = reply->flood_ms;
 	}
 	else if (reply->ending == END_GOAWAY)
 	{
@@ -365,7 +414,10 @@ http2_goaway(Connection *connection)
 static void
 http2_drained(Connection *connection)
 {
-	flush_output(connection);
+	if (((Http2 *) connection->state)->flood_ends > 0)
+		flood(connection);
+	else
+		flush_output(connection);
 }
 
 /* ----- the life of a connection ----- */

@@ -167,7 +167,7 @@ connection_writable(struct bufferevent *stream, void *argument)
 	Connection *connection = argument;
 
 	/* the call may be about output before the last */
-	if (evbuffer_get_length(bufferevent_get_output(stream)) > 0)
+	if (evbuffer_get_length(bufferevent_get_output(stream)) > connection->low_water)
 		return;
 	if (connection->closing)
 		finish_drained(connection, true);
@@ -201,8 +201,17 @@ connection_event(struct bufferevent *stream, short what, void *argument)
 			speak(connection, &http1_protocol);
 		return;
 	}
+	if (connection->closing)
+		return;
 	if (connection->tls != NULL && connection->protocol == NULL)
+	{
+		/* a close at once would reset, and that overtake the alert */
 		stats_handshake_failed();
+		connection->closing = true;
+		shutdown(connection->socket, SHUT_WR);
+		free_in(connection, LINGER_MS);
+		return;
+	}
 	connection_free(connection);
 }
 

@@ -56,6 +56,7 @@ typedef struct Connection
 	uint64_t requests;			/* received on it, control calls included */
 	bool counted;				/* has it shown to be a client of the API? */
 	bool deaf;					/* input is thrown away from now on */
+	size_t low_water;			/* output is asked for when so little is left */
 	bool closing;				/* an ending has begun */
 	Ending ending;				/* END_CLOSE, END_RESET or END_HALF_CLOSE */
 	bool no_notify;				/* close without TLS's close_notify */

@@ -137,6 +137,10 @@ tls_context(TlsKind kind)
 		SSL_CTX_set_security_level(context, 0);
 		SSL_CTX_set_cipher_list(context, "ALL:@SECLEVEL=0");
 	}
+	if (kind == TLS_CLIENT || kind == TLS_CLIENT_12)
+		SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	if (kind == TLS_CLIENT_12)
+		SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_alpn_select_cb(context, select_protocol, kind == TLS_HTTP1 ? context : NULL);
 	return context;

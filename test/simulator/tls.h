@@ -20,7 +20,9 @@ typedef enum TlsKind
 	TLS_SELFSIGNED, /* by a key that no CA knows */
 	TLS_WRONGHOST,	/* the certificate is for another name */
 	TLS_OLD,		/* speaks TLS 1.1 only */
-	TLS_HTTP1		/* a good one that offers HTTP/1.1 only */
+	TLS_HTTP1,		/* a good one that offers HTTP/1.1 only */
+	TLS_CLIENT,		/* wants the client's certificate */
+	TLS_CLIENT_12	/* the same, and speaks TLS 1.2 only */
 } TlsKind;
 
 /* Make the CA, and write its certificate to a file in PEM form. */

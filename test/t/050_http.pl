@@ -1,0 +1,301 @@
+# HTTP as it is spoken: starts that wait for no read, servers that carry one
+# exchange at a time, refuse streams, want HTTP/1.1 or a client's certificate,
+# or never stop talking; and proxies whose password nobody is to see.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $PROXY = 'http://bob:p#ss-w0rd@proxy.invalid:3128';
+
+my $simulator = OnlineMigrations::Simulator->start;
+$simulator->token($OnlineMigrations::TestNode::TOKEN, limit => 10_000_000);
+my $node = start_node();
+my @clusters = map { sprintf 'fa050000-0000-4000-8000-%012d', $_ } 1 .. 100;
+for my $cluster (@clusters)
+{
+	$simulator->cluster($cluster, engine => 'pg');
+	$simulator->migration($cluster, 'done', "id-$cluster");
+}
+
+# The environment of a server names a proxy, but not for the simulator.
+sub start_node
+{
+	local $ENV{https_proxy} = $PROXY;
+	local $ENV{no_proxy} = 'localhost,127.0.0.1';
+	return OnlineMigrations::TestNode->start('http', simulator => $simulator, log_level => 'warning');
+}
+
+my @ca = (ca_file => $simulator->ca_file);
+my $servers = 0;
+
+# A schema with tables of a server with these options.
+sub add_server
+{
+	my (%options) = @_;
+	my $name = 's' . ++$servers;
+	$node->add_server($name, max_retry_wait => '20ms', %options);
+	return $name;
+}
+
+sub list { return join ', ', map { "'$_'" } @_; }
+
+sub statuses
+{
+	my ($schema, @keys) = @_;
+	return "SELECT count(*) FROM $schema.online_migrations WHERE database_cluster_uuid IN (" . list(@keys) . ')';
+}
+
+sub start_of
+{
+	my ($schema, $cluster, %arguments) = @_;
+	my $more = join '', map { ", $_ => $arguments{$_}" } sort keys %arguments;
+	return "SELECT status FROM databases.databases_update_online_migration('$cluster',
+		'{\"host\":\"h\",\"port\":1,\"dbname\":\"d\",\"username\":\"u\",\"password\":\"p\"}', server => '$schema'$more)";
+}
+
+sub stop_of
+{
+	my ($schema, $cluster) = @_;
+	return "SELECT databases.databases_delete_online_migration('$cluster', 'id-$cluster', server => '$schema')";
+}
+
+# ----- starts and stops wait for no read -----
+
+sub try_start_beside_reads
+{
+	my ($over, $concurrency) = @_;
+	my $name = "$over, max_concurrency $concurrency";
+	my $schema = add_server(endpoint => $simulator->url($over), max_concurrency => $concurrency,
+		$over eq 'http' ? () : @ca);
+	my ($read, $hung, $started, $stopped) = @clusters[ 0 .. 3 ];
+	my $session = OnlineMigrations::Session->open($node);
+	$simulator->fault('slow_first_byte', uuid => $hung, ms => 20_000, method => 'GET');
+	$simulator->migration($stopped, 'running', "id-$stopped");
+	$session->run("BEGIN; DECLARE c CURSOR FOR SELECT status FROM $schema.online_migrations
+		WHERE database_cluster_uuid IN (" . list($read, $hung) . ')');
+	is($session->run('FETCH 1 FROM c')->{out}, 'done', "a cursor has its first row: $name");
+	$session->run('SAVEPOINT s');
+	$session->run(q{SET LOCAL statement_timeout = '300ms'});
+	is($session->run('FETCH 1 FROM c')->{sqlstate}, '57014', "the second one hangs: $name")
+	  if $concurrency == 1;
+	$session->run('ROLLBACK TO s') if $concurrency == 1;
+	$session->run('SET LOCAL statement_timeout = 0');
+	my $result = $session->run(start_of($schema, $started));
+	is($result->{out}, 'running', "a start is carried out: $name") or diag($result->{err});
+	cmp_ok($result->{seconds}, '<', 3, "at once: $name");
+	$result = $session->run(stop_of($schema, $stopped));
+	is($result->{out}, 't', "and a stop: $name") or diag($result->{err});
+	cmp_ok($result->{seconds}, '<', 3, "at once, too: $name");
+	$session->close;
+	$simulator->delete_faults;
+	$simulator->migration($_, 'done', "id-$_") for $started, $stopped;
+	return;
+}
+
+try_start_beside_reads(@$_) for map { my $over = $_; map { [ $over, $_ ] } 1, 2 } qw(http https https_h1);
+
+# ----- one exchange at a time -----
+
+sub try_hanging_first
+{
+	my ($over, $warm) = @_;
+	my $name = $over . ($warm ? ', a server that is known' : ', the very first answer');
+	my $schema = add_server(endpoint => $simulator->url($over), @ca);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run(statuses($schema, $clusters[0])) if $warm;
+	$simulator->reset_counters;
+	$simulator->fault('hang', uuid => $clusters[0]);
+	$session->post(statuses($schema, @clusters[ 0 .. 9 ]));
+	my $began = time;
+	ok(OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{get_status} >= 10 || time - $began > 5 })
+		  && time - $began < 3, "one answer that hangs holds up no others: $name");
+	is($simulator->counters->{get_status}, 10, "all have been asked: $name");
+	$session->interrupt;
+	$session->result;
+	$session->close;
+	$simulator->delete_faults;
+	return;
+}
+
+try_hanging_first(@$_) for [ 'https', 0 ], [ 'https_h1', 0 ], [ 'https_h1', 1 ];
+
+# What is multiplexed still goes over one connection.
+sub try_one_connection
+{
+	my $schema = add_server(endpoint => $simulator->https, @ca);
+	$simulator->config(latency_ms => 300);
+	$simulator->reset_counters;
+	is($node->run_sql(statuses($schema, @clusters[ 0 .. 49 ]))->{out}, 50, 'slow answers over HTTP/2');
+	is($simulator->counters->{connections}, 1, 'come over one connection');
+	$simulator->config(latency_ms => 0);
+	return;
+}
+
+try_one_connection();
+
+# ----- every try ends, and counts -----
+
+sub try_silent_host
+{
+	my $schema = add_server(endpoint => $simulator->url('blackhole'), connect_timeout => '100ms', max_retries => 2, @ca);
+	my $result = $node->run_sql(statuses($schema, $clusters[0]), timeout => 30);
+	is($result->{sqlstate}, 'HV00N', 'a host that accepts and says nothing');
+	like($result->{detail}, qr/Tried [345] times/, 'is tried as often as it says') or diag($result->{err});
+	cmp_ok($result->{seconds}, '<', 5, 'and no longer');
+	return;
+}
+
+sub try_refused_streams
+{
+	my ($retries, @keys) = @_;
+	my $schema = add_server(endpoint => $simulator->https, max_retries => $retries, @ca);
+	$simulator->fault('rst_stream', code => 7);
+	$simulator->reset_counters;
+	my $result = $node->run_sql(statuses($schema, @keys));
+	my $requests = $simulator->counters->{get_status};
+	$simulator->delete_faults;
+	is($result->{sqlstate}, 'HV00L', 'refused streams');
+	my ($tries) = $result->{detail} =~ /Tried (\d+) times/;
+	cmp_ok($tries, '<=', 1 + $retries + 2, "end after $tries tries");
+	cmp_ok($requests, '<=', @keys * (1 + $retries + 2), "each a request: $requests");
+	is($requests, $tries, 'and no more') if @keys == 1;
+	return;
+}
+
+sub try_refused_start
+{
+	my $schema = add_server(endpoint => $simulator->https, max_retries => 3, @ca);
+	$simulator->fault('rst_stream', code => 7, method => 'PUT', times => 2);
+	$simulator->clear_log;
+	is($node->run_sql(start_of($schema, $clusters[0]))->{out}, 'running', 'a start whose stream is refused twice');
+	is(scalar(grep { $_->{method} eq 'PUT' } $simulator->log), 3, 'is sent three times');
+	$simulator->delete_faults;
+	$simulator->migration($clusters[0], 'done', "id-$clusters[0]");
+	return;
+}
+
+try_silent_host();
+try_refused_streams(2, $clusters[0]);
+try_refused_streams(2, @clusters);
+try_refused_start();
+
+# ----- versions of HTTP -----
+
+sub try_http1_required
+{
+	my ($fault) = @_;
+	my $schema = add_server(endpoint => $simulator->https, max_retries => 2, @ca);
+	my $session = OnlineMigrations::Session->open($node);
+	# over HTTP/2, such a server says nothing else; the first try does not know why
+	$simulator->fault($fault, code => 13, times => 2);
+	$simulator->clear_log;
+	my $result = $session->run(statuses($schema, $clusters[0]));
+	is($result->{out}, 1, "a read that gets HTTP_1_1_REQUIRED by $fault") or diag($result->{err});
+	is(($simulator->log)[-1]{http}, '1.1', 'is answered over HTTP/1.1') or diag(explain(($simulator->log)[-1]));
+	$simulator->clear_log;
+	$session->run(statuses($schema, @clusters));
+	is(scalar(grep { $_->{http} ne '1.1' } $simulator->log), 0, 'as are all that follow');
+	$session->close;
+	$simulator->delete_faults;
+	return;
+}
+
+sub try_http1_required_start
+{
+	my ($fault) = @_;
+	my $schema = add_server(endpoint => $simulator->https, max_retries => 2, @ca);
+	$simulator->fault($fault, code => 13, method => 'PUT');
+	my $result = $node->run_sql(start_of($schema, $clusters[1], replace => 'true'));
+	is($result->{sqlstate}, 'HV010', "a start that gets HTTP_1_1_REQUIRED by $fault has an unknown outcome");
+	like($result->{hint}, qr/"http_version" to '1\.1'/, 'and the hint names the way out');
+	$simulator->delete_faults;
+	$node->safe_psql('digitalocean', "ALTER SERVER $schema OPTIONS (ADD http_version '1.1')");
+	$simulator->clear_log;
+	is($node->run_sql(start_of($schema, $clusters[1], replace => 'true'))->{out}, 'running', 'with it, it works');
+	is(($simulator->log)[-1]{http}, '1.1', 'over HTTP/1.1');
+	$simulator->migration($clusters[1], 'done', "id-$clusters[1]");
+	return;
+}
+
+sub try_http2_wanted
+{
+	my $schema = add_server(endpoint => $simulator->https, http_version => '2', @ca);
+	is($node->run_sql(statuses($schema, $clusters[0]))->{out}, 1, 'http_version 2 where there is HTTP/2');
+	$schema = add_server(endpoint => $simulator->url('https_h1'), http_version => '2', max_retries => 0, @ca);
+	my $result = $node->run_sql(statuses($schema, $clusters[0]));
+	is($result->{sqlstate}, 'HV00N', 'and where there is none');
+	like($result->{detail}, qr/does not speak HTTP\/2/, 'it says so');
+	return;
+}
+
+try_http1_required($_) for qw(rst_stream goaway);
+try_http1_required_start($_) for qw(rst_stream goaway);
+try_http2_wanted();
+
+# ----- a certificate of the client's -----
+
+sub try_client_certificate
+{
+	my ($over) = @_;
+	my $schema = add_server(endpoint => $simulator->url($over), max_retries => 0, @ca);
+	my %tried = (read => statuses($schema, $clusters[0]), start => start_of($schema, $clusters[0], replace => 'true'),
+		stop => stop_of($schema, $clusters[0]));
+	for my $what (sort keys %tried)
+	{
+		my $result = $node->run_sql($tried{$what});
+		is($result->{sqlstate}, 'HV00N', "$over, $what") or diag($result->{err});
+	}
+	return;
+}
+
+try_client_certificate($_) for qw(https_client https_client12);
+
+# ----- frames without an end -----
+
+sub try_flood
+{
+	my ($what, $before, $sqlstate, $act) = @_;
+	my $schema = add_server(endpoint => $simulator->https, max_retries => 0, request_timeout => '2s', @ca);
+	$simulator->fault('empty_frames', ms => 15_000, uuid => $clusters[5]);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run($before);
+	my $began = time;
+	$session->post(statuses($schema, $clusters[5]));
+	sleep(0.5);
+	$act->($session);
+	my $result = $session->result;
+	cmp_ok(time - $began, '<', 6, "a flood of empty frames does not hold off $what");
+	like($result->{sqlstate}, $sqlstate, "which ends it: $what") or diag($result->{err});
+	$session->close;
+	$simulator->delete_faults;
+	return;
+}
+
+try_flood('statement_timeout', q{SET statement_timeout = '300ms'}, qr/^57014$/, sub { });
+try_flood('cancel', '', qr/^57014$/, sub { $node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $_[0]->pid . ')') });
+try_flood('request_timeout', '', qr/^HV00L$/, sub { });
+
+# ----- proxies -----
+
+sub try_proxy
+{
+	my $schema = add_server(endpoint => 'https://api.invalid', max_retries => 0);
+	my $result = $node->run_sql(statuses($schema, $clusters[0]));
+	is($result->{sqlstate}, 'HV00N', 'a proxy that does not exist');
+	like($result->{hint}, qr/names the proxy "proxy\.invalid"/, 'is named by its host');
+	unlike($result->{err}, qr/bob|p#ss|w0rd|3128@/, 'without user and password');
+	unlike($node->log_text, qr/bob|p#ss|w0rd/, 'in the log, too');
+	return;
+}
+
+try_proxy();
+
+unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
+
+done_testing();
