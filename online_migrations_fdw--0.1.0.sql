@@ -137,3 +137,11 @@ LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION online_migrations_fdw_disconnect_all() IS
 'closes the connections of this session to all foreign servers; true if there were some';
+
+CREATE FUNCTION online_migrations_fdw_rate_limits_reset(server text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'omf_rate_limits_reset'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION online_migrations_fdw_rate_limits_reset(text) IS
+'forgets what is known of the rate limits of the API tokens of the current user, and what holds requests back';

@@ -37,7 +37,7 @@ CALL databases_wait_online_migration(:'d', 'id-d');
 
 -- The context tells what was waited for.
 \set SHOW_CONTEXT errors
-CALL databases_wait_online_migration('0badc0de-0000-4000-8000-000000000403', timeout => '00:00');
+CALL databases_wait_online_migration('00000000-0000-4000-8000-0000000000fe', timeout => '00:00');
 \echo :SQLSTATE
 CALL databases_wait_online_migration(:'a', 'id-zzz', timeout => '0 s');
 \! simctl log --clear

@@ -27,6 +27,8 @@
 #include "session/gate.h"
 #include "session/log.h"
 #include "session/session.h"
+#include "session/shared.h"
+#include "session/starts.h"
 
 PG_MODULE_MAGIC;
 
@@ -39,6 +41,8 @@ _PG_init(void)
 {
 	omf_session_init();
 	omf_gate_init();
+	omf_starts_init();
+	omf_shared_init();
 	omf_batch_join_init();
 	omf_tuple_bound_init();
 	omf_log_init();

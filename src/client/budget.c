@@ -7,8 +7,7 @@
  */
 #include "client/budget.h"
 
-/* Clocks that differ by no more are taken to show the same time. */
-#define CLOCK_TOLERANCE_S 2
+#include <string.h>
 
 /* The same reset can come out as either of two seconds. */
 #define RESET_TOLERANCE_S 1
@@ -54,6 +53,15 @@ refuse(int64_t ask_at, int64_t allowed_at)
 	return permit;
 }
 
+/* Nobody will say what has become of the permits that are out. */
+static void
+take_for_used(OmfBudget *budget)
+{
+	budget->remaining = omf_budget_left(budget);
+	budget->ended = budget->issued;
+	budget->used = budget->issued;
+}
+
 OmfPermit
 omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
 {
@@ -72,8 +80,9 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
 		lost_at = budget->changed_at + OMF_PERMIT_PATIENCE_MS;
 		if (lost_at > now)
 			return refuse(min(now + OMF_BUDGET_POLL_MS, lost_at), now);
-		budget->ended = budget->issued;
-		return grant(budget, now);
+		take_for_used(budget);
+		if (budget->remaining > reserve)
+			return grant(budget, now);
 	}
 	if (budget->resets_at > now)
 		return refuse(budget->resets_at, budget->resets_at);
@@ -88,20 +97,58 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
 }
 
 void
-omf_budget_end(OmfBudget *budget, int64_t now)
+omf_budget_end(OmfBudget *budget, uint64_t permit, int64_t now)
 {
+	/* a probe that was called off tells nothing */
+	if (permit == budget->probe)
+		budget->probe = 0;
+	if (permit <= budget->used || permit > budget->issued)
+		return;
 	budget->ended++;
 	budget->changed_at = now;
 }
 
+bool
+omf_budget_is_needed(const OmfBudget *budget, int64_t now)
+{
+	if (budget->held_until > now ||
+		(budget->known && omf_budget_left(budget) == 0 && budget->resets_at > now))
+		return true;
+	return permits_out(budget) > 0 && budget->changed_at + OMF_PAUSE_MAX_MS > now;
+}
+
 void
-omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
-				int64_t now, int64_t epoch_ms)
+omf_budget_forget(OmfBudget *budget)
+{
+	uint64_t issued = budget->issued;
+	uint64_t ended = budget->ended;
+	uint64_t used = budget->used;
+	int64_t changed_at = budget->changed_at;
+
+	memset(budget, 0, sizeof(OmfBudget));
+	budget->issued = issued;
+	budget->ended = ended;
+	budget->used = used;
+	budget->changed_at = changed_at;
+}
+
+/*
+ * Does the answer say of the limit what can be?  A limit of nothing would never
+ * end, and nobody has more left than the limit.
+ */
+static bool
+tells_limit(const OmfReply *reply)
+{
+	return reply->ratelimit_limit > 0 && reply->ratelimit_remaining >= 0 &&
+		   reply->ratelimit_remaining <= reply->ratelimit_limit;
+}
+
+void
+omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply, int64_t now)
 {
 	bool probe = permit == budget->probe;
 	bool raises;
 	bool moved;
-	int64_t pause;
 
 	if (probe)
 		budget->probe = 0;
@@ -110,7 +157,7 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 	if (permit <= budget->deaf_to || reply->outcome != OMF_ANSWERED ||
 		(reply->ratelimit_remaining < 0 && reply->http_status >= 500))
 		return;
-	if (reply->ratelimit_limit < 0 || reply->ratelimit_remaining < 0)
+	if (!tells_limit(reply))
 	{
 		budget->known = false;
 		return;
@@ -128,23 +175,13 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
 	budget->remaining = reply->ratelimit_remaining;
 	budget->limit = reply->ratelimit_limit;
 	budget->reset = reply->ratelimit_reset;
-
-	/* go by the API's clock where ours is off */
-	if (reply->date >= 0 &&
-		(reply->date > epoch_ms / 1000 + CLOCK_TOLERANCE_S || reply->date < epoch_ms / 1000 - CLOCK_TOLERANCE_S))
-		epoch_ms = reply->date * 1000;
-	pause = reply->ratelimit_reset >= 0 ? reply->ratelimit_reset - epoch_ms / 1000 : 0;
-	if (pause > OMF_HOLD_MAX_MS / 1000)
-		pause = OMF_HOLD_MAX_MS;
-	else if (pause > 0)
-		pause = reply->ratelimit_reset * 1000 - epoch_ms;
-	budget->resets_at = now + (pause > 0 ? min(pause + RESET_MARGIN_MS, OMF_HOLD_MAX_MS) : 0);
+	budget->resets_at = now + (reply->resets_in_ms > 0 ? min(reply->resets_in_ms + RESET_MARGIN_MS, OMF_PAUSE_MAX_MS) : 0);
 }
 
 void
 omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms)
 {
-	int64_t until = now + min(pause_ms, OMF_HOLD_MAX_MS);
+	int64_t until = now + min(pause_ms, OMF_PAUSE_MAX_MS);
 
 	if (until > budget->held_until)
 		budget->held_until = until;

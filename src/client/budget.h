@@ -12,9 +12,10 @@
  * Every request takes a permit before it is sent, which ends when it is over.
  * What is left is the least that an answer has said since the oldest request
  * last left the window, less the permits that have not ended: answers come in
- * any order, and nobody knows which requests they have counted.  A process
- * that dies does not end its permits, so where nothing else stands in the way,
- * they are forgotten after a while.
+ * any order, and nobody knows which requests they have counted.  Somebody may
+ * not end a permit for long, such as a cursor between two FETCHes, or ever,
+ * having died: where nothing else stands in the way, such permits are taken for
+ * used, which the API will have counted, and their ends do not count any more.
  *
  * Used up, a budget waits for the time of the reset and then lets a single
  * request through, a probe, whose answer tells how many may follow.
@@ -31,15 +32,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/reply.h"
-
-/* Nothing is held back longer than this: the API's longest window. */
-#define OMF_HOLD_MAX_MS (60 * 60 * INT64_C(1000))
+#include "client/api_time.h"
 
 /* After so long without its answer, a probe is taken for lost. */
-#define OMF_PROBE_PATIENCE_MS 1000
+#define OMF_PROBE_PATIENCE_MS 5000
 
-/* After so long without an answer to anybody, permits out are taken for lost. */
+/* After so long without an answer to anybody, permits out are taken for used. */
 #define OMF_PERMIT_PATIENCE_MS 2000
 
 /* How often to look whether an answer to somebody else has come. */
@@ -59,6 +57,7 @@ typedef struct OmfBudget
 	int64_t changed_at;  /* when a permit was last granted or ended */
 	uint64_t issued;     /* number of the last permit */
 	uint64_t ended;      /* how many permits have ended */
+	uint64_t used;       /* permits up to that one were taken for used */
 	uint64_t deaf_to;    /* answers up to that permit tell no news */
 	uint64_t latest;     /* the latest permit whose answer was listened to */
 	uint64_t probe;      /* permit of the probe that is out, or 0 */
@@ -79,20 +78,23 @@ typedef struct OmfPermit
  */
 extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve);
 
-/*
- * Learn from the answer to the request of that permit.  `epoch_ms` is what
- * the calendar shows at `now`.
- */
+/* Learn from the answer to the request of that permit, whose times are settled. */
 extern void omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
-							int64_t now, int64_t epoch_ms);
+							int64_t now);
 
-/* A granted permit's request is over, or was called off. */
-extern void omf_budget_end(OmfBudget *budget, int64_t now);
+/* That permit's request is over, or was called off. */
+extern void omf_budget_end(OmfBudget *budget, uint64_t permit, int64_t now);
 
 /* A 429: nothing is to be sent for so many milliseconds. */
 extern void omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms);
 
 /* How many requests are left, as far as is known; 0 or more. */
 extern int64_t omf_budget_left(const OmfBudget *budget);
+
+/* Would it be a loss to forget the budget: does it hold anything back, or count permits? */
+extern bool omf_budget_is_needed(const OmfBudget *budget, int64_t now);
+
+/* Forget what is known, and what holds it; permits that are out stay out. */
+extern void omf_budget_forget(OmfBudget *budget);
 
 #endif /* OMF_BUDGET_H */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/api_time.h"
 #include "client/pollset.h"
 #include "client/retry.h"
 
@@ -145,7 +146,7 @@ end_permit(OmfRequest *request)
 {
 	if (request->permit == 0)
 		return;
-	omf_budget_end(lock_budget(request->engine), omf_pollset_now());
+	omf_budget_end(lock_budget(request->engine), request->permit, omf_pollset_now());
 	unlock_budget(request->engine);
 	request->permit = 0;
 }
@@ -157,15 +158,11 @@ end_permit(OmfRequest *request)
 static void
 hear_budget(OmfRequest *request)
 {
-	struct timespec calendar;
 	int64_t now = omf_pollset_now();
-	OmfBudget *budget;
+	OmfBudget *budget = lock_budget(request->engine);
 
-	clock_gettime(CLOCK_REALTIME, &calendar);
-	budget = lock_budget(request->engine);
-	omf_budget_hear(budget, request->permit, &request->exchange.reply, now,
-					(int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
-	omf_budget_end(budget, now);
+	omf_budget_hear(budget, request->permit, &request->exchange.reply, now);
+	omf_budget_end(budget, request->permit, now);
 	unlock_budget(request->engine);
 	request->permit = 0;
 }
@@ -258,12 +255,15 @@ finish_try(OmfRequest *request)
 	OmfReply *reply = &request->exchange.reply;
 	OmfRetryQuestion question;
 	OmfRetryAnswer answer;
+	struct timespec calendar;
 
 	leave_state(request);
 	if (reply->outcome == OMF_ANSWERED)
 		engine->protocol = request->exchange.http1 ? "HTTP/1.1" : "HTTP/2";
 	engine->idle_since = omf_pollset_now();
 	reply->tries++;
+	clock_gettime(CLOCK_REALTIME, &calendar);
+	omf_api_time_settle(reply, (int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
 	hear_budget(request);
 
 	question.method = request->exchange.method;
@@ -273,7 +273,6 @@ finish_try(OmfRequest *request)
 	question.stale_retries = request->stale_retries;
 	question.max_retries = engine->config.max_retries;
 	question.max_wait_ms = engine->config.max_retry_wait_ms;
-	question.now = (int64_t) time(NULL);
 	question.random = erand48(engine->jitter);
 	answer = omf_retry_decide(&question);
 
@@ -420,7 +419,7 @@ hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
 	leave_state(request);
 	reply->outcome = OMF_HELD_BACK;
 	reply->http_status = 0;
-	reply->retry_after = allowed_at == INT64_MAX ? -1 : (allowed_at - now + 999) / 1000;
+	reply->pause_ms = allowed_at == INT64_MAX ? -1 : allowed_at - now;
 	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
 			 allowed_at == INT64_MAX
 				 ? "The server option \"rate_limit_reserve\" leaves nothing of the API's rate limit."

@@ -28,6 +28,7 @@
 
 #include "compat.h"
 #include "client/drive_limit.h"
+#include "client/name.h"
 #include "client/pollset.h"
 #include "client/proxy.h"
 #include "client/sockets.h"
@@ -45,6 +46,9 @@
  * What is not received into costs no memory.
  */
 #define RECEIVE_BUFFER 102400
+
+/* How long it is taken for known whether the server's name exists. */
+#define NAME_KNOWN_MS 1000
 
 /* Ready sockets handled in one call; what is left over stays ready. */
 #define EVENTS_MAX 64
@@ -99,6 +103,8 @@ struct OmfHttp
 	OmfSockets *sockets;                /* libcurl's */
 	sigset_t mask;                      /* of signals, before the drive */
 	bool unswept;                       /* some may have been closed behind our back */
+	int64_t name_asked;                 /* when it was asked whether its name exists, or 0 */
+	bool name_unknown;                  /* then: it does not */
 	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
 	int64_t date;                       /* the same in epoch seconds, or -1 */
 };
@@ -721,6 +727,49 @@ classify(const OmfExchange *exchange, CURLcode code)
 	return OMF_LOST;
 }
 
+/* One answer is for all requests that are in flight together. */
+static bool
+is_name_unknown(OmfHttp *http)
+{
+	int64_t now = omf_pollset_now();
+
+	if (http->name_asked == 0 || now - http->name_asked >= NAME_KNOWN_MS)
+	{
+		http->name_unknown = omf_name_is_unknown(http->config->base_url);
+		http->name_asked = now;
+	}
+	return http->name_unknown;
+}
+
+/*
+ * Is what keeps us from the server here or there for good, so that no other try
+ * could do better?
+ */
+static bool
+is_hopeless(OmfHttp *http, CURLcode code)
+{
+	switch (code)
+	{
+		case CURLE_COULDNT_RESOLVE_HOST:
+			return is_name_unknown(http);
+		case CURLE_URL_MALFORMAT:
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CIPHER:
+		case CURLE_SSL_ENGINE_NOTFOUND:
+		case CURLE_SSL_ENGINE_SETFAILED:
+		case CURLE_SSL_CRL_BADFILE:
+		case CURLE_SSL_ISSUER_ERROR:
+		case CURLE_SSL_INVALIDCERTSTATUS:
+		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /* Does the code say that the connection ended under the request? */
 static bool
 is_broken_connection(CURLcode code)
@@ -748,25 +797,20 @@ note_http1_wanted(OmfHttp *http)
 }
 
 /*
- * The answer's time, and its Retry-After, which may be an HTTP date, too (RFC
- * 9110, section 10.2.3).  Answers of the same second have the same Date.
+ * The answer's dates: what they mean is told in api_time.c.  Answers of the
+ * same second have the same Date.
  */
 static void
 settle_dates(OmfHttp *http, OmfReply *reply)
 {
-	time_t date;
-
 	if (strcmp(reply->date_text, http->date_text) != 0)
 	{
 		strcpy(http->date_text, reply->date_text);
 		http->date = (int64_t) curl_getdate(http->date_text, NULL);
 	}
 	reply->date = http->date;
-	if (reply->retry_after >= 0 || reply->retry_after_text[0] == '\0')
-		return;
-	date = curl_getdate(reply->retry_after_text, NULL);
-	if (date != (time_t) -1)
-		reply->retry_after = date > time(NULL) ? (int64_t) (date - time(NULL)) : 0;
+	if (reply->retry_after < 0 && reply->retry_after_text[0] != '\0')
+		reply->retry_after_date = (int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
 static void
@@ -780,6 +824,8 @@ finish(OmfExchange *exchange, CURLcode code)
 	long new_connections = 0;
 
 	reply->outcome = classify(exchange, code);
+	reply->hopeless = reply->outcome == OMF_UNREACHABLE &&
+					  (is_hopeless(http, code) || is_handshake_alert(exchange, code));
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
@@ -790,6 +836,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	if (is_version_refused(http, exchange))
 	{
 		reply->outcome = OMF_UNREACHABLE;
+		reply->hopeless = true;
 		snprintf(reply->words, OMF_WORDS_SIZE,
 				 "The server does not speak HTTP/2, as the option \"http_version\" wants it.");
 	}
@@ -1093,6 +1140,7 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 		return NULL;
 	http->config = config;
 	http->encrypted = strncasecmp(config->base_url, "https:", 6) == 0;
+	http->date = -1;
 	http->multiplexed = version_to_ask(http) != CURL_HTTP_VERSION_1_1;
 	if (http->multiplexed)
 		most = (most + STREAMS_PER_CONNECTION - 1) / STREAMS_PER_CONNECTION;

@@ -7,7 +7,6 @@
  */
 #include "client/reply.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,6 +32,9 @@ reset_headers(OmfReply *reply)
 	reply->date = -1;
 	reply->retry_after_text[0] = '\0';
 	reply->retry_after = -1;
+	reply->retry_after_date = -1;
+	reply->pause_ms = -1;
+	reply->resets_in_ms = -1;
 	reply->ratelimit_limit = -1;
 	reply->ratelimit_remaining = -1;
 	reply->ratelimit_reset = -1;
@@ -44,6 +46,7 @@ omf_reply_reset(OmfReply *reply)
 {
 	reset_headers(reply);
 	reply->outcome = OMF_ANSWERED;
+	reply->hopeless = false;
 	reply->http_status = 0;
 	reply->header_bytes = 0;
 	reply->interim = true; /* as long as there is no other status */
@@ -78,16 +81,15 @@ omf_reply_free(OmfReply *reply)
 	reply->body_room = 0;
 }
 
-/* A non-negative decimal number, or -1. */
+/* A non-negative decimal number, or -1; the greatest one for any that is greater. */
 static int64_t
 parse_number(const char *value)
 {
 	char *end;
 	long long number;
 
-	errno = 0;
 	number = strtoll(value, &end, 10);
-	return errno == 0 && end != value && *end == '\0' && number >= 0 ? number : -1;
+	return end != value && *end == '\0' && number >= 0 ? number : -1;
 }
 
 /* Only what looks like an identifier: it will stand in a message. */

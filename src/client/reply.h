@@ -63,10 +63,13 @@ typedef struct OmfReply
 	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
 	int64_t date;                              /* the same in epoch seconds */
 	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
-	int64_t retry_after;                       /* the same in seconds from then */
+	int64_t retry_after;                       /* the same, if it is seconds */
+	int64_t retry_after_date;                  /* the same, if it is a date: epoch seconds */
 	int64_t ratelimit_limit;                   /* requests per window */
 	int64_t ratelimit_remaining;               /* requests left in it */
 	int64_t ratelimit_reset;                   /* epoch seconds */
+	int64_t pause_ms;                          /* Retry-After from now; api_time.h */
+	int64_t resets_in_ms;                      /* likewise, ratelimit_reset */
 	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
 	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
 	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
@@ -75,6 +78,7 @@ typedef struct OmfReply
 	bool http1_wanted;                         /* the server has said that it requires HTTP/1.1 */
 	const char *proxy;                         /* host of the proxy that the environment names, or NULL */
 	bool earlier_unknown;                      /* an earlier try may have been carried out */
+	bool hopeless;                             /* unreachable, and no other try could do better */
 } OmfReply;
 
 /* Forget all but body_max and what is said of earlier tries. */

@@ -202,23 +202,82 @@ const char *const omf_statuses[OMF_NSTATUSES] = {"running", "syncing", "canceled
 
 #define NACTIVE 2
 
-static bool
-is_among(const char *status, int first, int end)
+/* Other words that clearly mean one of them, without what parts words. */
+static const struct
 {
-	for (int i = first; i < end; i++)
-		if (strcmp(status, omf_statuses[i]) == 0)
-			return true;
-	return false;
+	const char *word;
+	int status; /* index in omf_statuses */
+} other_words[] = {
+	{"pending", 0},
+	{"queued", 0},
+	{"created", 0},
+	{"starting", 0},
+	{"started", 0},
+	{"active", 0},
+	{"inprogress", 0},
+	{"synchronizing", 1},
+	{"synchronising", 1},
+	{"replicating", 1},
+	{"cancelled", 2},
+	{"aborted", 2},
+	{"stopped", 2},
+	{"errored", 3},
+	{"failed", 3},
+	{"failure", 3},
+	{"finished", 4},
+	{"complete", 4},
+	{"completed", 4},
+	{"success", 4},
+	{"succeeded", 4},
+	{"successful", 4},
+};
+
+/* Are these the same word, whatever its case, and what parts its parts? */
+static bool
+is_word(const char *text, const char *word)
+{
+	for (; *text != '\0'; text++)
+	{
+		if (strchr(" \t_-", *text) != NULL)
+			continue;
+		if (tolower((unsigned char) *text) != *word)
+			return false;
+		word++;
+	}
+	return *word == '\0';
+}
+
+/* The index in omf_statuses of what the status means, or -1 if nobody knows. */
+static int
+meaning_of(const char *status)
+{
+	for (int i = 0; i < OMF_NSTATUSES; i++)
+		if (is_word(status, omf_statuses[i]))
+			return i;
+	for (size_t i = 0; i < sizeof(other_words) / sizeof(other_words[0]); i++)
+		if (is_word(status, other_words[i].word))
+			return other_words[i].status;
+	return -1;
+}
+
+const char *
+omf_api_known_status(const char *status)
+{
+	int meaning = meaning_of(status);
+
+	return meaning >= 0 ? omf_statuses[meaning] : NULL;
 }
 
 bool
 omf_api_is_active(const char *status)
 {
-	return is_among(status, 0, NACTIVE);
+	int meaning = meaning_of(status);
+
+	return meaning >= 0 && meaning < NACTIVE;
 }
 
 bool
 omf_api_is_ended(const char *status)
 {
-	return is_among(status, NACTIVE, OMF_NSTATUSES);
+	return meaning_of(status) >= NACTIVE;
 }

@@ -134,6 +134,12 @@ extern bool omf_api_is_migration_id(const char *migration_id);
 #define OMF_NSTATUSES 5
 extern const char *const omf_statuses[OMF_NSTATUSES];
 
+/*
+ * The one of them that a status of the API's means: its letters may be of
+ * another case, and it may be another word for it.  NULL if nobody knows.
+ */
+extern const char *omf_api_known_status(const char *status);
+
 /* Is a migration of that status still going on? */
 extern bool omf_api_is_active(const char *status);
 

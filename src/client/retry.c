@@ -7,20 +7,22 @@
  */
 #include "client/retry.h"
 
-/* Statuses that say "later", and nothing about the request itself. */
+/*
+ * Statuses that say "later", and nothing about the request itself.  Proxies
+ * have 5xx of their own, such as Cloudflare's 520 to 527 and 530.
+ */
 static bool
 is_passing_status(int http_status)
 {
 	switch (http_status)
 	{
 		case 429: /* Too Many Requests */
-		case 500: /* Internal Server Error */
-		case 502: /* Bad Gateway */
-		case 503: /* Service Unavailable */
-		case 504: /* Gateway Timeout */
 			return true;
-		default:
+		case 501: /* Not Implemented */
+		case 505: /* HTTP Version Not Supported */
 			return false;
+		default:
+			return http_status >= 500;
 	}
 }
 
@@ -48,6 +50,7 @@ omf_retry_could_help(const OmfReply *reply)
 		case OMF_ANSWERED:
 			return is_passing_status(reply->http_status);
 		case OMF_UNREACHABLE:
+			return !reply->hopeless;
 		case OMF_REFUSED:
 		case OMF_LOST:
 		case OMF_TIMED_OUT:
@@ -57,28 +60,19 @@ omf_retry_could_help(const OmfReply *reply)
 	}
 }
 
-/* A server may say anything: what fits no number is for ever. */
-static int64_t
-milliseconds(int64_t seconds)
-{
-	return seconds <= INT64_MAX / 1000 ? seconds * 1000 : INT64_MAX;
-}
-
 /*
- * The pause that the server asked for in milliseconds, or -1 if none.  An
- * exhausted hourly limit may come without Retry-After; ratelimit-reset then
- * says when the next request is allowed.
+ * An exhausted hourly limit may come without Retry-After; ratelimit-reset then
+ * says when the next request is allowed.  One that is over already says
+ * nothing: the limit was met all the same.
  */
-static int64_t
-asked_pause(const OmfReply *reply, int64_t now)
+int64_t
+omf_retry_asked_pause(const OmfReply *reply)
 {
 	if (reply->outcome != OMF_ANSWERED)
 		return -1;
-	if (reply->retry_after >= 0)
-		return milliseconds(reply->retry_after);
-	if (reply->http_status == 429 && reply->ratelimit_reset >= 0)
-		return reply->ratelimit_reset > now ? milliseconds(reply->ratelimit_reset - now) : 0;
-	return -1;
+	if (reply->pause_ms >= 0)
+		return reply->pause_ms;
+	return reply->http_status == 429 && reply->resets_in_ms > 0 ? reply->resets_in_ms : -1;
 }
 
 /* "Full jitter": anything from nothing to the exponential bound. */
@@ -118,7 +112,7 @@ omf_retry_decide(const OmfRetryQuestion *question)
 		return answer;
 	}
 
-	pause = asked_pause(reply, question->now);
+	pause = omf_retry_asked_pause(reply);
 	answer.delay_ms = pause >= 0 ? pause : backoff(question);
 	if (limited)
 		answer.hold_ms = answer.delay_ms;

@@ -5,7 +5,8 @@
  *
  * Rests on RFC 9110, sections 9.2.2 (idempotent methods), 10.2.3 (Retry-After)
  * and 15.5 to 15.6 (status codes), RFC 9113, section 8.7 (request
- * reliability), and on the API's rules on rate limits.
+ * reliability), and on the API's rules on rate limits.  What an answer says of
+ * time is told in api_time.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,7 +36,6 @@ typedef struct OmfRetryQuestion
 	int stale_retries;     /* and those that do not */
 	int max_retries;       /* the server option */
 	int64_t max_wait_ms;   /* the server option max_retry_wait */
-	int64_t now;           /* epoch seconds */
 	double random;         /* for the jitter, 0 <= random < 1 */
 } OmfRetryQuestion;
 
@@ -51,6 +51,12 @@ extern OmfRetryAnswer omf_retry_decide(const OmfRetryQuestion *question);
 
 /* Could the same request do better on another try, whenever that may be? */
 extern bool omf_retry_could_help(const OmfReply *reply);
+
+/*
+ * How long the answer asks to wait before the next try, in milliseconds, or -1
+ * if it does not say.
+ */
+extern int64_t omf_retry_asked_pause(const OmfReply *reply);
 
 /* May the try that ended so have been carried out by the server? */
 extern bool omf_retry_maybe_done(const OmfReply *reply);

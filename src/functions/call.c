@@ -23,9 +23,22 @@ omf_clock(void)
 	return (int64) INSTR_TIME_GET_MILLISEC(now);
 }
 
+/* Could the server have done what the request asks for, answered or not? */
+static bool
+may_be_done(const OmfReply *reply)
+{
+	if (reply->sent_at == 0)
+		return false;
+
+	/* on its way it has no status yet */
+	return reply->earlier_unknown || omf_retry_maybe_done(reply) ||
+		   (reply->outcome == OMF_ANSWERED && reply->http_status < 300);
+}
+
 static void
 end_call(OmfCall *call)
 {
+	call->maybe_done = may_be_done(omf_request_reply(call->request));
 	omf_request_free(call->request);
 	call->request = NULL;
 }
@@ -45,34 +58,57 @@ await_answer(OmfCall *call)
 	return true;
 }
 
-/* Has the last or an earlier try been sent, and nobody knows what came of it? */
-static bool
-is_unknown(const OmfReply *reply)
-{
-	return reply->sent_at > 0 &&
-		   (reply->earlier_unknown || omf_retry_maybe_done(reply));
-}
-
 /* What a start or a stop has come to, for the server's log. */
 static void
 log_outcome(const OmfCall *call, const char *server)
 {
 	const char *id = NULL;
-	bool unknown = false;
+	bool is_done = call->result == OMF_RESULT_RECORD;
 
-	if (call->method == OMF_GET)
+	if (call->method == OMF_GET || (!is_done && !may_be_done(omf_request_reply(call->request))))
 		return;
-	if (call->result == OMF_RESULT_RECORD && call->method == OMF_PUT)
+	if (is_done && call->method == OMF_PUT)
 		id = omf_call_field(call, OMF_MIGRATION_ID);
 	else if (call->method == OMF_DELETE)
 		id = strrchr(call->path, '/') + 1;
-	if (call->result != OMF_RESULT_RECORD)
+	omf_log_lifecycle(call->method, call->path, !is_done, id, server);
+}
+
+static void
+copy_answer(OmfCall *call, const OmfRecord *record, const OmfError *error)
+{
+	call->values = palloc0(call->resource->nfields * sizeof(char *));
+	for (int i = 0; call->result == OMF_RESULT_RECORD && record != NULL && i < record->nvalues; i++)
+		call->values[i] = record->values[i] != NULL ? pstrdup(record->values[i]) : NULL;
+	if (error == NULL)
+		return;
+	call->error = palloc(sizeof(OmfError));
+	*call->error = *error;
+}
+
+/* What the answer means, in memory that goes with an error. */
+static void
+take_answer(OmfCall *call)
+{
+	OmfRecord *record;
+	OmfError *error;
+
+	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
+
+	/* of a cluster, what is not of its type counts as not said */
+	call->result = omf_api_result(call->resource, call->request,
+								  call->resource->in_listing ? 0 : OMF_JSON_ALL,
+								  &call->secrets, &record, &error);
+	PG_TRY();
 	{
-		unknown = is_unknown(omf_request_reply(call->request));
-		if (!unknown)
-			return;
+		copy_answer(call, record, error);
 	}
-	omf_log_lifecycle(call->method, call->path, unknown, id, server);
+	PG_FINALLY();
+	{
+		free(record);
+		free(error);
+	}
+	PG_END_TRY();
 }
 
 void
@@ -83,7 +119,10 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	call->method = method;
 	call->path = path;
 	call->body = body;
-	call->record = NULL;
+	call->maybe_done = false;
+	call->values = NULL;
+	if (call->resource == NULL)
+		call->resource = omf_api_resource("online_migrations");
 	call->error = NULL;
 	omf_inbox_init(&call->inbox);
 	call->request = omf_engine_submit(omf_session_engine(call->session), &call->inbox,
@@ -94,34 +133,21 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	PG_TRY();
 	{
 		call->late = !await_answer(call);
+		if (!call->late)
+		{
+			take_answer(call);
+			log_outcome(call, server);
+		}
 	}
 	PG_CATCH();
 	{
 		/* cancelled between sending and the answer */
-		if (method != OMF_GET && omf_request_reply(call->request)->sent_at > 0)
+		if (method != OMF_GET && may_be_done(omf_request_reply(call->request)))
 			omf_log_lifecycle(method, path, true, NULL, server);
 		end_call(call);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	if (call->late)
-	{
-		end_call(call);
-		return;
-	}
-	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
-	if (call->resource == NULL)
-		call->resource = omf_api_resource("online_migrations");
-	/* of a cluster, what is not of its type counts as not said */
-	call->result = omf_api_result(call->resource, call->request,
-								  call->resource->in_listing ? 0 : OMF_JSON_ALL,
-								  &call->secrets, &call->record, &call->error);
-	if (call->result != OMF_RESULT_RECORD)
-	{
-		free(call->record);
-		call->record = NULL;
-	}
-	log_outcome(call, server);
 
 	/* a cluster's holds passwords */
 	omf_request_wipe_reply(call->request);
@@ -129,34 +155,15 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 }
 
 void
-omf_call_reset(OmfCall *call)
-{
-	free(call->record);
-	free(call->error);
-	call->record = NULL;
-	call->error = NULL;
-}
-
-/* From memory that goes with the error. */
-void
 omf_call_raise(const OmfCall *call, OmfAction action)
 {
-	OmfError *error = NULL;
-
-	if (call->error != NULL)
-	{
-		error = palloc_extended(sizeof(OmfError), MCXT_ALLOC_NO_OOM);
-		if (error != NULL)
-			memcpy(error, call->error, sizeof(OmfError));
-		free(call->error);
-	}
-	omf_raise(action, error);
+	omf_raise(action, call->error);
 }
 
 char *
 omf_call_field(const OmfCall *call, int field)
 {
-	const char *value = call->record->values[field];
+	const char *value = call->values[field];
 
 	return value != NULL ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8) : NULL;
 }

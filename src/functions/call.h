@@ -11,6 +11,7 @@
 #include "session/error.h"
 #include "session/session.h"
 
+/* What comes of it lies in the memory context that it was made in. */
 typedef struct OmfCall
 {
 	OmfSession *session;         /* held */
@@ -22,10 +23,11 @@ typedef struct OmfCall
 	int64 deadline;              /* on omf_clock(), or 0: none */
 	OmfInbox inbox;              /* where the answer arrives */
 	OmfRequest *request;         /* while it is under way */
+	bool maybe_done;             /* it may have been carried out, whatever came of it */
 	bool late;                   /* the deadline has passed: there is no result */
 	OmfResult result;            /* what came of it */
-	OmfRecord *record;           /* malloc'd, or NULL */
-	OmfError *error;             /* malloc'd, or NULL */
+	const char **values;         /* then, in UTF-8, by field; any may be NULL */
+	OmfError *error;             /* or NULL */
 	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
 
@@ -39,10 +41,7 @@ extern int64 omf_clock(void);
  */
 extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
 
-/* Free what came of it. */
-extern void omf_call_reset(OmfCall *call);
-
-/* Raise what the call failed with; frees it. */
+/* Raise what the call failed with. */
 omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 
 /* A copy of a field in the server's encoding, or NULL. */

@@ -137,7 +137,6 @@ check_target(OmfChecks *checks, OmfCall *call, const unsigned char *cluster, Tar
 {
 	if (!get_resource(call, "clusters", cluster))
 	{
-		omf_call_reset(call);
 		omf_checks_put(checks, "target exists", OMF_CHECK_FAILED, "The API knows no such database cluster.",
 					   "Look at the cluster's UUID, and whether the API token is one of the account that owns it.",
 					   "https://docs.digitalocean.com/reference/api/");
@@ -150,14 +149,12 @@ check_target(OmfChecks *checks, OmfCall *call, const unsigned char *cluster, Tar
 	omf_checks_put(checks, "target exists", OMF_CHECK_OK,
 				   psprintf("The cluster's name is \"%s\".", field_of(call, "name") ? field_of(call, "name") : ""),
 				   NULL, "https://docs.digitalocean.com/reference/api/");
-	omf_call_reset(call);
 	check_engine(checks, target);
 	check_status(checks, target);
 	if (get_resource(call, "online_migrations", cluster))
 		check_migration(checks, field_of(call, "id"), field_of(call, "status"));
 	else
 		check_migration(checks, NULL, NULL);
-	omf_call_reset(call);
 }
 
 /* ----- the source ----- */

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * rate_limits.c
- *	  The function below the view online_migrations_fdw_rate_limits.
+ *	  The functions about the rate limits of the current user's tokens.
  *
- * A row for every server that the current user can ask, of whose token's rate
- * limit something is known.  Nothing is sent for it.
+ * Below the view online_migrations_fdw_rate_limits: a row for every server that
+ * the current user can ask, of whose token's rate limit something is known.
+ * The other one forgets what is known.  Nothing is sent for either.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,11 +22,12 @@
 
 #include "functions/arguments.h"
 #include "compat.h"
-#include "session/options.h"
 #include "client/pollset.h"
+#include "session/gate.h"
 #include "session/session.h"
 
 PG_FUNCTION_INFO_V1(omf_rate_limits);
+PG_FUNCTION_INFO_V1(omf_rate_limits_reset);
 
 /* Columns of the view, in its order. */
 enum
@@ -39,19 +41,20 @@ enum
 	NCOLUMNS
 };
 
-/* What is known of the user's token for that server; false: no token. */
+/*
+ * What is known of the user's token for that server; false: nothing.  A token
+ * that can't be read is none of its server's alone: the others have their rows.
+ */
 static bool
 look_at_budget(Oid serverid, OmfBudget *budget)
 {
-	OmfUserOptions user = omf_options_of_user(GetUserId(), serverid);
-	OmfSession *session;
+	uint8 account[OMF_HASH_SIZE];
+	const char *problem;
 
-	if (user.token == NULL && user.token_file == NULL)
-		return false;
-	session = omf_session_acquire(serverid, GetUserId());
-	*budget = omf_session_budget(session);
-	omf_session_release(session);
-	return true;
+	return omf_server_aclcheck(serverid, GetUserId()) == ACLCHECK_OK &&
+		   omf_session_find_account(serverid, GetUserId(), account, &problem) &&
+		   omf_gate_look(account, budget) &&
+		   (budget->observed_at > 0 || budget->held_until > omf_pollset_now());
 }
 
 static void
@@ -92,9 +95,42 @@ omf_rate_limits(PG_FUNCTION_ARGS)
 		Oid serverid = GetForeignServerByName(name, false)->serverid;
 		OmfBudget budget;
 
-		if (omf_server_aclcheck(serverid, GetUserId()) == ACLCHECK_OK && look_at_budget(serverid, &budget) &&
-			(budget.observed_at > 0 || budget.held_until > omf_pollset_now()))
+		if (look_at_budget(serverid, &budget))
 			put_row((ReturnSetInfo *) fcinfo->resultinfo, name, &budget);
 	}
 	return (Datum) 0;
+}
+
+/* Of all servers that the current user can ask. */
+static void
+reset_all(void)
+{
+	ListCell *cell;
+
+	foreach (cell, omf_own_servers())
+	{
+		Oid serverid = GetForeignServerByName(lfirst(cell), false)->serverid;
+		uint8 account[OMF_HASH_SIZE];
+		const char *problem;
+
+		if (omf_server_aclcheck(serverid, GetUserId()) == ACLCHECK_OK &&
+			omf_session_find_account(serverid, GetUserId(), account, &problem))
+			omf_gate_reset(account);
+	}
+}
+
+/* online_migrations_fdw_rate_limits_reset(server) */
+Datum
+omf_rate_limits_reset(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		reset_all();
+	else
+	{
+		OmfSession *session = omf_session_acquire(omf_server_argument(fcinfo, 0), GetUserId());
+
+		omf_gate_reset(omf_session_account(session));
+		omf_session_release(session);
+	}
+	PG_RETURN_VOID();
 }

@@ -49,6 +49,13 @@ enum
 	ARG_SERVER
 };
 
+/*
+ * A look that has begun may take so long beyond the timeout, and the one that
+ * begins when that is over, longer: what the API says then decides.
+ */
+#define LATE_LOOK_MS 1000
+#define LAST_LOOK_MS 10000
+
 /* Often enough for anybody, and a small part of what a token may ask. */
 #define SHORTEST_INTERVAL_MS 1000
 
@@ -102,8 +109,11 @@ static const char *
 read_status(Datum given)
 {
 	const char *status = TextDatumGetCString(given);
+	bool is_known = false;
 
-	if (!omf_api_is_active(status) && !omf_api_is_ended(status))
+	for (int i = 0; i < OMF_NSTATUSES; i++)
+		is_known |= strcmp(status, omf_statuses[i]) == 0;
+	if (!is_known)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid list of statuses to wait for"),
@@ -176,7 +186,6 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 	read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
 	wait->interval_ms = read_poll_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
 	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
-	waiting->call.deadline = PG_ARGISNULL(ARG_TIMEOUT) ? 0 : wait->deadline;
 	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
 	omf_api_path(waiting->path, omf_api_resource("online_migrations"), cluster->data);
 	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
@@ -253,6 +262,17 @@ tell_absent(const Waiting *waiting, const OmfPoll *poll)
 }
 
 static void
+tell_strange(const Waiting *waiting, const OmfPoll *poll)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("online migration has a status that is not known"),
+			 errdetail("Online migration%s of database cluster %s is %s.", quoted(poll->id),
+					   waiting->cluster, poll->status),
+			 errhint("The wait goes on, and ends with one of the statuses that it knows.")));
+}
+
+static void
 report_late(const Waiting *waiting)
 {
 	const OmfWait *wait = &waiting->wait;
@@ -276,7 +296,7 @@ report_ended(const Waiting *waiting, const OmfPoll *poll)
 			 errdetail("Online migration%s of database cluster %s is %s. Waited for: %s.",
 					   quoted(poll->id), waiting->cluster, poll->status,
 					   statuses_waited_for(&waiting->wait)),
-			 strcmp(poll->status, "error") == 0
+			 omf_api_known_status(poll->status) == omf_api_known_status("error")
 				 ? errhint("The API gives no reason. Look at the source: reachable from DigitalOcean, credentials, TLS, logical replication.")
 				 : 0));
 }
@@ -320,9 +340,12 @@ read_poll(Waiting *waiting, OmfPoll *poll)
 		poll->kind = OMF_POLL_MISSING;
 	else if (call->result == OMF_RESULT_ERROR)
 	{
-		poll->kind = call->error != NULL && call->error->passing ? OMF_POLL_PASSING : OMF_POLL_FAILED;
-		if (poll->kind == OMF_POLL_PASSING && call->error->resets_in >= 0)
-			poll->asked_ms = Min(call->error->resets_in, OMF_WAIT_FAILING_MS) * 1000;
+		if (call->error == NULL || !call->error->passing)
+			poll->kind = OMF_POLL_FAILED;
+		else
+			poll->kind = call->error->kind == OMF_ERROR_RATE_LIMIT ? OMF_POLL_HELD : OMF_POLL_PASSING;
+		if (poll->kind == OMF_POLL_HELD && call->error->resets_in >= 0)
+			poll->asked_ms = call->error->resets_in * 1000;
 	}
 	else
 	{
@@ -384,6 +407,10 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 			if (poll->id != NULL)
 				wait->id = MemoryContextStrdup(waiting->context, poll->id);
 			break;
+		case OMF_WAIT_HELD:
+			omf_warn(OMF_ACTION_READ, waiting->call.error,
+					 psprintf("The wait goes on, and asks again in " INT64_FORMAT " s.", (step->pause_ms + 999) / 1000));
+			break;
 		case OMF_WAIT_TROUBLE:
 			omf_warn(OMF_ACTION_READ, waiting->call.error,
 					 psprintf("The wait goes on. It ends when calls have failed for %d minutes without a break.",
@@ -430,30 +457,43 @@ pause_for(int64 milliseconds)
 	}
 }
 
+/* When a look that begins now is called off, or 0: never. */
+static int64
+look_deadline(const OmfWait *wait, bool is_last)
+{
+	if (wait->deadline == INT64_MAX)
+		return 0;
+	return is_last ? omf_clock() + LAST_LOOK_MS : Max(wait->deadline, omf_clock() + LATE_LOOK_MS);
+}
+
 static void
 wait_for_migration(Waiting *waiting)
 {
-	bool reached = false;
-
-	while (!reached)
+	for (;;)
 	{
+		bool is_last = omf_wait_time_left(&waiting->wait, omf_clock()) == 0;
+		bool reached;
 		OmfWaitStep step;
 		OmfPoll poll;
 
 		MemoryContextReset(waiting->scratch);
-		if (omf_wait_time_left(&waiting->wait, omf_clock()) == 0 || !look(waiting, &poll))
+		waiting->call.deadline = look_deadline(&waiting->wait, is_last);
+		if (!look(waiting, &poll))
 			report_late(waiting);
 		step = omf_wait_judge(&waiting->wait, &poll);
 		waiting->telling = true;
 		reached = conclude(waiting, &poll, &step);
+		if (!reached && step.is_strange)
+			tell_strange(waiting, &poll);
 		waiting->telling = false;
-		omf_call_reset(&waiting->call);
-		if (!reached)
-		{
-			/* so that the transaction is never older than a pause */
-			SPI_commit();
-			pause_for(step.pause_ms);
-		}
+		if (reached)
+			return;
+		if (is_last)
+			report_late(waiting);
+
+		/* so that the transaction is never older than a pause */
+		SPI_commit();
+		pause_for(step.pause_ms);
 	}
 }
 

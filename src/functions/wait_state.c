@@ -20,6 +20,8 @@ omf_wait_begin(OmfWait *wait, int64_t now)
 	wait->missing_since = -1;
 	wait->failing_since = -1;
 	wait->empties = 0;
+	wait->strangers = 0;
+	wait->held = false;
 	wait->told_absent = false;
 }
 
@@ -34,10 +36,21 @@ omf_wait_time_left(const OmfWait *wait, int64_t now)
 static bool
 is_waited_for(const OmfWait *wait, const char *status)
 {
-	for (int i = 0; i < wait->nuntil; i++)
-		if (strcmp(wait->until[i], status) == 0)
+	const char *known = omf_api_known_status(status);
+
+	for (int i = 0; known != NULL && i < wait->nuntil; i++)
+		if (strcmp(wait->until[i], known) == 0)
 			return true;
 	return false;
+}
+
+/* Do both mean the same? */
+static bool
+is_same_status(const char *a, const char *b)
+{
+	const char *known = omf_api_known_status(a);
+
+	return strcmp(a, b) == 0 || (known != NULL && known == omf_api_known_status(b));
 }
 
 /*
@@ -83,7 +96,7 @@ judge_migration(OmfWait *wait, const OmfPoll *poll)
 		return OMF_WAIT_REACHED;
 	if (omf_api_is_ended(poll->status))
 		return OMF_WAIT_ENDED;
-	if (wait->status != NULL && strcmp(wait->status, poll->status) == 0)
+	if (wait->status != NULL && is_same_status(wait->status, poll->status))
 		return OMF_WAIT_ON;
 	if (poll->id != NULL)
 		wait->id = poll->id;
@@ -111,6 +124,16 @@ judge_failure(OmfWait *wait, const OmfPoll *poll)
 	return first ? OMF_WAIT_TROUBLE : OMF_WAIT_ON;
 }
 
+/* The limit is everybody's: who waits for a migration waits for it, too. */
+static OmfWaitVerdict
+judge_held(OmfWait *wait)
+{
+	if (wait->held)
+		return OMF_WAIT_ON;
+	wait->held = true;
+	return OMF_WAIT_HELD;
+}
+
 static OmfWaitVerdict
 judge(OmfWait *wait, const OmfPoll *poll)
 {
@@ -121,6 +144,8 @@ judge(OmfWait *wait, const OmfPoll *poll)
 		wait->failing_since = -1;
 	if (poll->kind != OMF_POLL_EMPTY)
 		wait->empties = 0;
+	if (poll->kind != OMF_POLL_HELD)
+		wait->held = false;
 	switch (poll->kind)
 	{
 		case OMF_POLL_MISSING:
@@ -129,6 +154,8 @@ judge(OmfWait *wait, const OmfPoll *poll)
 			return judge_absent(wait);
 		case OMF_POLL_EMPTY:
 			return ++wait->empties >= OMF_WAIT_EMPTIES ? OMF_WAIT_UNKNOWN : OMF_WAIT_ON;
+		case OMF_POLL_HELD:
+			return judge_held(wait);
 		case OMF_POLL_PASSING:
 			return judge_failure(wait, poll);
 		case OMF_POLL_FAILED:
@@ -139,24 +166,28 @@ judge(OmfWait *wait, const OmfPoll *poll)
 	return judge_migration(wait, poll);
 }
 
-/*
- * Until the next poll: as long as was asked for, or as a rate limit asks.
- * That is looked at once more before calls have failed for too long.
- */
+/* Until the next poll: as long as was asked for, or as a rate limit asks. */
 static int64_t
 pause_after(const OmfWait *wait, const OmfPoll *poll)
 {
 	int64_t pause = wait->interval_ms;
 	int64_t left = omf_wait_time_left(wait, poll->at);
 
-	if (poll->kind == OMF_POLL_PASSING && poll->asked_ms > pause)
-	{
-		int64_t patience = wait->failing_since + OMF_WAIT_FAILING_MS - poll->at;
-
-		if (patience > pause)
-			pause = poll->asked_ms < patience ? poll->asked_ms : patience;
-	}
+	if (poll->kind == OMF_POLL_HELD && poll->asked_ms > pause)
+		pause = poll->asked_ms;
 	return left >= 0 && left < pause ? left : pause;
+}
+
+/* A row of polls of the migration with statuses that nobody knows is told of once. */
+static bool
+is_strange(OmfWait *wait, const OmfPoll *poll)
+{
+	if (poll->kind != OMF_POLL_MIGRATION || !is_the_one(wait, poll->id) ||
+		omf_api_known_status(poll->status) != NULL)
+		wait->strangers = 0;
+	else
+		wait->strangers++;
+	return wait->strangers == OMF_WAIT_STRANGERS;
 }
 
 OmfWaitStep
@@ -168,5 +199,6 @@ omf_wait_judge(OmfWait *wait, const OmfPoll *poll)
 	step.took_ms = poll->at - wait->since;
 	step.verdict = judge(wait, poll);
 	step.pause_ms = pause_after(wait, poll);
+	step.is_strange = is_strange(wait, poll);
 	return step;
 }

@@ -24,6 +24,9 @@
 /* How long calls may fail without a break, where another one could help. */
 #define OMF_WAIT_FAILING_MS (15 * 60 * 1000)
 
+/* After how many polls without a break with a status that nobody knows that is told. */
+#define OMF_WAIT_STRANGERS 3
+
 /*
  * How many empty answers without a break count as "finished": they have been
  * seen on finished migrations, and a single one may be a slip.
@@ -36,6 +39,7 @@ typedef enum OmfPollKind
 	OMF_POLL_MIGRATION, /* a migration, with its status */
 	OMF_POLL_EMPTY,     /* a migration of which nothing is known */
 	OMF_POLL_MISSING,   /* 404 */
+	OMF_POLL_HELD,      /* the rate limit allows none at present */
 	OMF_POLL_PASSING,   /* a failure that another try could help */
 	OMF_POLL_FAILED     /* one that none could */
 } OmfPollKind;
@@ -65,6 +69,8 @@ typedef struct OmfWait
 	int64_t missing_since; /* the first of a row of 404s, or -1 */
 	int64_t failing_since; /* the first of a row of failures, or -1 */
 	int empties;           /* in a row */
+	int strangers;         /* polls in a row with a status that nobody knows */
+	bool held;             /* the last poll was held, and OMF_WAIT_HELD has been said */
 	bool told_absent;      /* OMF_WAIT_ABSENT has been said */
 } OmfWait;
 
@@ -74,6 +80,7 @@ typedef enum OmfWaitVerdict
 	OMF_WAIT_ON,      /* there is nothing to tell */
 	OMF_WAIT_ABSENT,  /* the migration is not there yet: said once */
 	OMF_WAIT_CHANGED, /* another status, or the first one */
+	OMF_WAIT_HELD,    /* the rate limit holds the polls: likewise */
 	OMF_WAIT_TROUBLE, /* calls fail: said at the first one of a row */
 
 	/* it ends well */
@@ -93,6 +100,7 @@ typedef struct OmfWaitStep
 	const char *before; /* the status that it had, or NULL: this is the first one */
 	int64_t took_ms;    /* since that was first seen, or the wait began */
 	int64_t pause_ms;   /* until the next poll, if the wait goes on */
+	bool is_strange;    /* tell that nobody knows the status */
 } OmfWaitStep;
 
 /* Nothing has been seen yet.  The first five fields are the caller's. */

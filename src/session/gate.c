@@ -7,219 +7,184 @@
  */
 #include "postgres.h"
 
-#include "common/hmac.h"
-#include "common/sha2.h"
-#include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
-#include "storage/spin.h"
-#include "utils/memutils.h"
-
-#include "compat.h"
+#include "client/pollset.h"
 #include "session/gate.h"
-
-/* The name of our shared memory. */
-#define SEGMENT_NAME "online_migrations_fdw"
 
 /*
  * Tokens in use at the same time.  With more of them, the one that was used
- * longest ago is forgotten, and found out about anew.
+ * longest ago is forgotten, and found out about anew; but not while it is held
+ * back, or has requests under way.
  */
-#define SLOTS 128
+#define SLOTS 256
 
-#define HASH_SIZE 16 /* bytes of a hash that are kept */
-#define KEY_SIZE 32  /* bytes of the key of all hashes */
+/* Of these, one role has no more: it can't push out those of all others. */
+#define SLOTS_OF_ROLE (SLOTS / 4)
 
 typedef struct Slot
 {
-	uint8 hash[HASH_SIZE]; /* of endpoint and token */
-	uint64 used;           /* when it was last used, as a count; 0: never */
+	uint8 account[OMF_HASH_SIZE]; /* whose budget it is */
+	Oid userid;                   /* the role that it was made for */
+	uint64 used;                  /* when it was last used, as a count; 0: never */
 	OmfBudget budget;
 } Slot;
 
 typedef struct Table
 {
-	slock_t mutex;       /* for all of the below but the key */
-	uint64 uses;         /* how often a slot was used */
-	uint8 key[KEY_SIZE]; /* random, set before anyone sees the table */
+	uint64 uses; /* how often a slot was used */
 	Slot slots[SLOTS];
 } Table;
 
 struct OmfGatekeeper
 {
-	uint8 hash[HASH_SIZE]; /* of endpoint and token */
-	int slot;              /* where it was found last */
+	uint8 account[OMF_HASH_SIZE]; /* whose budget it is */
+	Oid userid;                   /* the role that uses it */
+	int slot;                     /* where it was found last */
+	OmfBudget own;                /* where there is no slot to be had */
 };
 
-static Table *table = NULL;
-
-#if OMF_HAS_SHMEM_HOOKS
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-#endif
-
-/* ----- the table ----- */
-
-static void
-init_table(void *memory)
-{
-	Table *fresh = memory;
-
-	memset(fresh, 0, sizeof(Table));
-	SpinLockInit(&fresh->mutex);
-	if (!pg_strong_random(fresh->key, KEY_SIZE))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random numbers")));
-}
-
-#if OMF_HAS_SHMEM_HOOKS
-
-static void
-request_shared_memory(void)
-{
-	if (previous_request_hook != NULL)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Table)));
-}
-
-static void
-start_shared_memory(void)
-{
-	bool found;
-	Table *shared;
-
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct(SEGMENT_NAME, sizeof(Table), &found);
-	if (!found)
-		init_table(shared);
-	LWLockRelease(AddinShmemInitLock);
-	table = shared;
-}
-
-#endif
+static OmfShared shared = {sizeof(Table), NULL};
 
 void
 omf_gate_init(void)
 {
-#if OMF_HAS_SHMEM_HOOKS
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_shared_memory;
-#endif
+	omf_shared_add(&shared);
 }
 
-static Table *
-get_table(void)
+/* ----- slots; the table is locked ----- */
+
+static bool
+is_slot_of(const Slot *slot, const uint8 *account)
 {
-	if (table == NULL && IsUnderPostmaster)
-		table = omf_named_shared_memory(SEGMENT_NAME, sizeof(Table), init_table);
-	if (table == NULL)
-	{
-		Table *own = MemoryContextAlloc(TopMemoryContext, sizeof(Table));
-
-		init_table(own);
-		table = own;
-	}
-	return table;
+	return slot->used > 0 && memcmp(slot->account, account, OMF_HASH_SIZE) == 0;
 }
 
-/* ----- slots ----- */
-
-/* The slot of that hash, with the table locked; a new one if need be. */
+/* The slot of that account, or -1. */
 static int
-find_slot(const uint8 *hash)
+find_slot(const Table *table, const uint8 *account)
 {
-	int oldest = 0;
+	for (int i = 0; i < SLOTS; i++)
+		if (is_slot_of(&table->slots[i], account))
+			return i;
+	return -1;
+}
+
+/* A slot for another account, which that role is to use; -1 if there is none. */
+static int
+take_slot(Table *table, const uint8 *account, Oid userid)
+{
+	int64 now = omf_pollset_now();
+	int oldest = -1;
+	int oldest_own = -1;
+	int nown = 0;
+	int chosen;
 
 	for (int i = 0; i < SLOTS; i++)
 	{
-		if (memcmp(table->slots[i].hash, hash, HASH_SIZE) == 0 && table->slots[i].used > 0)
-			return i;
-		if (table->slots[i].used < table->slots[oldest].used)
+		const Slot *slot = &table->slots[i];
+
+		if ((slot->used == 0 || !omf_budget_is_needed(&slot->budget, now)) &&
+			(oldest < 0 || slot->used < table->slots[oldest].used))
 			oldest = i;
+		if (slot->used == 0 || slot->userid != userid)
+			continue;
+		nown++;
+		if (oldest_own < 0 || slot->used < table->slots[oldest_own].used)
+			oldest_own = i;
 	}
-	memset(&table->slots[oldest], 0, sizeof(Slot));
-	memcpy(table->slots[oldest].hash, hash, HASH_SIZE);
-	return oldest;
+	chosen = nown < SLOTS_OF_ROLE ? oldest : oldest_own;
+	if (chosen >= 0)
+	{
+		Slot *slot = &table->slots[chosen];
+
+		memset(slot, 0, sizeof(Slot));
+		memcpy(slot->account, account, OMF_HASH_SIZE);
+		slot->userid = userid;
+	}
+	return chosen;
 }
+
+/* ----- what the engine goes by ----- */
 
 static OmfBudget *
 lock_slot(void *arg)
 {
 	OmfGatekeeper *keeper = arg;
-	Slot *slot = &table->slots[keeper->slot];
+	Table *table = omf_shared_lock(&shared, LW_EXCLUSIVE);
 
-	SpinLockAcquire(&table->mutex);
-	if (memcmp(slot->hash, keeper->hash, HASH_SIZE) != 0 || slot->used == 0)
+	if (keeper->slot < 0 || !is_slot_of(&table->slots[keeper->slot], keeper->account))
 	{
-		keeper->slot = find_slot(keeper->hash);
-		slot = &table->slots[keeper->slot];
+		keeper->slot = find_slot(table, keeper->account);
+		if (keeper->slot < 0)
+			keeper->slot = take_slot(table, keeper->account, keeper->userid);
+		if (keeper->slot < 0)
+			return &keeper->own;
 	}
-	slot->used = ++table->uses;
-	return &slot->budget;
+	table->slots[keeper->slot].used = ++table->uses;
+	return &table->slots[keeper->slot].budget;
 }
 
 static void
 unlock_slot(void *arg)
 {
 	(void) arg;
-	SpinLockRelease(&table->mutex);
-}
-
-/* ----- keepers ----- */
-
-/* The API counts per token; another endpoint is another API. */
-static bool
-hash_token(const char *base_url, const char *token, uint8 *hash)
-{
-	pg_hmac_ctx *context = pg_hmac_create(PG_SHA256);
-	uint8 digest[PG_SHA256_DIGEST_LENGTH];
-	bool done;
-
-	if (context == NULL)
-		return false;
-	done = pg_hmac_init(context, table->key, KEY_SIZE) == 0 &&
-		   pg_hmac_update(context, (const uint8 *) base_url, strlen(base_url) + 1) == 0 &&
-		   pg_hmac_update(context, (const uint8 *) token, strlen(token)) == 0 &&
-		   pg_hmac_final(context, digest, sizeof(digest)) == 0;
-	pg_hmac_free(context);
-	if (done)
-		memcpy(hash, digest, HASH_SIZE);
-	return done;
+	omf_shared_unlock(&shared);
 }
 
 OmfGatekeeper *
-omf_gate_open(const char *base_url, const char *token, OmfGate *gate)
+omf_gate_open(const uint8 *account, Oid userid, OmfGate *gate)
 {
-	uint8 hash[HASH_SIZE];
-	OmfGatekeeper *keeper = NULL;
+	OmfGatekeeper *keeper;
 
-	(void) get_table();
-	if (hash_token(base_url, token, hash))
-		keeper = calloc(1, sizeof(OmfGatekeeper));
+	(void) omf_shared_get(&shared);
+	keeper = calloc(1, sizeof(OmfGatekeeper));
 	if (keeper == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
-	memcpy(keeper->hash, hash, HASH_SIZE);
+	memcpy(keeper->account, account, OMF_HASH_SIZE);
+	keeper->userid = userid;
+	keeper->slot = -1;
 	gate->lock = lock_slot;
 	gate->unlock = unlock_slot;
 	gate->arg = keeper;
 	return keeper;
 }
 
-OmfBudget
-omf_gate_look(OmfGatekeeper *keeper)
-{
-	OmfBudget copy = *lock_slot(keeper);
+/* ----- what users see of it ----- */
 
-	unlock_slot(keeper);
-	return copy;
+bool
+omf_gate_look(const uint8 *account, OmfBudget *budget)
+{
+	const Table *table;
+	int slot;
+
+	(void) omf_shared_get(&shared);
+	table = omf_shared_lock(&shared, LW_SHARED);
+	slot = find_slot(table, account);
+	if (slot >= 0)
+		*budget = table->slots[slot].budget;
+	omf_shared_unlock(&shared);
+	return slot >= 0;
+}
+
+void
+omf_gate_reset(const uint8 *account)
+{
+	Table *table;
+	int slot;
+
+	(void) omf_shared_get(&shared);
+	table = omf_shared_lock(&shared, LW_EXCLUSIVE);
+	slot = find_slot(table, account);
+	if (slot >= 0)
+		omf_budget_forget(&table->slots[slot].budget);
+	omf_shared_unlock(&shared);
+}
+
+void
+omf_account_hash(const char *base_url, const char *token, uint8 hash[OMF_HASH_SIZE])
+{
+	const OmfHashInput inputs[] = {{base_url, strlen(base_url)}, {token, strlen(token)}};
+
+	omf_shared_hash(hash, inputs, lengthof(inputs));
 }

@@ -3,14 +3,8 @@
  * gate.h
  *	  One budget of requests per token, for all backends of the server.
  *
- * Budgets lie in shared memory: in a named DSM segment from PostgreSQL 17 on,
- * else in the main segment, if the module is in shared_preload_libraries.
- * Where neither is so, each backend has budgets of its own.
- * https://www.postgresql.org/docs/current/xfunc-c.html#XFUNC-SHARED-ADDIN
- *
- * A token is known there by a keyed hash; neither it nor a pointer is in
- * shared memory.  A backend that dies holds nothing that others would miss
- * (budget.h).
+ * Budgets lie in the memory that backends share (shared.h).  A backend that
+ * dies holds nothing that others would miss (budget.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -18,20 +12,30 @@
 #define OMF_GATE_H
 
 #include "client/engine.h"
+#include "session/shared.h"
 
 typedef struct OmfGatekeeper OmfGatekeeper;
 
-/* To be called once from _PG_init(). */
+/* To be called once from _PG_init(), before omf_shared_init(). */
 extern void omf_gate_init(void);
 
 /*
- * The gate to the budget of that token at that endpoint.  It lives as long as
- * `keeper`, which the caller frees with free().  Throws when there is no
- * memory.
+ * The gate to the budget of that account, as omf_account_hash() knows it, which
+ * the role `userid` uses.  It lives as long as the result, which the caller
+ * frees with free().  Throws when there is no memory.
  */
-extern OmfGatekeeper *omf_gate_open(const char *base_url, const char *token, OmfGate *gate);
+extern OmfGatekeeper *omf_gate_open(const uint8 *account, Oid userid, OmfGate *gate);
 
-/* A copy of the budget as it is now. */
-extern OmfBudget omf_gate_look(OmfGatekeeper *keeper);
+/* What is known of the budget of that account; false: nothing. */
+extern bool omf_gate_look(const uint8 *account, OmfBudget *budget);
+
+/* Forget all that is known of it, and what holds it. */
+extern void omf_gate_reset(const uint8 *account);
+
+/*
+ * What an account is known by in shared memory: the API counts per token, and
+ * another endpoint is another API.
+ */
+extern void omf_account_hash(const char *base_url, const char *token, uint8 hash[OMF_HASH_SIZE]);
 
 #endif /* OMF_GATE_H */

@@ -75,7 +75,7 @@ static const Option options[] = {
 	{"http_version", ForeignServerRelationId, OPTION_HTTP_VERSION, "auto", 0, 0},
 	{"max_concurrency", ForeignServerRelationId, OPTION_INTEGER, CppAsString2(OMF_DEFAULT_CONCURRENCY), 1, MAX_CONCURRENCY_MOST},
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, "4", 0, MAX_RETRIES_MOST},
-	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "60s", 0, HOUR_MS},
+	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "90s", 0, HOUR_MS},
 	{"rate_limit_reserve", ForeignServerRelationId, OPTION_INTEGER, "0", 0, RATE_LIMIT_MOST},
 	{"async_capable", ForeignServerRelationId, OPTION_BOOLEAN, "true", 0, 0},
 	{"async_capable", ForeignTableRelationId, OPTION_BOOLEAN, NULL, 0, 0},
@@ -147,14 +147,32 @@ report_unknown_option(const char *name, Oid catalog)
 				 : errhint("There are no valid options in this place.")));
 }
 
+/*
+ * For every error of the validator: keep the statement, which may hold a token
+ * in the right place or in a wrong one, out of the log.
+ */
+static void
+hide_statement(void *arg)
+{
+	(void) arg;
+	errhidestmt(true);
+	errhidecontext(true);
+}
+
 Datum
 online_migrations_fdw_validator(PG_FUNCTION_ARGS)
 {
 	List *given = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid catalog = PG_GETARG_OID(1);
+	ErrorContextCallback callback;
 	bool has_token = false;
 	bool has_token_file = false;
 	ListCell *cell;
+
+	callback.callback = hide_statement;
+	callback.arg = NULL;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 
 	foreach (cell, given)
 	{
@@ -173,6 +191,7 @@ online_migrations_fdw_validator(PG_FUNCTION_ARGS)
 				 errmsg("conflicting options for online_migrations_fdw"),
 				 errdetail("\"token\" and \"token_file\" exclude each other."),
 				 errhint("Drop one of them in the same command: OPTIONS (DROP token, ADD token_file '...').")));
+	error_context_stack = callback.previous;
 	PG_RETURN_VOID();
 }
 

@@ -35,6 +35,9 @@
 #include "session/options.h"
 #include "session/session.h"
 
+/* Room for a token, for what may follow it in a file, and for a NUL byte. */
+#define TOKEN_SIZE (OMF_TOKEN_MAX + 3)
+
 /* What identifies the contents of a token file without reading it. */
 typedef struct FileStamp
 {
@@ -46,23 +49,24 @@ typedef struct FileStamp
 
 struct OmfSession
 {
-	dlist_node node;        /* in sessions */
-	bool listed;            /* is it in there? */
-	Oid serverid;           /* of the foreign server */
-	Oid mapping;            /* of the pg_user_mapping row */
-	uint32 server_hash;     /* of the server's syscache entry */
-	uint32 mapping_hash;    /* of the mapping's syscache entry */
-	Oid user;               /* of that row, or InvalidOid: PUBLIC */
-	int holders;            /* acquired and not yet released */
-	TimestampTz used_by;    /* start of the last transaction that acquired it */
-	bool outdated;          /* no new holders: free with the last one */
-	int nclusters;          /* that a listing has shown, or -1 */
-	bool no_tags;           /* its token may not filter a listing by tag */
-	char *token_file;       /* malloc'd, or NULL */
-	FileStamp stamp;        /* of the token file when it was read */
-	OmfGatekeeper *keeper;  /* of the budget that the engine goes by */
-	OmfEngine *engine;      /* ours */
-	WaitEventSet *wait_set; /* the latch, postmaster death, the engine */
+	dlist_node node;              /* in sessions */
+	bool listed;                  /* is it in there? */
+	Oid serverid;                 /* of the foreign server */
+	Oid mapping;                  /* of the pg_user_mapping row */
+	uint32 server_hash;           /* of the server's syscache entry */
+	uint32 mapping_hash;          /* of the mapping's syscache entry */
+	Oid user;                     /* of that row, or InvalidOid: PUBLIC */
+	int holders;                  /* acquired and not yet released */
+	TimestampTz used_by;          /* start of the last transaction that acquired it */
+	bool outdated;                /* no new holders: free with the last one */
+	int nclusters;                /* that a listing has shown, or -1 */
+	bool no_tags;                 /* its token may not filter a listing by tag */
+	char *token_file;             /* malloc'd, or NULL */
+	FileStamp stamp;              /* of the token file when it was read */
+	uint8 account[OMF_HASH_SIZE]; /* what its endpoint and token are known by */
+	OmfGatekeeper *keeper;        /* of the budget that the engine goes by */
+	OmfEngine *engine;            /* ours */
+	WaitEventSet *wait_set;       /* the latch, postmaster death, the engine */
 };
 
 /* Few: one for every server and role that this backend has used. */
@@ -127,29 +131,39 @@ stamp_of(const struct stat *status)
 	return stamp;
 }
 
+/* The bytes of an open token file, and its stamp; else why not, palloc'd. */
+static const char *
+read_open_file(int fd, char *token, ssize_t *length, FileStamp *stamp)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return psprintf("%m.");
+	if (!S_ISREG(status.st_mode))
+		return "It is not a regular file.";
+	*stamp = stamp_of(&status);
+	*length = read(fd, token, OMF_TOKEN_MAX + 2);
+	return *length < 0 ? psprintf("%m.") : NULL;
+}
+
 /*
- * Read a token into `token`, which has room for OMF_TOKEN_MAX + 3 bytes.
- * Opened without blocking and looked at before it is read: a pipe or a device
- * would hang the backend.
+ * Read a token into `token`, which has room for TOKEN_SIZE bytes; NULL, or
+ * else why not.  The file is opened without blocking and looked at before it is
+ * read: a pipe or a device would hang the backend.
  */
-static void
+static const char *
 read_token_file(const char *path, char *token, FileStamp *stamp)
 {
 	int fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | PG_BINARY);
-	struct stat status;
+	ssize_t length = 0;
 	const char *problem;
-	ssize_t length;
 
 	if (fd < 0)
-		report_token_file(path, psprintf("%m."));
-	if (fstat(fd, &status) != 0)
-		report_token_file(path, psprintf("%m."));
-	if (!S_ISREG(status.st_mode))
-		report_token_file(path, "It is not a regular file.");
-	length = read(fd, token, OMF_TOKEN_MAX + 2);
-	if (length < 0)
-		report_token_file(path, psprintf("%m."));
+		return psprintf("%m.");
+	problem = read_open_file(fd, token, &length, stamp);
 	CloseTransientFile(fd);
+	if (problem != NULL)
+		return problem;
 
 	token[length] = '\0';
 	if (length > 0 && token[length - 1] == '\n')
@@ -158,11 +172,8 @@ read_token_file(const char *path, char *token, FileStamp *stamp)
 		token[--length] = '\0';
 	problem = strlen(token) != (size_t) length ? "The token contains a NUL byte." : omf_token_problem(token);
 	if (problem != NULL)
-	{
-		explicit_bzero(token, OMF_TOKEN_MAX);
-		report_token_file(path, problem);
-	}
-	*stamp = stamp_of(&status);
+		explicit_bzero(token, TOKEN_SIZE);
+	return problem;
 }
 
 /* Has the token file changed since it was read, or gone? */
@@ -269,7 +280,7 @@ user_agent(void)
 }
 
 static void
-create_engine(OmfSession *session, Oid serverid, const char *token)
+create_engine(OmfSession *session, Oid serverid, Oid userid, const char *token)
 {
 	OmfServerOptions options = omf_options_of_server(serverid);
 	OmfEngineConfig config;
@@ -288,7 +299,8 @@ create_engine(OmfSession *session, Oid serverid, const char *token)
 	config.max_retries = options.max_retries;
 	config.max_retry_wait_ms = options.max_retry_wait_ms;
 	config.reserve = options.rate_limit_reserve;
-	session->keeper = omf_gate_open(options.endpoint, token, &config.gate);
+	omf_account_hash(options.endpoint, token, session->account);
+	session->keeper = omf_gate_open(session->account, userid, &config.gate);
 
 	session->engine = omf_engine_create(&config, &reason);
 	if (session->engine == NULL)
@@ -312,10 +324,10 @@ create_wait_set(OmfEngine *engine)
 }
 
 static OmfSession *
-create_session(Oid serverid, const OmfUserOptions *user)
+create_session(Oid serverid, Oid userid, const OmfUserOptions *user)
 {
 	OmfSession *session = calloc(1, sizeof(OmfSession));
-	char token[OMF_TOKEN_MAX + 3];
+	char token[TOKEN_SIZE];
 
 	if (session == NULL)
 		ereport(ERROR,
@@ -335,16 +347,20 @@ create_session(Oid serverid, const OmfUserOptions *user)
 		session->listed = true;
 		if (user->token_file != NULL)
 		{
+			const char *problem;
+
 			session->token_file = strdup(user->token_file);
 			if (session->token_file == NULL)
 				ereport(ERROR,
 						(errcode(ERRCODE_OUT_OF_MEMORY),
 						 errmsg("out of memory")));
-			read_token_file(user->token_file, token, &session->stamp);
-			create_engine(session, serverid, token);
+			problem = read_token_file(user->token_file, token, &session->stamp);
+			if (problem != NULL)
+				report_token_file(user->token_file, problem);
+			create_engine(session, serverid, userid, token);
 		}
 		else
-			create_engine(session, serverid, user->token);
+			create_engine(session, serverid, userid, user->token);
 		session->wait_set = create_wait_set(session->engine);
 	}
 	PG_CATCH();
@@ -381,7 +397,7 @@ omf_session_acquire(Oid serverid, Oid userid)
 		report_no_token(serverid, userid);
 
 	if (session == NULL)
-		session = create_session(serverid, &user);
+		session = create_session(serverid, userid, &user);
 	session->holders++;
 	session->used_by = GetCurrentTransactionStartTimestamp();
 	return session;
@@ -484,10 +500,33 @@ omf_session_server_name(const OmfSession *session)
 	return GetForeignServer(session->serverid)->servername;
 }
 
-OmfBudget
-omf_session_budget(OmfSession *session)
+const uint8 *
+omf_session_account(const OmfSession *session)
 {
-	return omf_gate_look(session->keeper);
+	return session->account;
+}
+
+bool
+omf_session_find_account(Oid serverid, Oid userid, uint8 account[OMF_HASH_SIZE], const char **problem)
+{
+	OmfUserOptions user = omf_options_of_user(userid, serverid);
+	const char *endpoint = omf_options_of_server(serverid).endpoint;
+	char token[TOKEN_SIZE];
+	FileStamp stamp;
+
+	*problem = NULL;
+	if (user.token != NULL)
+	{
+		omf_account_hash(endpoint, user.token, account);
+		return true;
+	}
+	if (user.token_file == NULL)
+		return false;
+	*problem = read_token_file(user.token_file, token, &stamp);
+	if (*problem == NULL)
+		omf_account_hash(endpoint, token, account);
+	explicit_bzero(token, sizeof(token));
+	return *problem == NULL;
 }
 
 /* ----- waiting ----- */

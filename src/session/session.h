@@ -16,6 +16,7 @@
 #include "nodes/pg_list.h"
 
 #include "client/api.h"
+#include "session/shared.h"
 
 typedef struct OmfSession OmfSession;
 
@@ -49,8 +50,15 @@ extern bool omf_session_filters_by_tag(const OmfSession *session);
 /* It may not. */
 extern void omf_session_note_no_tags(OmfSession *session);
 
-/* What is known of the rate limit of the session's token. */
-extern OmfBudget omf_session_budget(OmfSession *session);
+/* What the session's endpoint and token are known by in shared memory. */
+extern const uint8 *omf_session_account(const OmfSession *session);
+
+/*
+ * The same for a user of a server without a session; false where there is no
+ * token, or it can't be read, which *problem then says (else NULL).
+ */
+extern bool omf_session_find_account(Oid serverid, Oid userid, uint8 account[OMF_HASH_SIZE],
+									 const char **problem);
 
 /* An Append has waited for several sessions, and does so no more. */
 extern void omf_session_end_waits(void);

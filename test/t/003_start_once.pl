@@ -16,6 +16,12 @@ my $node = OnlineMigrations::TestNode->start('start', simulator => $simulator);
 $node->add_server('h2', $node->server_options('https'), request_timeout => '1s');
 $node->add_server('hasty', endpoint => $simulator->http, request_timeout => '1s');
 
+# Another token of the same account, and another endpoint of the same API.
+$node->add_server('other_token', $node->server_options('http'));
+$simulator->token('dop_v1_other', account => $OnlineMigrations::TestNode::TOKEN);
+$node->safe_psql('digitalocean',
+	q{ALTER USER MAPPING FOR CURRENT_USER SERVER other_token OPTIONS (SET token 'dop_v1_other')});
+
 # Whatever is started runs on.
 $simulator->config(running_ms => 600_000);
 
@@ -103,6 +109,22 @@ sub shape_ok
 sub replacing { return call(new_cluster(), 'hasty', ', replace => true'); }
 
 shape_ok(1, '(f()).*', 'SELECT (' . replacing() . ').*', qr/^[^|]+\|[^|]+\|running$/);
+# With a sub-select among the arguments PostgreSQL calls it once per column.
+for my $argument ('replace => (SELECT true)', 'ignore_dbs => (SELECT ARRAY[$$a$$]), replace => true')
+{
+	shape_ok(1, "(f()).* with $argument", 'SELECT (' . call(new_cluster(), 'hasty', ", $argument") . ').*',
+		qr/^[^|]+\|[^|]+\|running$/);
+}
+seen_ok({ GET => 1, PUT => 1 }, sub {
+		$node->psql_ok('SELECT (' . call(new_cluster(), 'hasty', ', replace => (SELECT false)') . ').*',
+			qr/^[^|]+\|[^|]+\|running$/, '(f()).* with the guard') }, '(f()).* with the guard');
+{
+	my ($one, $other) = (new_cluster(), new_cluster());
+	shape_ok(2, 'two clusters', 'SELECT (' . call($one, 'hasty', ', replace => (SELECT true)') . ').id = ('
+		. call($other, 'hasty', ', replace => (SELECT true)') . ').id', 'f');
+	my $twice = 'SELECT (' . call($one, 'hasty', ', replace => (SELECT true)') . ').*';
+	seen_ok({ PUT => 2 }, sub { $node->psql_ok("$twice; $twice", undef, 'two statements') }, 'two statements');
+}
 shape_ok(1, 'in the target list', 'SELECT (' . replacing() . ').status', 'running');
 shape_ok(1, 'in FROM', 'SELECT * FROM ' . replacing(), qr/running$/);
 shape_ok(1, 'in FROM, nothing of it is used', 'SELECT 1 FROM ' . replacing(), '1');
@@ -112,9 +134,12 @@ shape_ok(1, 'a CTE that is used twice', 'WITH s AS MATERIALIZED (SELECT * FROM '
 shape_ok(1, 'an outer join', 'SELECT g, status FROM generate_series(1, 2) g
 	LEFT JOIN ' . replacing() . ' ON true ORDER BY 1', "1|running\n2|running");
 shape_ok(1, 'CREATE TABLE AS', 'CREATE TEMP TABLE started AS SELECT * FROM ' . replacing(), '');
-shape_ok(2, 'one for each row of a lateral join', 'SELECT count(status)
+shape_ok(1, 'equal ones for two rows of a lateral join', 'SELECT count(status), count(DISTINCT id)
 	FROM (VALUES (1), (2)) AS v (n), LATERAL ' . call(new_cluster(), 'hasty',
-		', replace => n > 0'), '2');
+		', replace => n > 0'), '2|1');
+shape_ok(2, 'different ones', 'SELECT count(status), count(DISTINCT id)
+	FROM (VALUES (true), (false)) AS v (b), LATERAL ' . call(new_cluster(), 'hasty',
+		', replace => true, disable_ssl => b'), '2|2');
 shape_ok(0, 'EXPLAIN', 'EXPLAIN (COSTS off) SELECT * FROM ' . replacing(), qr/Function Scan/);
 shape_ok(0, 'a row that is never reached', 'SELECT * FROM ' . replacing() . ' LIMIT 0', '');
 shape_ok(0, 'a condition that is false', 'SELECT * FROM ' . replacing() . ' WHERE false', '');
@@ -137,12 +162,12 @@ sub guard_ok
 	my $cluster = new_cluster();
 	is(guard_ok($cluster, { GET => 1, PUT => 1 }, 'never migrated'), 't|running', 'the first start');
 	is(guard_ok($cluster, { GET => 1 }, 'running'), '55000', 'a second start is refused');
-	for my $status (qw(syncing running))
+	for my $status (qw(syncing running RUNNING Syncing in_progress))
 	{
 		$simulator->migration($cluster, $status, 'some-id');
 		is(guard_ok($cluster, { GET => 1 }, $status), '55000', "refused while $status");
 	}
-	for my $status (qw(done error canceled something_new))
+	for my $status (qw(done error canceled Failed COMPLETED something_new))
 	{
 		$simulator->migration($cluster, $status, 'some-id');
 		is(guard_ok($cluster, { GET => 1, PUT => 1 }, $status), 't|running', "not after $status");
@@ -173,9 +198,20 @@ sub guard_ok
 		$simulator->migration($cluster, 'done', 'some-id');
 		is($node->run_sql(start($cluster))->{sqlstate}, '55000', "  keeps others off before its $end");
 		is($node->run_sql(start($cluster, undef, ', replace => true'))->{out}, 't|running', '  unless they insist');
-		$simulator->migration($cluster, 'done', 'some-id');
+		$simulator->migration($cluster, 'done', 'second-id', '2100-01-01T00:00:00Z');
 		$first->run($end);
 		is($node->run_sql(start($cluster))->{out}, 't|running', "  but not after its $end");
+	}
+
+	# A server of one's own, to whatever endpoint, keeps nobody else off.
+	for my $other (qw(other_token h2))
+	{
+		$cluster = new_cluster();
+		$first->run('BEGIN');
+		is($first->run(start($cluster, $other))->{out}, 't|running', "a start over the server $other");
+		$simulator->migration($cluster, 'done', 'its-id', '2100-01-01T00:00:00Z');
+		is($node->run_sql(start($cluster))->{out}, 't|running', '  does not lock the cluster for other tokens and endpoints');
+		$first->run('ROLLBACK');
 	}
 	$first->close;
 
@@ -184,6 +220,19 @@ sub guard_ok
 	$simulator->fault('close_before', uuid => $cluster, method => 'PUT', times => 1, apply => 'true');
 	is(guard_ok($cluster, { GET => 1, PUT => 1 }, 'answer lost'), 'HV010', 'outcome unknown');
 	is(guard_ok($cluster, { GET => 1 }, 'tried again'), '55000', 'a retry does not start another');
+	$simulator->delete_faults;
+
+	# An answer that has the shape of an error is one, whatever its status.
+	$cluster = new_cluster();
+	$simulator->fault('custom', uuid => $cluster, method => 'PUT',
+		body => '{"id": "server_error", "message": "Something went wrong."}');
+	my $refused = $node->psql_fails(start($cluster), 'HV010', qr/server_error: Something went wrong\./,
+		'a start that is answered by an error with status 200');
+	like($refused->{hint}, qr/may have been started/, '  says that nobody knows');
+	$simulator->fault('custom', uuid => $cluster, method => 'GET',
+		body => '{"id": "not_found", "message": "No such thing."}');
+	$node->psql_ok("SELECT count(*) FROM databases.online_migrations WHERE database_cluster_uuid = '$cluster'", '0',
+		'not_found with status 200 is no row');
 	$simulator->delete_faults;
 
 	# What does not answer the first question is not started.

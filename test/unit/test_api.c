@@ -154,14 +154,19 @@ test_migration_ids(void)
 static void
 test_active(void)
 {
-	static const char *const active[] = {"running", "syncing"};
-	static const char *const others[] = {"done", "error", "canceled", "", "Running", "running ",
-										 "paused"};
+	static const char *const active[] = {"running", "syncing", "Running", "RUNNING", "running ",
+										 "in_progress", "in-progress", "In Progress", "pending"};
+	static const char *const others[] = {"done", "error", "canceled", "", "Done", "FAILED", "Cancelled",
+										 "completed", "paused", "run", "runningx", "_"};
 
 	for (int i = 0; i < countof(active); i++)
 		is_number(omf_api_is_active(active[i]), true, "%s is going on", active[i]);
 	for (int i = 0; i < countof(others); i++)
 		is_number(omf_api_is_active(others[i]), false, "%s is not", others[i]);
+	is_text(omf_api_known_status("Cancelled"), "canceled", "a word that clearly means another one");
+	is_text(omf_api_known_status("paused"), NULL, "and one that does not");
+	ok(omf_api_is_ended("Completed") && omf_api_is_ended("failed") && !omf_api_is_ended("paused"),
+	   "ended, by what the word means");
 }
 
 /* ----- masking ----- */
@@ -425,15 +430,15 @@ test_resets_in(void)
 	answer(OMF_GET, 429, NULL, NULL);
 	is_number(error->resets_in, -1, "429, and nobody said when");
 	free(error);
-	request.reply.ratelimit_reset = (int64_t) time(NULL) + 1000;
+	request.reply.resets_in_ms = 999500;
 	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
-	ok(error->resets_in > 900 && error->resets_in <= 1000, "429, ratelimit-reset");
+	is_number(error->resets_in, 1000, "429, ratelimit-reset");
 	free(error);
-	request.reply.ratelimit_reset = 1;
+	request.reply.resets_in_ms = 0;
 	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
-	is_number(error->resets_in, 0, "429, ratelimit-reset is past");
+	is_number(error->resets_in, -1, "429, ratelimit-reset is past: nobody knows");
 	free(error);
-	request.reply.retry_after = 29;
+	request.reply.pause_ms = 29000;
 	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &none, &record, &error);
 	is_number(error->resets_in, 29, "429, retry-after");
 }

@@ -32,13 +32,14 @@ answer(int http_status, int64_t limit, int64_t remaining, int64_t resets_in_ms)
 	reply.ratelimit_remaining = remaining;
 	if (resets_in_ms >= 0)
 		reply.ratelimit_reset = (EPOCH_MS + now + resets_in_ms + 999) / 1000;
+	omf_api_time_settle(&reply, EPOCH_MS + now);
 	return reply;
 }
 
 static void
 hear(uint64_t permit, OmfReply reply)
 {
-	omf_budget_hear(&budget, permit, &reply, now, EPOCH_MS + now);
+	omf_budget_hear(&budget, permit, &reply, now);
 }
 
 /* The same, and the request is over. */
@@ -46,7 +47,7 @@ static void
 land_one(uint64_t permit, OmfReply reply)
 {
 	hear(permit, reply);
-	omf_budget_end(&budget, now);
+	omf_budget_end(&budget, permit, now);
 }
 
 static void
@@ -117,7 +118,88 @@ test_lost_permits(void)
 	now += OMF_PERMIT_PATIENCE_MS - 1;
 	ok(!ask(0).granted, "  are waited for");
 	now += 1;
-	ok(ask(0).granted && ask(0).granted && !ask(0).granted, "  and forgotten after a while");
+	ok(!ask(0).granted, "  and taken for used after a while");
+	is_number(ask(0).allowed_at, now - OMF_PERMIT_PATIENCE_MS + 60010, "  so that more are there at the reset only");
+
+	/* answers that come late end nothing twice */
+	for (int i = 2; i <= 3; i++)
+		land_one((uint64_t) i, answer(200, 250, 3 - i, 60000));
+	now += 60010;
+	land_one(ask(0).number, answer(200, 250, 4, 60000));
+	for (int i = 0; i < 4; i++)
+		ok(ask(0).granted, "permit %d of 4 that are left", i + 1);
+	ok(!ask(0).granted, "  and no more");
+}
+
+/* However slow the answers are, no more is granted than is left. */
+static void
+test_slow_answers(void)
+{
+	uint64_t out[64];
+	int granted = 0;
+
+	start();
+	(void) ask(0);
+	land_one(1, answer(200, 250, 5, 60000));
+	for (int round = 0; round < 8; round++)
+	{
+		OmfPermit permit;
+
+		while ((permit = ask(0)).granted)
+			out[granted++] = permit.number;
+		now += OMF_PERMIT_PATIENCE_MS + 500;
+		if (round == 4)
+			for (int i = 0; i < granted; i++)
+				land_one(out[i], answer(200, 250, 4 - i, 60000));
+	}
+	is_number(granted, 5, "5 left, and answers that take longer than patience");
+}
+
+/* What no limit can be is not believed: it would hold for ever. */
+static void
+test_absurd(void)
+{
+	static const struct
+	{
+		int64_t limit;
+		int64_t remaining;
+	} absurd[] = {{0, 0}, {0, 10}, {-1, 5}, {250, -1}, {5, 250}};
+
+	for (int i = 0; i < countof(absurd); i++)
+	{
+		start();
+		land_one(ask(0).number, answer(200, absurd[i].limit, absurd[i].remaining, 60000));
+		ok(ask(0).granted && ask(10).granted, "limit %lld, %lld left", (long long) absurd[i].limit,
+		   (long long) absurd[i].remaining);
+	}
+}
+
+/* Which budgets can be forgotten, and what forgetting one does. */
+static void
+test_forget(void)
+{
+	OmfPermit permit;
+
+	start();
+	ok(!omf_budget_is_needed(&budget, now), "a new budget is not needed");
+	permit = ask(0);
+	ok(omf_budget_is_needed(&budget, now), "  one with a permit out is");
+	ok(!omf_budget_is_needed(&budget, now + OMF_PAUSE_MAX_MS), "  but not for ever");
+	land_one(permit.number, answer(200, 250, 7, 60000));
+	ok(!omf_budget_is_needed(&budget, now), "  nor when it has ended");
+	omf_budget_hold(&budget, now, 10000);
+	ok(omf_budget_is_needed(&budget, now) && !omf_budget_is_needed(&budget, now + 10000),
+	   "  one with a hold is, as long as it holds");
+	permit = ask(0);
+	omf_budget_forget(&budget);
+	ok(ask(0).granted && ask(0).granted, "forgotten, it holds nothing");
+
+	start();
+	permit = ask(0);
+	omf_budget_hold(&budget, now, 3600000);
+	omf_budget_forget(&budget);
+	land_one(permit.number, answer(200, 250, 3, 60000));
+	is_number(omf_budget_left(&budget), 3, "  and the answer of a permit that was out then counts");
 }
 
 static void
@@ -175,10 +257,10 @@ test_hold(void)
 
 	start();
 	omf_budget_hold(&budget, now, INT64_MAX);
-	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "nothing is held longer than an hour");
+	is_number(ask(0).allowed_at, now + OMF_PAUSE_MAX_MS, "nothing is held longer than an hour");
 	start();
 	land_one(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
-	is_number(ask(0).allowed_at, now + OMF_HOLD_MAX_MS, "  whatever the headers say");
+	is_number(ask(0).allowed_at, now + OMF_PAUSE_MAX_MS, "  whatever the headers say");
 }
 
 static void
@@ -201,12 +283,14 @@ test_clocks(void)
 	reply = answer(200, 250, 0, 10000);
 	reply.ratelimit_reset += 3600;
 	reply.date = (EPOCH_MS + now) / 1000 + 3600;
+	omf_api_time_settle(&reply, EPOCH_MS + now);
 	land_one(ask(0).number, reply);
 	is_number(ask(0).allowed_at, now + 10010, "the API's clock is an hour ahead");
 	start();
 	reply = answer(200, 250, 0, 10000);
 	reply.ratelimit_reset -= 3600;
 	reply.date = (EPOCH_MS + now) / 1000 - 3600;
+	omf_api_time_settle(&reply, EPOCH_MS + now);
 	land_one(ask(0).number, reply);
 	is_number(ask(0).allowed_at, now + 10010, "  an hour behind");
 	start();
@@ -325,6 +409,9 @@ main(void)
 	test_unknown();
 	test_counting();
 	test_lost_permits();
+	test_slow_answers();
+	test_absurd();
+	test_forget();
 	test_probe();
 	test_hold();
 	test_reserve();

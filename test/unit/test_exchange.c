@@ -423,13 +423,13 @@ test_retry_after_date(void)
 			 "HTTP/1.1 503 S\r\nRetry-After: %a, %d %b %Y %H:%M:%S GMT\r\nContent-Length: 0\r\n\r\n",
 			 &parts);
 	outcome_of(text, false);
-	ok(reply_of(0)->retry_after > 80 && reply_of(0)->retry_after <= 100, "is understood");
+	ok(reply_of(0)->pause_ms > 80000 && reply_of(0)->pause_ms <= 100000, "is understood");
 	outcome_of("HTTP/1.1 503 S\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"
 			   "Content-Length: 0\r\n\r\n",
 			   false);
-	is_number(reply_of(1)->retry_after, 0, "one that is past means now");
+	is_number(reply_of(1)->pause_ms, 0, "one that is past means now");
 	outcome_of("HTTP/1.1 503 S\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", false);
-	is_number(reply_of(2)->retry_after, -1, "anything else means nothing");
+	is_number(reply_of(2)->pause_ms, -1, "anything else means nothing");
 	end_case();
 }
 

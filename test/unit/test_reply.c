@@ -80,8 +80,8 @@ test_numbers(void)
 	} cases[] = {
 		{"ratelimit-limit: 0\r\n", 0},
 		{"ratelimit-limit: 9223372036854775807\r\n", INT64_MAX},
-		{"ratelimit-limit: 9223372036854775808\r\n", -1},
-		{"ratelimit-limit: 99999999999999999999999999\r\n", -1},
+		{"ratelimit-limit: 9223372036854775808\r\n", INT64_MAX},
+		{"ratelimit-limit: 99999999999999999999999999\r\n", INT64_MAX},
 		{"ratelimit-limit: -1\r\n", -1},
 		{"ratelimit-limit: -9223372036854775808\r\n", -1},
 		{"ratelimit-limit: 12a\r\n", -1},

@@ -14,8 +14,6 @@
 
 #include <string.h>
 
-#define NOW 1700000000
-
 /* How a try ended, and what follows from it for each method. */
 static const struct
 {
@@ -47,6 +45,11 @@ static const struct
 	{OMF_ANSWERED, 503, true, false, true, "503"},
 	{OMF_ANSWERED, 504, true, false, true, "504"},
 	{OMF_ANSWERED, 505, false, false, true, "505"},
+	{OMF_ANSWERED, 520, true, false, true, "520"},
+	{OMF_ANSWERED, 522, true, false, true, "522"},
+	{OMF_ANSWERED, 527, true, false, true, "527"},
+	{OMF_ANSWERED, 530, true, false, true, "530"},
+	{OMF_ANSWERED, 599, true, false, true, "599"},
 	{OMF_UNREACHABLE, 0, true, true, false, "unreachable"},
 	{OMF_REFUSED, 0, true, true, false, "refused"},
 	{OMF_LOST, 0, true, false, true, "lost"},
@@ -76,7 +79,6 @@ ask(OmfMethod method, OmfOutcome outcome, int http_status)
 	question.reply = &reply;
 	question.max_retries = 4;
 	question.max_wait_ms = 60000;
-	question.now = NOW;
 	question.random = 0.5;
 	return question;
 }
@@ -123,8 +125,8 @@ test_put(void)
 			OmfRetryQuestion question = ask(OMF_PUT, endings[i].outcome, endings[i].http_status);
 
 			question.stale = bits & 1;
-			reply.retry_after = bits & 2 ? 1 : -1;
-			reply.ratelimit_reset = bits & 4 ? NOW + 1 : -1;
+			reply.pause_ms = bits & 2 ? 1000 : -1;
+			reply.resets_in_ms = bits & 4 ? 1000 : -1;
 			reply.earlier_unknown = bits & 8;
 			question.stale_retries = bits & 16 ? 1 : 0;
 			if (omf_retry_decide(&question).again && !endings[i].put_again)
@@ -194,19 +196,19 @@ test_backoff(void)
 static void
 test_retry_after(void)
 {
-	static const int statuses[] = {429, 500, 502, 503, 504};
+	static const int statuses[] = {429, 500, 502, 503, 504, 520, 530};
 
 	for (int i = 0; i < countof(statuses); i++)
 	{
 		OmfRetryQuestion question = ask(OMF_GET, OMF_ANSWERED, statuses[i]);
 
-		reply.retry_after = 29;
+		reply.pause_ms = 29000;
 		is_number(omf_retry_decide(&question).delay_ms, 29000, "%d: retry-after", statuses[i]);
-		reply.retry_after = 0;
+		reply.pause_ms = 0;
 		is_number(omf_retry_decide(&question).delay_ms, 0, "  of 0");
-		reply.retry_after = 60;
+		reply.pause_ms = 60000;
 		is_number(omf_retry_decide(&question).again, true, "  of just max_retry_wait");
-		reply.retry_after = 61;
+		reply.pause_ms = 61000;
 		is_number(omf_retry_decide(&question).again, false, "  of more: not again");
 		is_number(omf_retry_decide(&question).hold_ms, statuses[i] == 429 ? 61000 : -1,
 				  "  but a 429 holds back all others");
@@ -214,11 +216,11 @@ test_retry_after(void)
 	{
 		OmfRetryQuestion question = ask(OMF_GET, OMF_LOST, 0);
 
-		reply.retry_after = 29;
+		reply.pause_ms = 29000;
 		is_number(omf_retry_decide(&question).delay_ms, 500,
 				  "a lost connection: what its headers said does not count");
 		question = ask(OMF_PUT, OMF_ANSWERED, 429);
-		reply.retry_after = 29;
+		reply.pause_ms = 29000;
 		is_number(omf_retry_decide(&question).delay_ms, 29000, "PUT, 429: retry-after");
 		is_number(omf_retry_decide(&question).hold_ms, 29000, "  holds back all others");
 	}
@@ -229,42 +231,33 @@ test_ratelimit_reset(void)
 {
 	OmfRetryQuestion question = ask(OMF_GET, OMF_ANSWERED, 429);
 
-	reply.ratelimit_reset = NOW + 10;
+	reply.resets_in_ms = 10000;
 	is_number(omf_retry_decide(&question).delay_ms, 10000, "429: ratelimit-reset");
-	reply.ratelimit_reset = NOW;
-	is_number(omf_retry_decide(&question).delay_ms, 0, "  that is now");
-	reply.ratelimit_reset = NOW - 3600;
-	is_number(omf_retry_decide(&question).delay_ms, 0, "  that is past");
-	reply.ratelimit_reset = NOW + 60;
+	reply.resets_in_ms = 0;
+	is_number(omf_retry_decide(&question).delay_ms, 500, "  that has passed is no word: a back-off");
+	reply.resets_in_ms = 60000;
 	is_number(omf_retry_decide(&question).again, true, "  just max_retry_wait away");
-	reply.ratelimit_reset = NOW + 61;
+	reply.resets_in_ms = 60001;
 	is_number(omf_retry_decide(&question).again, false, "  farther away: not again");
-	reply.retry_after = 5;
+	reply.pause_ms = 5000;
 	is_number(omf_retry_decide(&question).delay_ms, 5000, "  yields to retry-after");
 
 	question = ask(OMF_GET, OMF_ANSWERED, 503);
-	reply.ratelimit_reset = NOW + 10;
+	reply.resets_in_ms = 10000;
 	is_number(omf_retry_decide(&question).delay_ms, 500, "503: ratelimit-reset is not asked");
 }
 
-/* A server may say anything: a pause that fits no number is no short one. */
+/* What is wrong here, and not there, is so the next time, too. */
 static void
-test_absurd(void)
+test_hopeless(void)
 {
-	static const int64_t absurd[] = {INT64_MAX, INT64_MAX / 1000 + 1, INT64_MAX / 500,
-									 INT64_C(18446744073709552)};
-
-	for (int i = 0; i < countof(absurd); i++)
+	for (OmfMethod method = OMF_GET; method <= OMF_DELETE; method++)
 	{
-		OmfRetryQuestion question = ask(OMF_GET, OMF_ANSWERED, 429);
+		OmfRetryQuestion question = ask(method, OMF_UNREACHABLE, 0);
 
-		reply.retry_after = absurd[i];
-		is_number(omf_retry_decide(&question).again, false, "retry-after %lld",
-				  (long long) absurd[i]);
-		reply.retry_after = -1;
-		reply.ratelimit_reset = absurd[i];
-		is_number(omf_retry_decide(&question).again, false, "ratelimit-reset %lld",
-				  (long long) absurd[i]);
+		reply.hopeless = true;
+		is_number(omf_retry_decide(&question).again, false, "%s, unreachable for good", method_names[method]);
+		is_number(omf_retry_could_help(&reply), false, "  no other try could help");
 	}
 }
 
@@ -307,7 +300,7 @@ main(void)
 	test_backoff();
 	test_retry_after();
 	test_ratelimit_reset();
-	test_absurd();
+	test_hopeless();
 	test_stale();
 	return finish_tests();
 }

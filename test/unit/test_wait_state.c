@@ -18,7 +18,7 @@
 
 #define MINUTES(n) ((n) *60)
 
-static const char *const verdict_names[] = {"on", "absent", "changed", "trouble", "reached",
+static const char *const verdict_names[] = {"on", "absent", "changed", "held", "trouble", "reached",
 											"ended", "replaced", "unknown", "gone", "broken"};
 
 /* One poll of a script. */
@@ -88,6 +88,7 @@ run(OmfWait wait, const char *name, const Step *steps, int nsteps)
 #define MISSING OMF_POLL_MISSING, NULL, NULL
 #define PASSING OMF_POLL_PASSING, NULL, NULL
 #define FAILED OMF_POLL_FAILED, NULL, NULL
+#define HELD OMF_POLL_HELD, NULL, NULL
 
 /* ----- statuses ----- */
 
@@ -127,10 +128,67 @@ test_statuses(void)
 		{0, IS("a", "paused"), OMF_WAIT_CHANGED, NULL, 0},
 		{10, IS("a", "paused"), OMF_WAIT_ON},
 		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 20},
-		{30, IS("a", "Done"), OMF_WAIT_CHANGED, "running", 10});
+		{30, IS("a", "archived"), OMF_WAIT_CHANGED, "running", 10});
 	RUN(begin(NULL), "back and forth", {0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
 		{10, IS("a", "paused"), OMF_WAIT_CHANGED, "running", 10},
 		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 10});
+}
+
+/* Decisions go by what a status means, however the API writes it. */
+static void
+test_words(void)
+{
+	OmfWait for_done = begin(NULL);
+
+	for_done.until++;
+	for_done.nuntil = 1;
+	RUN(for_done, "other letters",
+		{0, IS("a", "RUNNING"), OMF_WAIT_CHANGED, NULL, 0},
+		{10, IS("a", "running"), OMF_WAIT_ON},
+		{20, IS("a", "Done"), OMF_WAIT_REACHED, "RUNNING", 20});
+	RUN(for_done, "other words",
+		{0, IS("a", "in-progress"), OMF_WAIT_CHANGED, NULL, 0},
+		{20, IS("a", "Completed"), OMF_WAIT_REACHED, "in-progress", 20});
+	RUN(for_done, "failed", {0, IS("a", "failed"), OMF_WAIT_ENDED});
+	RUN(for_done, "cancelled", {0, IS("a", "Cancelled"), OMF_WAIT_ENDED});
+	RUN(for_done, "ERROR", {0, IS("a", "ERROR"), OMF_WAIT_ENDED});
+}
+
+static void
+strange_is(OmfWait *wait, int seconds, OmfPollKind kind, const char *id, const char *status, bool expected)
+{
+	is_number(judge(wait, seconds, kind, id, status).is_strange, expected, "at %d s, %s: %s", seconds,
+			  status != NULL ? status : "no status", expected ? "told of as not known" : "not told of");
+}
+
+static void
+test_strangers(void)
+{
+	OmfWait wait = begin("a");
+
+	strange_is(&wait, 0, IS("b", "paused"), false);
+	strange_is(&wait, 10, IS("a", "paused"), false);
+	strange_is(&wait, 20, IS("a", "paused"), false);
+	strange_is(&wait, 30, IS("a", "paused"), true);
+	strange_is(&wait, 40, IS("a", "paused"), false);
+	strange_is(&wait, 50, IS("a", "running"), false);
+	strange_is(&wait, 60, IS("a", "paused"), false);
+	strange_is(&wait, 70, IS("a", "resting"), false);
+	strange_is(&wait, 80, MISSING, false);
+	strange_is(&wait, 90, IS("a", "paused"), false);
+	strange_is(&wait, 100, IS("a", "resting"), false);
+	strange_is(&wait, 110, IS("a", "paused"), true);
+}
+
+/* The limit is no failure: it is waited for, however long. */
+static void
+test_held(void)
+{
+	RUN(begin(NULL), "a limit of hours", {0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
+		{10, HELD, OMF_WAIT_HELD}, {MINUTES(20), HELD, OMF_WAIT_ON}, {MINUTES(400), HELD, OMF_WAIT_ON},
+		{MINUTES(401), IS("a", "running"), OMF_WAIT_ON}, {MINUTES(402), HELD, OMF_WAIT_HELD});
+	RUN(begin(NULL), "among failures", {0, PASSING, OMF_WAIT_TROUBLE}, {MINUTES(14), HELD, OMF_WAIT_HELD},
+		{MINUTES(16), PASSING, OMF_WAIT_TROUBLE});
 }
 
 /* ----- which migration ----- */
@@ -232,12 +290,12 @@ test_failures(void)
 
 /* A rate limit that asks for so many seconds, at that time. */
 static void
-pause_is(OmfWait *wait, int seconds, int asked, int expected)
+pause_is(OmfWait *wait, OmfPollKind kind, int seconds, int asked, int expected)
 {
-	OmfPoll poll = {OMF_POLL_PASSING, BEGIN + seconds * 1000LL, NULL, NULL, asked < 0 ? -1 : asked * 1000LL};
+	OmfPoll poll = {kind, BEGIN + seconds * 1000LL, NULL, NULL, asked < 0 ? -1 : asked * 1000LL};
 
 	is_number(omf_wait_judge(wait, &poll).pause_ms, expected * 1000LL,
-			  "failed at %d s, asked for %d s: pause of %d s", seconds, asked, expected);
+			  "held or failed at %d s, asked for %d s: pause of %d s", seconds, asked, expected);
 }
 
 static void
@@ -246,19 +304,19 @@ test_pauses(void)
 	OmfWait wait = begin(NULL);
 
 	is_number(judge(&wait, 0, IS("a", "running")).pause_ms, 10000, "the interval");
-	pause_is(&wait, 10, -1, 10);
-	pause_is(&wait, 20, 5, 10);
-	pause_is(&wait, 30, 29, 29);
-	pause_is(&wait, 60, 3000, 10 + MINUTES(15) - 60);
-	pause_is(&wait, MINUTES(15) + 5, 3000, 10);
-	is_number(judge(&wait, 1000, MISSING).pause_ms, 10000, "404");
-	is_number(judge(&wait, 1010, EMPTY).pause_ms, 10000, "empty");
+	pause_is(&wait, OMF_POLL_HELD, 10, -1, 10);
+	pause_is(&wait, OMF_POLL_HELD, 20, 5, 10);
+	pause_is(&wait, OMF_POLL_HELD, 30, 29, 29);
+	pause_is(&wait, OMF_POLL_HELD, 60, 3000, 3000);
+	pause_is(&wait, OMF_POLL_PASSING, 3060, -1, 10);
+	is_number(judge(&wait, 4000, MISSING).pause_ms, 10000, "404");
+	is_number(judge(&wait, 4010, EMPTY).pause_ms, 10000, "empty");
 
-	wait.deadline = BEGIN + 1024 * 1000;
-	is_number(judge(&wait, 1014, IS("a", "running")).pause_ms, 10000, "to the deadline");
-	is_number(judge(&wait, 1020, IS("a", "running")).pause_ms, 4000, "not beyond the deadline");
-	pause_is(&wait, 1021, 29, 3);
-	is_number(judge(&wait, 1030, IS("a", "running")).pause_ms, 0, "after the deadline");
+	wait.deadline = BEGIN + 4024 * 1000;
+	is_number(judge(&wait, 4014, IS("a", "running")).pause_ms, 10000, "to the deadline");
+	is_number(judge(&wait, 4020, IS("a", "running")).pause_ms, 4000, "not beyond the deadline");
+	pause_is(&wait, OMF_POLL_HELD, 4021, 29, 3);
+	is_number(judge(&wait, 4030, IS("a", "running")).pause_ms, 0, "after the deadline");
 }
 
 static void
@@ -278,6 +336,9 @@ main(void)
 {
 	begin_tests();
 	test_statuses();
+	test_words();
+	test_strangers();
+	test_held();
 	test_ids();
 	test_missing();
 	test_empty();

@@ -10,19 +10,20 @@ UNIT_DIR = test/unit
 UNIT_BIN = $(UNIT_DIR)/bin
 
 # Every test, and the modules of src/ and test/unit/ that go into it.
-UNIT_TESTS = test_json test_reply test_retry test_endpoint test_proxy test_api \
+UNIT_TESTS = test_json test_reply test_retry test_api_time test_endpoint test_proxy test_api \
 	test_pollset test_budget test_engine test_exchange test_wait_state
 UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
 
 modules_test_json = json
 modules_test_reply = reply
 modules_test_retry = retry reply
-modules_test_budget = budget reply
+modules_test_api_time = api_time reply
+modules_test_budget = budget api_time reply
 modules_test_endpoint = endpoint
 modules_test_proxy = proxy
 modules_test_api = api resource json reply retry
 modules_test_pollset = pollset
-modules_test_engine = engine budget http proxy drive_limit sockets pollset reply retry
+modules_test_engine = engine budget api_time http name proxy drive_limit sockets pollset reply retry
 helpers_test_engine = fixture server
 modules_test_exchange = $(modules_test_engine)
 helpers_test_exchange = $(helpers_test_engine)

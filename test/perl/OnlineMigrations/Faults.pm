@@ -246,10 +246,10 @@ _add({},
 
 # Later may be better.
 _add({ _same('HV00L+'), start => 'HV00L?' },
-	(map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] } 500, 502, 503, 504),
+	(map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] } 500, 502, 503, 504, 507, 511, 520, 522, 527, 530, 599),
 	[ 'status 503 with retry-after 0', _status(503, retry_after => '0') ]);
 _add({ _same('HV00L'), start => 'HV00L?' },
-	(map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] } 501, 505, 507, 511, 599),
+	(map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] } 501, 505),
 	[ 'status 503 with retry-after 3600', _status(503, retry_after => '3600') ]);
 _add({ stopped => 'HV00L+' },
 	[ 'status 500 though it was done', _status(500) ],
@@ -271,15 +271,18 @@ _add({ _same('53400+'), limits => 1, server => 'patient', times => 'once', least
 
 my %unreachable = (_same('HV00N+'), sent => 0);
 
-_add({ %unreachable, says => qr/certificate|host ?name/i }, map { [ $_, undef, at => $_ ] }
+# What no other try could help is not tried again.
+my %hopeless = (_same('HV00N'), sent => 0);
+
+_add({ %hopeless, says => qr/certificate|host ?name/i }, map { [ $_, undef, at => $_ ] }
 	qw(expired selfsigned wronghost unknown_ca));
+_add({ %hopeless }, [ 'no such ca_file', undef, at => 'no_ca_file', says => qr/ca_file/ ]);
 _add({ %unreachable, says => qr/SSL|TLS|protocol/i },
 	[ 'TLS 1.1 only', undef, at => 'tls11' ]);
 # Plain HTTP may wait for more of what it takes for a request.
 _add({ %unreachable, says => qr/SSL|TLS|protocol|time/i },
 	[ 'TLS spoken to plain HTTP', undef, at => 'https_to_http' ]);
 _add({ %unreachable },
-	[ 'no such ca_file', undef, at => 'no_ca_file', says => qr/ca_file/ ],
 	[ 'connection refused', undef, at => 'refused', says => qr/refused|connect/i ],
 	[ 'nobody accepts', undef, at => 'deaf', says => qr/time/i, least => 0.9 ],
 	[ 'reset before the request', undef, at => 'hangup', says => qr/reset|SSL|connect/i ],
@@ -288,8 +291,9 @@ _add({ _same('HV00L'), start => 'HV010?', sent => 0 },
 	[ 'plain HTTP spoken to TLS', undef, at => 'http_to_https' ]);
 
 # These need a resolver of the suite's own; see resolver.c.
+_add({ %hopeless, resolver => 1 },
+	[ 'no such name', undef, at => 'nowhere', says => qr/resolv/i ]);
 _add({ %unreachable, resolver => 1 },
-	[ 'no such name', undef, at => 'nowhere', says => qr/resolv/i ],
 	[ 'no name server', undef, at => 'unsure', says => qr/resolv/i ],
 	[ 'a name with a dead address', undef, at => 'dead', says => qr/refused|connect/i ]);
 _add({ _same('ok'), resolver => 1 },

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * starts.h
+ *	  The starts of this server that the API does not show yet.
+ *
+ * For a while after a start the API answers 404, or shows the migration before
+ * it.  A job's or a client's retry must not start another one meanwhile, so
+ * what has been sent is remembered in the memory that backends share, until
+ * the API shows it, and for OMF_START_KEPT_MS at most.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_STARTS_H
+#define OMF_STARTS_H
+
+#include "client/resource.h"
+#include "session/shared.h"
+
+/* How long a start that the API has accepted is remembered. */
+#define OMF_START_KEPT_MS (10 * 60 * 1000)
+
+/* And one of which nobody knows whether it was. */
+#define OMF_START_UNKNOWN_KEPT_MS (2 * 60 * 1000)
+
+/* Room for what is kept of a status. */
+#define OMF_START_STATUS_SIZE 24
+
+typedef struct OmfStart
+{
+	int64 at;                                    /* when it was sent, on the steady clock */
+	int64 sent_ms;                               /* the same on the calendar */
+	bool accepted;                               /* the API has said so */
+	char id[OMF_MIGRATION_ID_MAX + 1];           /* then: of the migration, or empty */
+	int64 created_ms;                            /* likewise its created_at, or -1 */
+	bool previous_known;                         /* was it looked at what was there before? */
+	char previous[OMF_MIGRATION_ID_MAX + 1];     /* its id, or empty: none */
+	char previous_status[OMF_START_STATUS_SIZE]; /* and its status, clipped */
+} OmfStart;
+
+/* To be called once from _PG_init(), before omf_shared_init(). */
+extern void omf_starts_init(void);
+
+/*
+ * What a start is known by: the account, as omf_account_hash() knows it, and
+ * the cluster.
+ */
+extern void omf_start_key(const uint8 *account, const unsigned char *uuid, uint8 key[OMF_HASH_SIZE]);
+
+/* A start whose time begins now. */
+extern OmfStart omf_start_now(void);
+
+/* What the API has shown before it, any of which may be NULL: it did not say. */
+extern void omf_start_set_previous(OmfStart *start, const char *id, const char *status);
+
+/* The API has accepted it, and says so of its migration; likewise. */
+extern void omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at);
+
+/* How long ago it was sent, in milliseconds. */
+extern int64 omf_start_age(const OmfStart *start);
+
+/* The remembered start of that key, if there is one. */
+extern bool omf_starts_find(const uint8 *key, OmfStart *start);
+
+/* Remember a start of that role, instead of any other one of that key. */
+extern void omf_starts_put(const uint8 *key, Oid userid, const OmfStart *start);
+
+extern void omf_starts_forget(const uint8 *key);
+
+/* Is the migration that the API shows the one of that start, or a later one?  Likewise. */
+extern bool omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
+							   const char *created_at);
+
+#endif /* OMF_STARTS_H */

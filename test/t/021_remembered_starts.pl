@@ -1,0 +1,141 @@
+# What this PostgreSQL has started and the API does not show yet: a retry must
+# not start another one.  Right after a start the API answers 404, or shows the
+# migration before it.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('starts', simulator => $simulator,
+	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'\n");
+$node->add_server('other_token', $node->server_options('http'));
+$simulator->token('dop_v1_other', account => $OnlineMigrations::TestNode::TOKEN);
+$node->safe_psql('digitalocean',
+	q{ALTER USER MAPPING FOR CURRENT_USER SERVER other_token OPTIONS (SET token 'dop_v1_other')});
+
+# Nothing that is started shows, unless a test says so.
+$simulator->config(kickoff_ms => 3_600_000, running_ms => 3_600_000);
+
+my $next = 0;
+
+sub new_cluster
+{
+	my $cluster = sprintf '00000000-0000-4000-8000-%012d', ++$next;
+	$simulator->cluster($cluster, engine => 'pg');
+	return $cluster;
+}
+
+sub start
+{
+	my ($cluster, $more, $server) = @_;
+	$more = defined $more ? ", $more" : '';
+	$server //= 'digitalocean';
+	return "SELECT id FROM databases.databases_update_online_migration('$cluster',
+		'{\"host\": \"src.example.com\", \"port\": 25060}', server => '$server'$more)";
+}
+
+sub puts { my ($cluster) = @_; return scalar grep { $_->{method} eq 'PUT' && $_->{path} =~ /$cluster/ } $simulator->log; }
+
+# Of a session of its own, as cron jobs and retries have.
+sub refused_ok
+{
+	my ($cluster, $detail, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $before = puts($cluster);
+	my $result = $node->psql_fails(start($cluster), '55000', $detail, $name);
+	is(puts($cluster), $before, "$name: nothing is sent");
+	return $result;
+}
+
+# ----- 404 for a while -----
+
+my $cluster = new_cluster();
+my $id = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a start')->{out};
+refused_ok($cluster, qr/DETAIL:  Migration "$id" was started \d+ s ago, and the API does not show it yet\./,
+	"another session's start, $_") for 1 .. 2;
+is(puts($cluster), 1, 'three starts: one PUT');
+my $result = $node->run_sql("CALL databases.databases_wait_online_migration('$cluster', '$id', timeout => '0',
+	server => 'digitalocean')");
+like($result->{err}, qr/"$id" is not there yet/, 'a wait goes by what the API shows');
+$node->psql_ok(start($cluster, undef, 'other_token'), qr/^[\w-]+$/, 'of another token nothing is remembered');
+my $second = $node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, 'replace is not refused')->{out};
+isnt($second, $id, '  and starts another one');
+refused_ok($cluster, qr/"$second" was started/, '  which is what is remembered');
+
+# ----- until it is shown -----
+
+$simulator->migration($cluster, 'running', $second);
+refused_ok($cluster, qr/DETAIL:  Migration "$second" is running\./, 'shown as running');
+$simulator->migration($cluster, 'done', $second);
+my $third = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'shown as done')->{out};
+$simulator->migration($cluster, 'done', $second);
+refused_ok($cluster, qr/"$third" was started/, 'the one before it is shown');
+$simulator->migration($cluster, 'error', 'later-id', '2020-01-01T00:00:00Z');
+$node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a later one is shown, which has ended');
+
+# After a replacing start nobody knows what was there before: dates tell.
+$cluster = new_cluster();
+$id = $node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, 'a start that replaces')->{out};
+$simulator->migration($cluster, 'done', 'old-id', '2020-01-01T00:00:00Z');
+refused_ok($cluster, qr/"$id" was started/, '  an older one is shown');
+$simulator->migration($cluster, 'done', 'new-id', '2100-01-01T00:00:00Z');
+$node->psql_ok(start($cluster), qr/^[\w-]+$/, '  a later one is shown');
+
+# ----- not carried out, stopped, unknown -----
+
+$cluster = new_cluster();
+$simulator->fault('status', uuid => $cluster, method => 'PUT', status => 422);
+$node->psql_fails(start($cluster), '22023', undef, 'a start that the API refuses');
+$simulator->delete_faults;
+$node->psql_ok(start($cluster), qr/^[\w-]+$/, '  is none');
+$simulator->fault('status', uuid => $cluster, method => 'PUT', status => 422);
+$node->psql_fails(start($cluster, 'replace => true'), '22023', undef, 'one that was to replace it');
+$simulator->delete_faults;
+refused_ok($cluster, qr/was started/, '  does not make it forgotten');
+
+$cluster = new_cluster();
+$id = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a start')->{out};
+$simulator->fault('no_content_204', uuid => $cluster, method => 'DELETE', times => 1);
+$node->psql_ok("SELECT databases.databases_delete_online_migration('$cluster', '$id', server => 'digitalocean')", 't', '  that is stopped');
+$node->psql_ok(start($cluster), qr/^[\w-]+$/, '  is forgotten');
+
+my %unknown = (close_before => {}, status => { status => 502 },
+	custom => { body => '{"id": "server_error", "message": "Oh."}' }, not_json => {});
+for my $fault (sort keys %unknown)
+{
+	$cluster = new_cluster();
+	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, apply => 'true', %{ $unknown{$fault} });
+	$node->run_sql(start($cluster));
+	refused_ok($cluster, qr/DETAIL:  A start was sent \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
+	$simulator->delete_faults;
+	$node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, "$fault: who insists starts it");
+}
+
+# Cancelled and terminated while the API is asked.
+for my $signal (qw(INT TERM))
+{
+	$cluster = new_cluster();
+	$simulator->fault('hang', uuid => $cluster, method => 'PUT', times => 1);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->post(start($cluster));
+	OnlineMigrations::Waiting::until_true(sub { puts($cluster) == 1 });
+	kill $signal, $session->pid;
+	like($session->result->{err}, qr/had been sent, and not been answered/, "$signal while it is sent");
+	refused_ok($cluster, qr/its outcome is not known/, '  nobody knows');
+	$session->close;
+}
+$simulator->delete_faults;
+
+# Never sent: the API can't be reached.
+$node->add_server('nobody', endpoint => $simulator->url('refused'), max_retries => 0);
+$cluster = new_cluster();
+$node->psql_fails(start($cluster, 'replace => true', 'nobody'), 'HV00N', undef, "never sent, $_") for 1 .. 2;
+$node->psql_fails(start($cluster, undef, 'nobody'), 'HV00N', qr/could not read/, '  so there is nothing to remember');
+
+$node->stop;
+done_testing();

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_api_time.c
+ *	  Unit tests of src/client/api_time.c: what answers say of time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client/api_time.h"
+#include "tap.h"
+
+#include <string.h>
+
+/* What the local calendar shows, in seconds. */
+#define NOW INT64_C(1700000000)
+
+#define HOUR_MS (3600 * INT64_C(1000))
+
+/* No header was sent. */
+static OmfReply
+silent(void)
+{
+	OmfReply reply;
+
+	memset(&reply, 0, sizeof(reply));
+	omf_reply_reset(&reply);
+	return reply;
+}
+
+static void
+settle(OmfReply *reply)
+{
+	omf_api_time_settle(reply, NOW * 1000 + 250);
+}
+
+static void
+retry_after_is(int64_t retry_after, int64_t date, int64_t expected, const char *name)
+{
+	OmfReply reply = silent();
+
+	reply.retry_after = retry_after;
+	reply.date = date;
+	settle(&reply);
+	is_number(reply.pause_ms, expected, "Retry-After: %s", name);
+}
+
+static void
+retry_date_is(int64_t retry_date, int64_t date, int64_t expected, const char *name)
+{
+	OmfReply reply = silent();
+
+	reply.retry_after_date = retry_date;
+	reply.date = date;
+	settle(&reply);
+	is_number(reply.pause_ms, expected, "Retry-After as a date: %s", name);
+}
+
+static void
+reset_is(int64_t reset, int64_t date, int64_t expected, const char *name)
+{
+	OmfReply reply = silent();
+
+	reply.ratelimit_reset = reset;
+	reply.date = date;
+	settle(&reply);
+	is_number(reply.resets_in_ms, expected, "ratelimit-reset: %s", name);
+}
+
+static void
+test_retry_after(void)
+{
+	retry_after_is(-1, NOW, -1, "not said");
+	retry_after_is(0, NOW, 0, "0");
+	retry_after_is(29, NOW, 29000, "29");
+	retry_after_is(29, -1, 29000, "29, without a Date");
+	retry_after_is(3600, NOW, HOUR_MS, "an hour");
+	retry_after_is(3601, NOW, HOUR_MS, "more than an hour");
+	retry_after_is(29000, NOW, HOUR_MS, "29 s in milliseconds");
+	retry_after_is(INT64_MAX, NOW, HOUR_MS, "more than can be told");
+	retry_after_is(NOW + 30, NOW, 29750, "a time of the calendar");
+}
+
+static void
+test_retry_date(void)
+{
+	retry_date_is(NOW + 30, NOW, 29750, "clocks agree");
+	retry_date_is(NOW + 30, -1, 29750, "no Date");
+	retry_date_is(NOW + 630, NOW + 600, 30000, "the API's clock is 10 minutes ahead");
+	retry_date_is(NOW - 570, NOW - 600, 30000, "10 minutes behind");
+	retry_date_is(NOW - 30, NOW, 0, "past");
+	retry_date_is(0, NOW, 0, "1970");
+	retry_date_is(INT64_C(253402300799), NOW, HOUR_MS, "the year 9999");
+}
+
+static void
+test_reset(void)
+{
+	reset_is(-1, NOW, -1, "not said");
+	reset_is(NOW + 5, -1, 4750, "no Date: in 5 s");
+	reset_is(NOW + 5, NOW, 4750, "clocks agree");
+	reset_is(NOW + 605, NOW + 600, 5000, "the API's clock is 10 minutes ahead");
+	reset_is(NOW - 595, NOW - 600, 5000, "10 minutes behind");
+	reset_is(NOW + 5, 0, 4750, "a Date of 1970 is not gone by");
+	reset_is(NOW - 5, NOW, 0, "past");
+	reset_is(NOW + 7200, NOW, HOUR_MS, "in two hours");
+	reset_is((NOW + 60) * 1000, NOW, 59750, "in milliseconds");
+	reset_is((NOW + 60) * 1000000, NOW, 59750, "in microseconds");
+	reset_is((NOW + 60) * 1000000000, NOW, 59750, "in nanoseconds");
+	reset_is(30, NOW, 30000, "a span");
+	reset_is(0, NOW, 0, "0");
+	reset_is(INT64_MAX, NOW, HOUR_MS, "more than can be told");
+}
+
+/* Two answers of one window tell the same time, however they tell it. */
+static void
+test_calendar(void)
+{
+	static const int64_t same[] = {NOW + 60, (NOW + 60) * 1000, 60};
+
+	for (int i = 0; i < countof(same); i++)
+	{
+		OmfReply reply = silent();
+
+		reply.ratelimit_reset = same[i];
+		reply.date = NOW;
+		settle(&reply);
+		is_number(reply.ratelimit_reset, NOW + 60, "%lld as seconds of the calendar", (long long) same[i]);
+	}
+}
+
+static void
+test_parse(void)
+{
+	static const struct
+	{
+		const char *text;
+		int64_t expected;
+	} cases[] = {
+		{"1970-01-01T00:00:00Z", 0},
+		{"2020-10-29T15:57:38Z", INT64_C(1603987058000)},
+		{"2020-10-29t15:57:38z", INT64_C(1603987058000)},
+		{"2020-10-29 15:57:38Z", INT64_C(1603987058000)},
+		{"2020-10-29T15:57:38.5Z", INT64_C(1603987058500)},
+		{"2020-10-29T15:57:38.123456Z", INT64_C(1603987058123)},
+		{"2020-10-29T17:57:38+02:00", INT64_C(1603987058000)},
+		{"2020-10-29T10:27:38-05:30", INT64_C(1603987058000)},
+		{"2024-02-29T00:00:00Z", INT64_C(1709164800000)},
+		{"2000-03-01T00:00:00Z", INT64_C(951868800000)},
+		{"2100-12-31T23:59:59Z", INT64_C(4133980799000)},
+		{"", -1},
+		{"yesterday", -1},
+		{"2020-10-29", -1},
+		{"2020-10-29T15:57:38", -1},
+		{"2020-13-29T15:57:38Z", -1},
+		{"2020-10-29T15:57:38+2", -1},
+		{"2020-10-29T15:57:38Z and more", -1},
+	};
+
+	for (int i = 0; i < countof(cases); i++)
+		is_number(omf_api_time_parse(cases[i].text), cases[i].expected, "\"%s\"", cases[i].text);
+}
+
+int
+main(void)
+{
+	begin_tests();
+	test_retry_after();
+	test_retry_date();
+	test_reset();
+	test_calendar();
+	test_parse();
+	return finish_tests();
+}
