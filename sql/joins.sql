@@ -252,6 +252,34 @@ INSERT INTO jobs (i, note) SELECT f.i + 1000, m.status FROM few f JOIN online_mi
 SELECT i FROM jobs JOIN online_migrations m ON m.database_cluster_uuid = k WHERE i < 5 ORDER BY i FOR UPDATE OF jobs;
 SELECT i FROM jobs JOIN online_migrations m ON m.database_cluster_uuid = k WHERE i < 5 ORDER BY i FOR UPDATE;
 
+-- The target of a change may have children, whose rows are identified in
+-- several ways: EXPLAIN VERBOSE shows them, and they are the ones that change.
+CREATE TABLE split (i integer, k uuid, note text) PARTITION BY RANGE (i);
+CREATE TABLE split_1 (note text, k uuid, i integer);
+ALTER TABLE split ATTACH PARTITION split_1 FOR VALUES FROM (1) TO (3);
+CREATE TABLE split_2 PARTITION OF split FOR VALUES FROM (3) TO (100);
+CREATE TABLE heirs (i integer, k uuid, note text);
+CREATE TABLE heirs_1 (more text) INHERITS (heirs);
+INSERT INTO split SELECT i, key(i), 'none' FROM generate_series(1, 6) i;
+INSERT INTO heirs SELECT i, key(i), 'none' FROM generate_series(1, 3) i;
+INSERT INTO heirs_1 SELECT i, key(i), 'none', 'more' FROM generate_series(4, 6) i;
+ANALYZE split, heirs, heirs_1;
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE split SET note = m.status FROM online_migrations m WHERE m.database_cluster_uuid = k \g | grep -E 'Custom|Batch|Output.*ctid'
+EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM heirs USING online_migrations m WHERE m.database_cluster_uuid = k \g | grep -c 'Batch Keys: heirs.k'
+\! simctl log --clear >/dev/null
+UPDATE split SET note = m.id FROM online_migrations m WHERE m.database_cluster_uuid = k AND split.i <> 2;
+UPDATE heirs SET note = m.id FROM online_migrations m WHERE m.database_cluster_uuid = k AND heirs.i <> 2;
+\! simctl log --clear | wc -l
+SELECT tableoid::regclass, i, note FROM split ORDER BY i;
+SELECT tableoid::regclass, i, note FROM heirs ORDER BY i;
+DELETE FROM heirs USING online_migrations m WHERE m.database_cluster_uuid = k AND m.id IN ('mig-7-1', 'mig-7-4') RETURNING heirs.tableoid::regclass, heirs.* \g | sort
+MERGE INTO split USING online_migrations m ON m.database_cluster_uuid = k AND m.database_cluster_uuid IN (SELECT k FROM few)
+    WHEN MATCHED AND split.i = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET note = 'merged ' || m.id;
+UPDATE split SET note = x.note FROM heirs x JOIN online_migrations m ON m.database_cluster_uuid = x.k WHERE split.k = m.database_cluster_uuid AND split.i = 5 RETURNING split.*;
+SELECT tableoid::regclass, i, note FROM split ORDER BY i FOR UPDATE;
+SELECT s.i, m.id FROM split s JOIN online_migrations m ON m.database_cluster_uuid = s.k ORDER BY s.i FOR UPDATE OF s;
+DROP TABLE split, heirs, heirs_1;
+
 -- Turned off, a join gives the same rows for as many requests.
 SET online_migrations_fdw.enable_batched_join = off;
 \! simctl log --clear >/dev/null

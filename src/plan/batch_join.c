@@ -104,6 +104,54 @@ make_answered_path(const ForeignPath *path)
 	return (Path *) answered;
 }
 
+/*
+ * Does the outer side have columns that identify rows of the target of an
+ * UPDATE, DELETE or MERGE with children?
+ */
+static bool
+has_row_identity(const PathTarget *target)
+{
+	ListCell *cell;
+
+	foreach (cell, target->exprs)
+		if (IsA(lfirst(cell), Var) && lfirst_node(Var, cell)->varno == ROWID_VAR)
+			return true;
+	return false;
+}
+
+/*
+ * Only PostgreSQL's own nodes may have such columns.  An Append of a single
+ * path matches it by position, and is left out of the plan in the end.
+ */
+static Path *
+hide_row_identity(PlannerInfo *root, Path *path)
+{
+	if (!has_row_identity(path->pathtarget))
+		return path;
+	return (Path *) create_append_path(root, path->parent, list_make1(path), NIL, NIL, NULL,
+									   0, false, -1);
+}
+
+/* What stands for such a column below that Append: the column of a child. */
+static Node *
+show_row_identity(Node *node, void *context)
+{
+	PlannerInfo *root = context;
+	Var *var = (Var *) node;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) && var->varno == ROWID_VAR)
+	{
+		RowIdentityVarInfo *info = list_nth(root->row_identity_vars, var->varattno - 1);
+
+		var = copyObject(info->rowidvar);
+		var->varno = bms_next_member(info->rowidrels, -1);
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, show_row_identity, context);
+}
+
 /* Add the nested loop of that outer and that inner path, with a prefetch. */
 static void
 add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path *outer,
@@ -124,6 +172,7 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path
 		return;
 	omf_keys_split(clauses, &column, &values, &shape);
 	prefetch = (Path *) make_prefetch_path(root, outer, inner, values, shape, column.type);
+	prefetch = hide_row_identity(root, prefetch);
 	answered = make_answered_path(by_key);
 	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
 	add_path(joinrel, (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra,
@@ -132,12 +181,29 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path
 													NULL));
 }
 
-/* Is it a foreign table of this wrapper? */
-static bool
-is_own_rel(const RelOptInfo *rel)
+/*
+ * PostgreSQL does not try joins whose outer side is to wait for other tables
+ * still.  Where a barrier leaves no other path, this is the one.
+ */
+static void
+add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+				 JoinType jointype, JoinPathExtraData *extra)
 {
-	return IS_SIMPLE_REL(rel) && rel->fdwroutine != NULL &&
-		   rel->fdwroutine->GetForeignPaths == omf_get_paths && rel->fdw_private != NULL;
+	Path *outer = outerrel->cheapest_total_path;
+	Path *inner = innerrel->cheapest_total_path;
+	JoinCostWorkspace workspace;
+
+	if (joinrel->pathlist != NIL || !omf_plan_waits(root, joinrel) ||
+		bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids) ||
+		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
+		 jointype != JOIN_ANTI))
+		return;
+	initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
+	add_path(joinrel,
+			 (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra, outer, inner,
+										   extra->restrictlist, NIL,
+										   calc_nestloop_required_outer(outerrel->relids, PATH_REQ_OUTER(outer),
+																		innerrel->relids, PATH_REQ_OUTER(inner))));
 }
 
 /* set_join_pathlist_hook */
@@ -150,7 +216,8 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
-	if (!enable_batched_join || !enable_nestloop || !is_own_rel(innerrel) ||
+	add_waiting_path(root, joinrel, outerrel, innerrel, jointype, extra);
+	if (!enable_batched_join || !enable_nestloop || !omf_is_own_rel(innerrel) ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		 jointype != JOIN_ANTI))
 		return;
@@ -209,14 +276,13 @@ plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	CustomScan *plan = makeNode(CustomScan);
 	Plan *outer = linitial(custom_plans);
 
-	(void) root;
 	(void) rel;
 	(void) clauses; /* the outer plan has applied them */
-	plan->scan.plan.targetlist = tlist;
+	plan->scan.plan.targetlist = (List *) show_row_identity((Node *) tlist, root);
 	plan->scan.scanrelid = 0;
 	plan->flags = path->flags;
 	plan->custom_plans = custom_plans;
-	plan->custom_scan_tlist = copyObject(outer->targetlist);
+	plan->custom_scan_tlist = (List *) show_row_identity((Node *) outer->targetlist, root);
 	plan->custom_exprs = (List *) as_outer_has_it(linitial(path->custom_private), outer->targetlist);
 	plan->custom_private = copyObject(list_copy_tail(path->custom_private, 1));
 	plan->methods = omf_prefetch_scan_methods();

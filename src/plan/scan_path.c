@@ -31,15 +31,13 @@
 
 #include "compat.h"
 #include "session/options.h"
+#include "plan/barrier.h"
 #include "plan/scan_path.h"
 #include "exec/row.h"
 #include "session/session.h"
 
 /* Clusters of an account of which nothing is known. */
 #define DEFAULT_CLUSTERS 50.0
-
-/* What makes a path the last choice of all. */
-#define BARRIER_COST 1.0e10
 
 /* RelOptInfo.fdw_private: what planning has found out about the table. */
 typedef struct RelInfo
@@ -52,6 +50,7 @@ typedef struct RelInfo
 	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
 	const char *tag;             /* that all clusters asked for have, or NULL */
 	double nclusters;            /* of the account */
+	Relids waits_for;            /* tables without a row of which nothing is asked */
 } RelInfo;
 
 /* ----- what the table is ----- */
@@ -278,19 +277,24 @@ cost_listing(const RelInfo *info, Cost *startup, Cost *total)
 }
 
 /*
- * Add the path that asks for the keys of these clauses, or for all clusters
- * if none of them is a key: the table's own clauses, and for a parameterised
- * path those of a join.  `penalty` is added to its costs.
+ * Add the path that asks for the keys of the table's clauses, and with rows
+ * of the tables `outer` for those of the joins with them; or that asks for
+ * all clusters if none of them is a key.
  */
 static void
-add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictions, Cost penalty)
+add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 {
 	RelInfo *info = rel->fdw_private;
-	double nkeys = count_keys(root, rel, restrictions);
+	List *restrictions = rel->baserestrictinfo;
+	double nkeys;
 	double rows = rel->rows;
 	Cost startup;
 	Cost total;
 
+	if (!bms_is_empty(outer))
+		restrictions = list_concat_copy(get_baserel_parampathinfo(root, rel, outer)->ppi_clauses,
+										restrictions);
+	nkeys = count_keys(root, rel, restrictions);
 	if (nkeys < 0)
 		cost_listing(info, &startup, &total);
 	else
@@ -302,8 +306,6 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer, List *restrictio
 	}
 	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
 			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
-	total += penalty;
-	startup += penalty;
 	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
 }
 
@@ -314,6 +316,7 @@ omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	double nkeys;
 
 	rel->fdw_private = info;
+	info->waits_for = omf_barrier_apply(root, rel);
 	nkeys = count_keys(root, rel, rel->baserestrictinfo);
 	rel->tuples = info->nclusters;
 	if (nkeys >= 0)
@@ -369,30 +372,13 @@ has_relids(List *list, Relids relids)
 	return false;
 }
 
-/*
- * Is a view with a security barrier involved in what this is a subquery of?
- * A join in such a view may hide clusters, and a request for one that it hides
- * would give it away; so there the join is to choose the keys, and nothing
- * that its reader has added.
- */
-static bool
-is_below_barrier(const PlannerInfo *root)
-{
-	ListCell *cell;
-
-	for (root = root->parent_root; root != NULL; root = root->parent_root)
-		foreach (cell, root->parse->rtable)
-			if (lfirst_node(RangeTblEntry, cell)->security_barrier)
-				return true;
-	return false;
-}
-
 void
 omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
-	List *outers = NIL;
+	RelInfo *info = rel->fdw_private;
+	Relids always = bms_union(rel->lateral_relids, info->waits_for);
+	List *outers = list_make1(bms_is_empty(always) ? NULL : always);
 	ListCell *cell;
-	Cost penalty = 0;
 
 	(void) relid;
 	foreach (cell, key_join_clauses(root, rel))
@@ -402,32 +388,13 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 		if (!is_key_restriction(root, rel, restriction))
 			continue;
-		outer = bms_union(restriction->clause_relids, rel->lateral_relids);
+		outer = bms_union(restriction->clause_relids, always);
 		outer = bms_del_member(outer, (int) rel->relid);
 		if (!bms_is_empty(outer) && !has_relids(outers, outer))
 			outers = lappend(outers, outer);
 	}
-	if (is_below_barrier(root))
-	{
-		/*
-		 * Where the key is a constant there is no join clause left to go by:
-		 * then the scan is to be made once the others have rows.
-		 */
-		Relids others = bms_del_member(bms_copy(root->all_baserels), (int) rel->relid);
-
-		if (outers == NIL && !bms_is_empty(others) && rel->reloptkind == RELOPT_BASEREL)
-			outers = list_make1(bms_union(others, rel->lateral_relids));
-		penalty = outers != NIL ? BARRIER_COST : 0;
-	}
-	add_scan_path(root, rel, rel->lateral_relids, rel->baserestrictinfo, penalty);
 	foreach (cell, outers)
-	{
-		Relids outer = lfirst(cell);
-		ParamPathInfo *param = get_baserel_parampathinfo(root, rel, outer);
-
-		add_scan_path(root, rel, outer,
-					  list_concat_copy(param->ppi_clauses, rel->baserestrictinfo), 0);
-	}
+		add_scan_path(root, rel, lfirst(cell));
 }
 
 /* ----- the plan ----- */
@@ -487,6 +454,28 @@ const OmfResource *
 omf_plan_rel_resource(const RelOptInfo *rel)
 {
 	return ((const RelInfo *) rel->fdw_private)->resource;
+}
+
+bool
+omf_is_own_rel(const RelOptInfo *rel)
+{
+	return IS_SIMPLE_REL(rel) && rel->fdwroutine != NULL &&
+		   rel->fdwroutine->GetForeignPaths == omf_get_paths;
+}
+
+bool
+omf_plan_waits(PlannerInfo *root, const RelOptInfo *rel)
+{
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		RelOptInfo *base = root->simple_rel_array[i];
+
+		if (base != NULL && base->fdw_private != NULL && omf_is_own_rel(base) &&
+			((RelInfo *) base->fdw_private)->waits_for != NULL &&
+			bms_overlap(base->top_parent_relids != NULL ? base->top_parent_relids : base->relids, rel->relids))
+			return true;
+	}
+	return false;
 }
 
 Oid

@@ -19,6 +19,15 @@ extern ForeignScan *omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 								 List *scan_clauses, Plan *outer_plan);
 extern bool omf_is_async_capable(ForeignPath *path);
 
+/* Is it a foreign table of this wrapper? */
+extern bool omf_is_own_rel(const RelOptInfo *rel);
+
+/*
+ * Is a table of ours among those of the relation that has only such paths as
+ * wait for the tables of an EXISTS or IN (see omf_barrier_apply())?
+ */
+extern bool omf_plan_waits(PlannerInfo *root, const RelOptInfo *rel);
+
 /* The foreign table that a base relation is; only while planning it. */
 extern Oid omf_plan_relid(const RelOptInfo *rel);
 

@@ -1,0 +1,122 @@
+-- Below a security barrier, no cluster is asked about before the view's own
+-- side has a row for it: whatever the reader sets, joins and filters by.  The
+-- log shows what the API heard: of clusters 1 to 3, which the views show.
+\! simctl reset >/dev/null
+\! simctl token dop_v1_barrier01 >/dev/null
+\! simctl populate seed=8 count=30 token=dop_v1_barrier01 status=done >/dev/null
+\getenv endpoint OMF_HTTP
+CREATE SERVER barred FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint :'endpoint', max_retries '0');
+CREATE ROLE omf_owner;
+CREATE ROLE omf_guest;
+CREATE USER MAPPING FOR PUBLIC SERVER barred OPTIONS (token 'dop_v1_barrier01');
+CREATE SCHEMA barred;
+GRANT USAGE ON SCHEMA barred TO omf_owner, omf_guest;
+IMPORT FOREIGN SCHEMA databases FROM SERVER barred INTO barred;
+SET search_path = barred;
+CREATE FUNCTION key(i integer) RETURNS uuid IMMUTABLE LANGUAGE sql
+RETURN ('00000008-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid;
+CREATE TABLE shown AS SELECT i, key(i) AS k FROM generate_series(1, 3) i;
+CREATE TABLE more AS SELECT i, key(i) AS k FROM generate_series(1, 20) i;
+CREATE TABLE guessed AS SELECT i, key(i) AS k FROM generate_series(2, 12) i;
+ANALYZE shown, more, guessed;
+CREATE TABLE parts (database_cluster_uuid uuid, id text, created_at timestamptz, status text, account text) PARTITION BY LIST (account);
+CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES IN ('one') SERVER barred OPTIONS (resource 'online_migrations');
+ALTER FOREIGN TABLE parts_1 ALTER account OPTIONS (ADD column_name 'server');
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN ('two');
+CREATE TABLE parent (database_cluster_uuid uuid, id text, status text);
+CREATE FOREIGN TABLE child () INHERITS (parent) SERVER barred OPTIONS (resource 'online_migrations');
+CREATE VIEW joined WITH (security_barrier) AS
+    SELECT m.* FROM shown s JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+CREATE VIEW joined_thrice WITH (security_barrier) AS
+    SELECT m.* FROM more JOIN online_migrations m ON m.database_cluster_uuid = more.k JOIN shown s ON s.i = more.i;
+CREATE VIEW of_exists WITH (security_barrier) AS
+    SELECT m.* FROM online_migrations m WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid);
+CREATE VIEW of_in WITH (security_barrier) AS
+    SELECT m.* FROM online_migrations m WHERE m.database_cluster_uuid IN (SELECT s.k FROM shown s JOIN more USING (i));
+CREATE VIEW of_exists_and_left WITH (security_barrier) AS
+    SELECT m.*, g.i FROM online_migrations m LEFT JOIN guessed g ON g.k = m.database_cluster_uuid JOIN more ON more.k = m.database_cluster_uuid
+    WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid);
+CREATE VIEW children_exist WITH (security_barrier) AS
+    SELECT m.* FROM parent m WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid);
+CREATE VIEW of_left WITH (security_barrier) AS
+    SELECT s.k AS database_cluster_uuid, m.id, m.status FROM shown s LEFT JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+CREATE VIEW of_parts WITH (security_barrier) AS
+    SELECT m.* FROM shown s JOIN parts m ON m.database_cluster_uuid = s.k;
+CREATE VIEW of_children WITH (security_barrier) AS
+    SELECT m.* FROM shown s JOIN parent m ON m.database_cluster_uuid = s.k;
+CREATE VIEW of_union WITH (security_barrier) AS
+    SELECT m.id, m.database_cluster_uuid, m.status FROM shown s, LATERAL
+        (SELECT * FROM online_migrations UNION ALL SELECT * FROM online_migrations) m WHERE m.database_cluster_uuid = s.k
+    UNION ALL SELECT m.id, m.database_cluster_uuid, m.status FROM shown s JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+CREATE VIEW of_both WITH (security_barrier) AS
+    SELECT m.*, c.name FROM online_migrations m JOIN shown s ON m.database_cluster_uuid = s.k JOIN clusters c ON c.id = s.k;
+CREATE VIEW in_list WITH (security_barrier) AS
+    SELECT m.database_cluster_uuid, (SELECT status FROM online_migrations x WHERE x.database_cluster_uuid = s.k) AS status, m.id
+    FROM shown s JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+CREATE VIEW nested WITH (security_barrier) AS SELECT * FROM (SELECT * FROM joined OFFSET 0) j;
+CREATE FUNCTION never(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RETURN true; END $$;
+DO $$ DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY '{shown,more,guessed,parts,parts_1,parts_2,parent,child,online_migrations,clusters}'::text[] LOOP
+        EXECUTE format('ALTER TABLE %I OWNER TO omf_owner', name);
+    END LOOP;
+    FOREACH name IN ARRAY '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested}'::text[] LOOP
+        EXECUTE format('ALTER VIEW %I OWNER TO omf_owner', name);
+    END LOOP;
+END $$;
+GRANT SELECT ON ALL TABLES IN SCHEMA barred TO omf_guest;
+
+-- What a reader may write; rows that differ from those of the plain query.
+CREATE FUNCTION pry(views text DEFAULT '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested}')
+RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE name text; query text; setting text; n bigint;
+BEGIN
+    FOREACH name IN ARRAY views::text[] LOOP
+        FOREACH setting IN ARRAY '{none,enable_nestloop,enable_hashjoin,enable_mergejoin,enable_material,enable_sort,enable_hashagg,online_migrations_fdw.enable_batched_join}'::text[] LOOP
+            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = off', setting) ELSE '' END;
+            FOREACH query IN ARRAY ARRAY[
+                'SELECT count(*) FROM V.',
+                'SELECT count(*) FROM V. WHERE database_cluster_uuid = barred.key(7)',
+                'SELECT count(*) FROM V. WHERE database_cluster_uuid = ANY (ARRAY[barred.key(2), barred.key(8)])',
+                'SELECT count(*) FROM V. WHERE database_cluster_uuid::text = barred.key(9)::text',
+                'SELECT count(*) FROM V. WHERE barred.never(id) AND status = ''done'' AND database_cluster_uuid = barred.key(10)',
+                'SELECT count(*) FROM V. v JOIN guessed g ON g.k = v.database_cluster_uuid',
+                'SELECT count(*) FROM guessed g LEFT JOIN V. v ON g.k = v.database_cluster_uuid',
+                'SELECT count(*) FROM guessed g WHERE EXISTS (SELECT FROM V. v WHERE g.k = v.database_cluster_uuid)',
+                'SELECT count(*) FROM V. v RIGHT JOIN guessed g ON g.k::text = v.database_cluster_uuid::text',
+                'SELECT count(*) FROM guessed g, LATERAL (SELECT * FROM V. v WHERE v.database_cluster_uuid = g.k LIMIT 1) x',
+                'SELECT count((SELECT max(status) FROM V. v WHERE v.database_cluster_uuid = g.k)) FROM guessed g'] LOOP
+                EXECUTE replace(query, 'V.', name) INTO n;
+                RETURN NEXT format('%s: %s', query, CASE WHEN name = 'of_union' THEN 'thrice' ELSE n::text END);
+            END LOOP;
+            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = on', setting) ELSE '' END;
+        END LOOP;
+    END LOOP;
+END $$;
+\! simctl log --clear >/dev/null
+SET ROLE omf_guest;
+SELECT line FROM pry() line GROUP BY line ORDER BY line COLLATE "C";
+RESET ROLE;
+\! simctl log --sort --clear | sed 's/^.*databases//' | sort | uniq -c | sed 's/^ *[0-9]* //'
+-- No cost stands for a prohibition: such a query is not compiled (JIT).
+CREATE FUNCTION cost(query text) RETURNS float LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> 'Total Cost';
+END $$;
+SELECT cost('SELECT FROM joined') < 10000, cost('SELECT FROM of_left') < 10000, cost('SELECT FROM of_both') < 10000;
+
+-- A barrier elsewhere in the query changes nothing: one wave of 11.
+CREATE VIEW apart WITH (security_barrier) AS SELECT * FROM shown;
+EXPLAIN (COSTS OFF) SELECT * FROM guessed g JOIN online_migrations m ON m.database_cluster_uuid = g.k JOIN apart a ON a.i = g.i \g | grep -c Batch
+EXPLAIN (COSTS OFF) SELECT * FROM apart, (SELECT g.i, m.id FROM guessed g JOIN online_migrations m ON m.database_cluster_uuid = g.k OFFSET 0) x \g | grep -c Batch
+-- A FULL JOIN reads all, as its definition says.
+CREATE VIEW of_full WITH (security_barrier) AS
+    SELECT m.id, s.i FROM shown s FULL JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+SELECT count(*), count(i) FROM of_full;
+
+SET client_min_messages = warning;
+DROP SERVER barred CASCADE;
+DROP SCHEMA barred CASCADE;
+DROP ROLE omf_owner, omf_guest;
