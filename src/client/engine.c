@@ -551,6 +551,30 @@ omf_engine_waits_for(const OmfEngine *engine)
 	return TAILQ_EMPTY(&engine->delayed) ? OMF_WAITS_HTTP : OMF_WAITS_RETRY;
 }
 
+int64_t
+omf_engine_pause(OmfEngine *engine)
+{
+	int64_t now = omf_pollset_now();
+	int64_t held_until;
+	int64_t sends_at = INT64_MAX;
+	const OmfRequest *request;
+
+	if (engine->nflying > 0 || engine->nwaiting == 0)
+		return 0;
+
+	/* a retry whose time comes while the token is held waits on */
+	held_until = lock_budget(engine)->held_until;
+	unlock_budget(engine);
+	TAILQ_FOREACH(request, &engine->delayed, link)
+	if (request->not_before < sends_at)
+		sends_at = request->not_before;
+	if (sends_at < held_until)
+		sends_at = held_until;
+	if (!TAILQ_EMPTY(&engine->queued) && engine->ask_at < sends_at)
+		sends_at = engine->ask_at;
+	return sends_at > now && sends_at != INT64_MAX ? sends_at - now : 0;
+}
+
 int
 omf_engine_fd(const OmfEngine *engine)
 {

@@ -128,6 +128,12 @@ typedef enum OmfEngineWait
 
 extern OmfEngineWait omf_engine_waits_for(const OmfEngine *engine);
 
+/*
+ * How long nothing is sent, for a retry's pause or the rate limit, in
+ * milliseconds; 0 while something is in flight, or nothing is there to send.
+ */
+extern int64_t omf_engine_pause(OmfEngine *engine);
+
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
 

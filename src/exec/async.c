@@ -99,7 +99,8 @@ omf_async_configure_wait(AsyncRequest *areq)
 	if (*place == NULL)
 		*place = hang_bell(channel);
 	bell = *place;
-	omf_session_tell_pause(channel->session, omf_engine_prepare_wait(channel->engine, true));
+	(void) omf_engine_prepare_wait(channel->engine, true);
+	omf_session_tell_pause(channel->session);
 	if (omf_fetch_is_ready(fetch))
 		(void) omf_pollset_set_timer(bell->pollset, 0);
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,

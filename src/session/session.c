@@ -542,23 +542,26 @@ wait_event_of(const OmfEngine *engine)
 }
 
 void
-omf_session_tell_pause(OmfSession *session, int64 timeout)
+omf_session_tell_pause(OmfSession *session)
 {
 	OmfEngineWait wait = omf_engine_waits_for(session->engine);
 	TimestampTz statement = GetCurrentStatementStartTimestamp();
 	TimestampTz until;
+	int64 pause;
 
-	if (wait == OMF_WAITS_HTTP || timeout <= LONG_PAUSE_MS ||
-		whereToSendOutput != DestRemote || told_statement == statement)
+	if (wait == OMF_WAITS_HTTP || whereToSendOutput != DestRemote || told_statement == statement)
+		return;
+	pause = omf_engine_pause(session->engine);
+	if (pause <= LONG_PAUSE_MS)
 		return;
 	told_statement = statement;
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout);
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 	ereport(NOTICE,
 			(wait == OMF_WAITS_RETRY
 				 ? errmsg("waiting before the API is tried again")
 				 : errmsg("waiting for the API's rate limit"),
 			 errdetail("The pause lasts " INT64_FORMAT " s, until %s.",
-					   (timeout + 999) / 1000, timestamptz_to_str(until))));
+					   (pause + 999) / 1000, timestamptz_to_str(until))));
 }
 
 static void
@@ -578,7 +581,7 @@ wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_mos
 	timeout = omf_engine_prepare_wait(engine, false);
 	if (at_most >= 0 && (timeout < 0 || timeout > at_most))
 		timeout = at_most;
-	omf_session_tell_pause(session, timeout);
+	omf_session_tell_pause(session);
 	if (timeout != 0 &&
 		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
 						 wait_event_of(engine)) > 0 &&

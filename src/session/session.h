@@ -88,10 +88,10 @@ extern int omf_session_disconnect(Oid serverid, bool *held);
 extern const char *omf_session_server_name(const OmfSession *session);
 
 /*
- * The engine is about to be waited for that long, in milliseconds: once in a
- * statement, an interactive client is told of a long pause.
+ * The engine is about to be waited for: once in a statement, an interactive
+ * client is told of a long pause.
  */
-extern void omf_session_tell_pause(OmfSession *session, int64 timeout);
+extern void omf_session_tell_pause(OmfSession *session);
 
 /*
  * Drive the engine; if that brings nothing into the inbox, wait until there

@@ -193,7 +193,8 @@ exchange_received(Exchange *exchange)
 		connection_count(exchange->connection);
 		api_answer(exchange);
 	}
-	fields_set(&reply->headers, "date", http_date());
+	if (fields_get(&reply->headers, "date") == NULL)
+		fields_set(&reply->headers, "date", http_date());
 
 	if (reply->ending == END_HANG && reply->cut == CUT_BEFORE)
 		return;
