@@ -564,6 +564,7 @@ typedef enum Misfit
 	IS_NULL,
 	HAS_NUL,
 	HAS_OTHERS,
+	HAS_TOO_MANY,
 	NOT_WHOLE,
 	IN_OTHER
 } Misfit;
@@ -577,6 +578,7 @@ static const char *const misfit_names[] = {
 	[IS_NULL] = "null",
 	[HAS_NUL] = "a text with the character \\u0000",
 	[HAS_OTHERS] = "an array of other values",
+	[HAS_TOO_MANY] = "an array of too many strings",
 	[NOT_WHOLE] = "a number that is not whole or too large",
 	[IN_OTHER] = "in a value that is no object",
 };
@@ -633,6 +635,7 @@ put_strings(char **target, OmfJson value)
 {
 	OmfJson element = {NULL, 0};
 	char *next = *target;
+	int count = 0;
 
 	if (!omf_json_is_array(value))
 		return kind_of(value);
@@ -644,7 +647,9 @@ put_strings(char **target, OmfJson value)
 
 		if (kind_of(element) != IS_STRING)
 			return HAS_OTHERS;
-		if (next > *target + 1)
+		if (++count > OMF_JSON_MAX_STRINGS)
+			return HAS_TOO_MANY;
+		if (count > 1)
 			*next++ = ',';
 		*next++ = '"';
 		while (text < end)

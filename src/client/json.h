@@ -25,6 +25,12 @@
 /* The most members that can be asked for at once: the bits of OmfJsonSet. */
 #define OMF_JSON_MAX_MEMBERS 32
 
+/*
+ * The most strings in an array that is wanted: as an SQL array each takes a
+ * dozen times its bytes.
+ */
+#define OMF_JSON_MAX_STRINGS 10000
+
 /* Some of the members of a table: bit i stands for the i-th. */
 typedef uint32_t OmfJsonSet;
 #define OMF_JSON_ALL ((OmfJsonSet) -1)

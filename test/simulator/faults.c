@@ -373,15 +373,24 @@ apply_gzip_body(const Fault *fault, Exchange *exchange)
 	fields_set(&reply->headers, "content-encoding", "gzip");
 }
 
-/* {"body": text} or {"body_base64": ...}, "status", "headers", "raw". */
+/*
+ * {"body": text} or {"body_base64": ...}, "status", "headers", "raw".  With
+ * {"repeat": text, "count": n, "tail": text} the body goes on with that.
+ */
 static void
 apply_custom(const Fault *fault, Exchange *exchange)
 {
 	const char *encoded = json_string(fault->parameters, "body_base64", NULL);
-	const char *body = json_string(fault->parameters, "body", "");
+	const char *repeat = json_string(fault->parameters, "repeat", "");
+	Text body = {0};
 	Text decoded = {0};
 
-	set_json(exchange, body);
+	text_puts(&body, json_string(fault->parameters, "body", ""));
+	for (int64_t i = parameter(fault, "count", 0); i > 0; i--)
+		text_puts(&body, repeat);
+	text_puts(&body, json_string(fault->parameters, "tail", ""));
+	set_json(exchange, body.data);
+	free(body.data);
 	if (encoded != NULL && base64_decode(encoded, &decoded))
 		reply_take_text(&exchange->reply, &decoded);
 	exchange->reply.status = (int) parameter(fault, "status", 200);
@@ -419,7 +428,7 @@ static const FaultKind kinds[] = {
 	{"wrong_type", apply_wrong_type, false, "a field of another type: field"},
 	{"unknown_status", apply_unknown_status, false, "a status of another word: value"},
 	{"gzip_body", apply_gzip_body, true, "content-encoding gzip, not asked for"},
-	{"custom", apply_custom, false, "any answer: body or body_base64, status, headers, raw"},
+	{"custom", apply_custom, false, "any answer: body or body_base64, status, headers, raw; repeat, count, tail"},
 	{"not_json", apply_fixed_body, false, "text that is no JSON"},
 	{"html_200", apply_fixed_body, false, "a page with status 200"},
 	{"truncated_json", apply_fixed_body, false, "JSON that ends early"},

@@ -176,6 +176,24 @@ test_other_types(void)
 				  "misfit: %s", bad[i]);
 }
 
+/* As SQL arrays, very many strings would take much memory. */
+static void
+test_many_strings(void)
+{
+	static const OmfJsonMember wanted = {"v", OMF_JSON_STRINGS};
+	size_t length;
+	char *text = malloc(3 * OMF_JSON_MAX_STRINGS + 20);
+
+	length = (size_t) sprintf(text, "{\"v\":[\"\"");
+	for (int i = 1; i < OMF_JSON_MAX_STRINGS; i++, length += 3)
+		memcpy(text + length, ",\"\"", 3);
+	strcpy(text + length, "]}");
+	is_number(decode_as(text, strlen(text), &wanted, 1), OMF_JSON_OK, "as many strings as there may be");
+	strcpy(text + length, ",\"\"]}");
+	is_number(decode_as(text, strlen(text), &wanted, 1), OMF_JSON_MISFIT, "one more is too many");
+	free(text);
+}
+
 /* A value that stands for another one, or NULL for none. */
 typedef struct Reading
 {
@@ -450,6 +468,7 @@ main(void)
 	test_types();
 	test_misfits();
 	test_other_types();
+	test_many_strings();
 	test_integers();
 	test_times();
 	test_arrays();

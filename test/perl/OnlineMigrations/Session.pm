@@ -146,12 +146,13 @@ sub descriptors
 	return scalar @links;
 }
 
-# Its resident memory in kilobytes.
+# Its resident memory in kilobytes, or the most that it has been.
 sub memory
 {
-	my ($self) = @_;
+	my ($self, $most) = @_;
+	my $name = $most ? 'VmHWM' : 'VmRSS';
 	CORE::open my $file, '<', "/proc/$self->{pid}/status" or return 0;
-	my ($kilobytes) = join('', <$file>) =~ /^VmRSS:\s+(\d+)/m;
+	my ($kilobytes) = join('', <$file>) =~ /^$name:\s+(\d+)/m;
 	return $kilobytes;
 }
 
