@@ -352,7 +352,7 @@ SKIP:
 
 	# From then on nothing is, whatever becomes of that one.
 	job_starts_ok({ GET => 1 }, qr/^succeeded\|/, 'while it is under way');
-	my ($id, $created) = split /\|/, one("SELECT id, created_at FROM databases.online_migrations
+	my ($id, $created) = split /\|/, one("SET timezone = 'UTC'; SELECT id, to_json(created_at) #>> '{}' FROM databases.online_migrations
 		WHERE database_cluster_uuid = '$cluster[0]'");
 	for my $status (qw(done error canceled))
 	{

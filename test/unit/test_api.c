@@ -211,12 +211,12 @@ test_mask(void)
 	is_masked("caf%C3%a9!", "\xC3\xA9", "caf***!");
 	is_masked("u:a%25b@h", "a%b", "u:***@h");
 
-	/* as a JSON string has it */
-	is_masked("\"p\\\"w\"", "p\"w", "\"***\"");
-	is_masked("p\\\\w", "p\\w", "***");
-	is_masked("p\\/w", "p/w", "***");
-	is_masked("p\\u0022w", "p\"w", "***");
-	is_masked("\\u0070\\u0077", "pw", "***");
+	/* as a JSON string has it that the message, in JSON itself, quotes */
+	is_masked("\\\"p\\\\\\\"w\\\"", "p\"w", "\"***\"");
+	is_masked("p\\\\\\\\w", "p\\w", "***");
+	is_masked("p\\\\/w", "p/w", "***");
+	is_masked("p\\\\u0022w", "p\"w", "***");
+	is_masked("\\\\u0070\\\\u0077", "pw", "***");
 }
 
 /* ----- answers ----- */
