@@ -52,6 +52,7 @@ my $library = `$ENV{PG_CONFIG} --pkglibdir`;
 chomp $library;
 my $has_cron = -e "$library/pg_cron.so";
 my @without = (
+	[ qr{examples/compare\.sql}, 'it has a test of its own, with two servers', 1 ],
 	[ qr{\\bind\b}, 'a psql before 16', $psql_version < 16 ],
 	[ qr{\bcron\.|pg_cron|migration_jobs|examples/}, 'no pg_cron', !$has_cron ],
 	[ qr{^LISTEN }m, 'no pg_cron', !$has_cron ],
