@@ -190,6 +190,28 @@ SELECT count(error) FROM (SELECT error FROM online_migrations WHERE database_clu
 ALTER FOREIGN TABLE online_migrations OPTIONS (DROP on_error);
 ALTER FOREIGN TABLE online_migrations DROP COLUMN error;
 
+-- ----- rate limits -----
+
+-- View online_migrations_fdw_rate_limits: a row for each server that the
+-- reader has USAGE and a token for, of whose limit something is known.
+CREATE ROLE omf_promises;
+GRANT USAGE ON SCHEMA databases TO omf_promises;
+CREATE USER MAPPING FOR omf_promises SERVER promises OPTIONS (token 'dop_v1_promise1');
+SELECT count(*) FROM clusters;
+SET ROLE omf_promises;
+SELECT server FROM databases.online_migrations_fdw_rate_limits WHERE server = 'promises';
+RESET ROLE;
+GRANT USAGE ON FOREIGN SERVER promises TO omf_promises;
+SET ROLE omf_promises;
+SELECT server FROM databases.online_migrations_fdw_rate_limits WHERE server = 'promises';
+RESET ROLE;
+DROP USER MAPPING FOR omf_promises SERVER promises;
+SET ROLE omf_promises;
+SELECT server FROM databases.online_migrations_fdw_rate_limits WHERE server = 'promises';
+RESET ROLE;
+DROP OWNED BY omf_promises;
+DROP ROLE omf_promises;
+
 -- ----- ANALYZE -----
 
 -- What a scan costs: ANALYZE takes a random sample.  The first 300 rows, all

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use OnlineMigrations::Session;
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use PostgreSQL::Test::Utils qw(append_to_file);
@@ -42,6 +43,22 @@ sub status_at
 
 my $status = status_at('databases');
 
+# ----- timeouts, as they are where nobody has set them: see the end -----
+
+my %late;
+my $other = OnlineMigrations::Simulator->start;
+if ($ENV{OMF_TEST_ALL})
+{
+	$node->add_server('slow_to_connect', endpoint => $simulator->url('blackhole') =~ s/^http:/https:/r, max_retries => 0);
+	$node->add_server('slow_to_answer', endpoint => $other->http, max_retries => 0);
+	$other->fault('hang', uuid => $cluster);
+	for my $schema (qw(slow_to_connect slow_to_answer))
+	{
+		$late{$schema} = OnlineMigrations::Session->open($node);
+		$late{$schema}->post(status_at($schema));
+	}
+}
+
 # ----- keep passwords out of logs -----
 
 # Errors that the start itself raises keep the statement, its parameters and
@@ -69,7 +86,7 @@ for my $failure ([ 'the API refuses', 422, qr/could not start the online migrati
 	my ($name, $http_status, $message) = @$failure;
 	$simulator->fault($http_status ? 'status' : 'close_before', uuid => $cluster, method => 'PUT',
 		$http_status ? (status => $http_status) : ());
-	my $log = log_of_extended("SELECT * FROM databases.databases_update_online_migration('$cluster', :src, replace => true)",
+	my $log = log_of_extended("SELECT * FROM databases.databases_update_online_migration('$cluster', :src, replace => true, server => 'digitalocean')",
 		src => '{"host": "src.example.com", "port": 25060, "password": "s3cr3t-parameter"}');
 	like($log, $message, "$name: the log has the error of a start");
 	unlike($log, qr/s3cr3t|databases_update|parameters:/, "... without statement and parameters");
@@ -81,11 +98,11 @@ my $token = 'dop_v1_' . 'f00d' x 16;
 $simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN);
 $node->safe_psql('digitalocean',
 	"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
-my $wait = "CALL databases.databases_wait_online_migration('$cluster', timeout => '2 s', poll_interval => '1 s')";
+my $wait = "CALL databases.databases_wait_online_migration('$cluster', timeout => '2 s', poll_interval => '1 s', server => 'digitalocean')";
 for my $call ([ 'a look', $status, 'GET' ],
 	[ 'a listing', 'SELECT count(*) FROM databases.clusters', 'LIST' ],
-	[ 'a start', "SELECT * FROM databases.databases_update_online_migration('$cluster', '{\"host\": \"h\", \"port\": 1}', replace => true)", 'PUT' ],
-	[ 'a stop', "SELECT databases.databases_delete_online_migration('$cluster', 'some-id')", 'DELETE' ],
+	[ 'a start', "SELECT * FROM databases.databases_update_online_migration('$cluster', '{\"host\": \"h\", \"port\": 1}', replace => true, server => 'digitalocean')", 'PUT' ],
+	[ 'a stop', "SELECT databases.databases_delete_online_migration('$cluster', 'some-id', server => 'digitalocean')", 'DELETE' ],
 	[ 'a wait', $wait, 'GET' ],
 	[ 'ANALYZE', 'ANALYZE databases.clusters', 'LIST' ])
 {
@@ -146,5 +163,50 @@ is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.clusters', '80',
 is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.online_migrations LIMIT 1', '80', 'the statuses') }) > 7,
 	1, 'statuses are asked while pages still come in');
 $simulator->config(latency_ms => 0, list_max_page => 200, list_links => 'true');
+
+# ----- options of a server, as they are where nobody has set them -----
+
+$node->add_server('defaults', endpoint => $simulator->http, max_retry_wait => '10ms');
+$node->safe_psql('digitalocean',
+	"ALTER USER MAPPING FOR CURRENT_USER SERVER defaults OPTIONS (SET token 'dop_v1_promises')");
+$simulator->populate(seed => 21, count => 300, token => 'dop_v1_promises');
+my $many = "SELECT count(*) FROM defaults.online_migrations WHERE database_cluster_uuid = ANY (ARRAY(
+	SELECT ('00000015-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid FROM generate_series(1, 300) i))";
+
+# max_retries: 4 tries after the first.
+$simulator->fault('status', uuid => $cluster, status => 500);
+$node->requests_ok({ GET => 5 }, sub {
+		$node->psql_fails(status_at('defaults'), 'HV00L', qr/Tried 5 times/, 'max_retries is 4') },
+	'five tries in all');
+$simulator->delete_faults;
+
+# max_concurrency: 100 requests in flight at once; those of one scan are in
+# flight together.
+$simulator->config(latency_ms => 300);
+is(at_once(sub { $node->psql_ok($many, '300', '300 clusters by key') }), 100, 'max_concurrency is 100');
+$simulator->config(latency_ms => 0);
+
+# Rows come in the order of the keys, and what arrives early waits for its
+# turn: while the first answer is not there, no more is asked ahead than twice
+# max_concurrency.
+$node->safe_psql('digitalocean', "ALTER SERVER defaults OPTIONS (ADD max_concurrency '5')");
+my $first = '00000015-0000-4000-8000-000000000001';
+$simulator->fault('hang', uuid => $first);
+$simulator->clear_log;
+$node->psql_fails($many, '57014', undef, 'the first answer does not come', before => "SET statement_timeout = '1s';");
+my $asked = scalar $simulator->log;
+ok($asked >= 5 && $asked <= 10, 'at most ten were asked') or diag("asked: $asked");
+$simulator->delete_faults;
+
+# connect_timeout is 10s, and request_timeout 30s.
+for my $timeout ([ 'slow_to_connect', 'HV00N', 10 ], [ 'slow_to_answer', 'HV00L', 30 ])
+{
+	my ($schema, $sqlstate, $seconds) = @$timeout;
+	next unless $late{$schema};
+	my $result = $late{$schema}->result;
+	is($result->{sqlstate}, $sqlstate, "$schema: no answer in time");
+	ok($result->{seconds} > $seconds - 1 && $result->{seconds} < $seconds + 5, "... after $seconds s")
+	  or diag("after $result->{seconds} s");
+}
 
 done_testing();
