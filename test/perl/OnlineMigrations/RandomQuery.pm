@@ -7,6 +7,9 @@
 #   $query->{keys}       SQL for the keys that it has to ask for, where these
 #                        are known whatever the plan, unless it lists; or undef
 #
+# concurrent($seed) makes a statement that another session's {write} gets in the
+# way of.
+#
 # Tables are named without a schema: the search_path says whether they are
 # foreign tables or their local copies.
 package OnlineMigrations::RandomQuery;
@@ -40,6 +43,20 @@ sub new
 	if (_chance(0.2)) { $self->_by_key }
 	else { $self->{sql} = $self->_statement }
 	$self->_prepare if @{ $self->{parameters} };
+	return $self;
+}
+
+# A statement on rows of the table jobs, or of the partitioned one, that a
+# writer has changed and not committed.
+sub concurrent
+{
+	my ($class, $seed) = @_;
+	my $self = bless { aliases => 0, ordered => 0, parameters => [], no_parameters => 1 }, $class;
+	srand($seed);
+	$self->{settings} = [ grep { !/plan_cache_mode/ } _settings() ];
+	my $jobs = _pick('jobs', 'jobs', 'jobs_parted');
+	$self->{write} = _write($jobs);
+	$self->{sql} = $self->_locking($jobs);
 	return $self;
 }
 
@@ -403,6 +420,45 @@ sub _by_key
 	}
 	$self->{keys} = "SELECT DISTINCT key FROM ($keys) x(key) WHERE key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\$'";
 	return;
+}
+
+# ----- with a concurrent writer -----
+
+sub _write
+{
+	my ($jobs) = @_;
+	my $rows = 'id ' . _pick('< 5', '% 2 = 0', 'IN (1, 4, 9)', '> 0');
+	return "DELETE FROM shared.$jobs WHERE $rows" if _chance(0.15);
+	my @changes = ("note = 'changed'", "note = 'done'", "k = '" . _uuid() . "'", "t = '" . _spelling() . "'", 'k = NULL', 't = k::text');
+	return "UPDATE shared.$jobs SET " . _pick(@changes) . " WHERE $rows";
+}
+
+# A statement that locks rows of jobs, by way of a foreign table.
+sub _locking
+{
+	my ($self, $jobs) = @_;
+	my ($foreign, @columns) = $self->_table(@FOREIGN);
+	my $on = _equality([ [ 'j.k', 'uuid' ], [ 'j.t', 'key' ] ], \@columns);
+	my @all = ([ 'j.id', 'int' ], [ 'j.k', 'uuid' ], [ 'j.note', 'status' ], @columns);
+	my $where = $self->_simple(\@all);
+	my $value = "$columns[1][0]\::text";
+	my @statements = (
+		"SELECT j.*, $value FROM $jobs j JOIN $foreign ON $on WHERE $where FOR UPDATE OF j",
+		"SELECT j.*, $value FROM $jobs j LEFT JOIN $foreign ON $on WHERE $where FOR UPDATE OF j",
+		"SELECT j.* FROM $jobs j WHERE EXISTS (SELECT FROM $foreign WHERE $on) AND j.id < 12 FOR UPDATE",
+		"SELECT j.* FROM $jobs j WHERE NOT EXISTS (SELECT FROM $foreign WHERE $on) FOR NO KEY UPDATE",
+		"SELECT j.*, (SELECT max($value) FROM $foreign WHERE $on) FROM $jobs j WHERE j.id > 1 FOR UPDATE",
+		"UPDATE $jobs j SET note = $value FROM $foreign WHERE $on AND $where RETURNING j.*",
+		"UPDATE $jobs j SET note = (SELECT max($value) FROM $foreign WHERE $on) WHERE j.id < 10 RETURNING j.*",
+		"UPDATE $jobs j SET note = j.note || '+' FROM wanted w LEFT JOIN $foreign ON w.k::text = $columns[0][0]\::text WHERE w.n = j.id RETURNING j.*, $value",
+		"DELETE FROM $jobs j USING $foreign WHERE $on AND $where RETURNING j.*, $value",
+		"DELETE FROM $jobs j WHERE NOT EXISTS (SELECT FROM $foreign WHERE $on) RETURNING j.*",
+		"MERGE INTO $jobs j USING (SELECT DISTINCT ON ($columns[0][0]) $columns[0][0]\::text AS c1, $value AS c2 FROM $foreign ORDER BY $columns[0][0], 2) x"
+		  . " ON j.k::text = x.c1 WHEN MATCHED THEN UPDATE SET note = x.c2 WHEN NOT MATCHED THEN DO NOTHING",
+		"MERGE INTO $jobs j USING (SELECT w.n, max($value) AS c2 FROM wanted w LEFT JOIN $foreign ON w.k::text = $columns[0][0]\::text GROUP BY w.n) x"
+		  . " ON j.id = x.n WHEN MATCHED AND x.c2 IS NULL THEN DELETE WHEN MATCHED THEN UPDATE SET note = x.c2",
+	);
+	return _pick(@statements);
 }
 
 sub _prepare
