@@ -465,7 +465,7 @@ is_success(OmfMethod method, int http_status)
 		case OMF_GET:
 			return http_status == 200;
 		case OMF_PUT:
-			return http_status / 100 == 2;
+			return http_status >= 200 && http_status <= 202;
 		case OMF_DELETE:
 			return http_status == 200 || http_status == 202 || http_status == 204;
 	}

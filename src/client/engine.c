@@ -520,12 +520,6 @@ omf_engine_prepare_wait(OmfEngine *engine, bool arm)
 	return timeout;
 }
 
-bool
-omf_engine_is_broken(const OmfEngine *engine)
-{
-	return omf_http_is_broken(engine->http);
-}
-
 OmfEngineState
 omf_engine_state(const OmfEngine *engine)
 {

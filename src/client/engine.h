@@ -137,12 +137,6 @@ extern int64_t omf_engine_pause(OmfEngine *engine);
 /* Do all that can be done without waiting. */
 extern void omf_engine_drive(OmfEngine *engine);
 
-/*
- * Is the engine to be replaced by a new one as soon as nobody uses it?  So it
- * is once memory has run out, or the TLS library is in disorder.
- */
-extern bool omf_engine_is_broken(const OmfEngine *engine);
-
 /* What an engine has and does at present. */
 typedef struct OmfEngineState
 {

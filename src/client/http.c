@@ -75,6 +75,7 @@ typedef struct Multi
 	CURLM *handle;    /* libcurl's, or NULL: not needed yet */
 	int wakeup_fds;   /* descriptors of its own, counted */
 	int64_t timer;    /* when libcurl wants a call, or -1 */
+	bool failed;      /* libcurl has given up on it */
 	bool one_gone;    /* a socket that it watched, since the timer ran */
 	long connections; /* that it may have to the server, or 0: any number */
 	int nsent;        /* exchanges that are in flight and sent */
@@ -84,13 +85,15 @@ typedef struct Multi
 	flying; /* all of them */
 } Multi;
 
+static const char no_memory[] = "Out of memory.";
+
 struct OmfHttp
 {
 	const OmfHttpConfig *config;        /* the owner's */
 	bool encrypted;                     /* https? */
 	bool multiplexed;                   /* may a connection carry several exchanges? */
 	bool http1_wanted;                  /* the server has said that HTTP/1.1 is required */
-	bool broken;                        /* see omf_http_is_broken() */
+	bool broken;                        /* see renew() */
 	OmfProxy proxy;                     /* that https goes through */
 	Multi many;                         /* exchanges that may wait for each other */
 	Multi urgent;                       /* those that may not */
@@ -525,6 +528,8 @@ close_multi(Multi *multi)
 	if (multi->handle != NULL)
 		curl_multi_cleanup(multi->handle);
 	multi->handle = NULL;
+	multi->failed = false;
+	multi->timer = -1;
 	for (; multi->wakeup_fds > 0; multi->wakeup_fds--)
 		multi->http->config->release_fd();
 }
@@ -545,7 +550,7 @@ open_multi(Multi *multi)
 	if (multi->handle != NULL && set_multi(multi))
 		return NULL;
 	close_multi(multi);
-	return "Out of memory.";
+	return no_memory;
 }
 
 static void
@@ -559,9 +564,28 @@ init_multi(Multi *multi, OmfHttp *http, long connections)
 
 /* ----- one exchange ----- */
 
+/*
+ * Once memory has run out, or a TLS handshake has failed, what libcurl and the
+ * TLS library keep may be in disorder: a set of trusted CAs, for one, that is
+ * not complete.  All of it goes before the next exchange begins.
+ */
+static void
+renew(OmfHttp *http)
+{
+	if (!TAILQ_EMPTY(&http->many.flying) || !TAILQ_EMPTY(&http->urgent.flying))
+		return;
+	free_spare_handles(http);
+	close_multi(&http->many);
+	close_multi(&http->urgent);
+	http->broken = false;
+}
+
 static bool
 fail_start(OmfExchange *exchange, OmfOutcome outcome, const char *words)
 {
+	Multi *multi = exchange->multi;
+
+	multi->http->broken |= outcome == OMF_NO_MEMORY;
 	exchange->reply.outcome = outcome;
 	snprintf(exchange->reply.words, OMF_WORDS_SIZE, "%s", words);
 	return false;
@@ -571,9 +595,12 @@ bool
 omf_http_start(OmfHttp *http, OmfExchange *exchange)
 {
 	Multi *multi = exchange->urgent ? &http->urgent : &http->many;
-	const char *problem = open_multi(multi);
+	const char *problem;
 	CURL *handle;
 
+	if (http->broken)
+		renew(http);
+	problem = open_multi(multi);
 	if (http->unswept)
 		omf_sockets_sweep(http->sockets);
 	http->unswept = false;
@@ -585,8 +612,8 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->stale = exchange->timed_out = false;
 	if (problem != NULL)
-		return fail_start(exchange, OMF_UNREACHABLE, problem);
-	handle = get_handle(http, exchange);
+		return fail_start(exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE, problem);
+	handle = multi->failed ? NULL : get_handle(http, exchange);
 	if (handle == NULL)
 		return fail_start(exchange, OMF_NO_MEMORY, "");
 	if (!set_request(http, exchange, handle) ||
@@ -679,12 +706,15 @@ stalls_at(const Multi *multi)
 	return multi->moved_at + SINGLE_STREAM_MS;
 }
 
-/* libcurl caps a header line itself, and before 8.6 calls that out of memory. */
+/*
+ * libcurl caps a header line of HTTP/1.x itself, and before 8.6 calls that out
+ * of memory.
+ */
 static bool
 is_oversized_header(const OmfExchange *exchange, CURLcode code)
 {
 	return (int) code == OMF_CURLE_TOO_LARGE ||
-		   (code == CURLE_OUT_OF_MEMORY && exchange->sendings > 0 && !exchange->reply.headers_ended);
+		   (code == CURLE_OUT_OF_MEMORY && exchange->http1 && !exchange->reply.headers_ended);
 }
 
 /*
@@ -778,6 +808,23 @@ is_broken_connection(CURLcode code)
 		   code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
+/* Could the code stand for a TLS library, or a libcurl, that is in disorder? */
+static bool
+is_disorder(CURLcode code)
+{
+	switch (code)
+	{
+		case CURLE_OK:
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_RESOLVE_PROXY:
+		case CURLE_COULDNT_CONNECT:
+		case CURLE_OPERATION_TIMEDOUT:
+			return false;
+		default:
+			return true;
+	}
+}
+
 /* HTTP/2 was insisted on, and this answer to a read came over another one. */
 static bool
 is_version_refused(const OmfHttp *http, const OmfExchange *exchange)
@@ -845,6 +892,9 @@ finish(OmfExchange *exchange, CURLcode code)
 	exchange->stale |= new_connections == 0 && reply->outcome == OMF_LOST &&
 					   !exchange->http1_wanted && is_broken_connection(code);
 	exchange->timed_out = code == CURLE_OPERATION_TIMEDOUT;
+	http->broken |= code == CURLE_OUT_OF_MEMORY ||
+					(http->encrypted && reply->outcome == OMF_UNREACHABLE &&
+					 is_disorder(code));
 	stop(exchange, is_alike(exchange));
 	if (exchange->http1_wanted)
 		note_http1_wanted(http);
@@ -855,10 +905,16 @@ finish(OmfExchange *exchange, CURLcode code)
 static OmfExchange *
 next_finished(Multi *multi)
 {
+	OmfExchange *exchange = TAILQ_FIRST(&multi->flying);
 	CURLMsg *message;
 	char *private;
 	int left;
 
+	if (multi->failed && exchange != NULL)
+	{
+		finish(exchange, CURLE_OUT_OF_MEMORY);
+		return exchange;
+	}
 	while (multi->handle != NULL &&
 		   (message = curl_multi_info_read(multi->handle, &left)) != NULL)
 	{
@@ -888,12 +944,6 @@ omf_http_connections(OmfHttp *http)
 	return omf_sockets_count(http->sockets);
 }
 
-bool
-omf_http_is_broken(const OmfHttp *http)
-{
-	return http->broken;
-}
-
 /* ----- sockets and time ----- */
 
 int
@@ -921,6 +971,22 @@ omf_http_arm(OmfHttp *http, int64_t ms)
 	(void) omf_pollset_set_timer(http->pollset, ms);
 }
 
+/*
+ * Have libcurl act.  Where it fails as a whole, it has run out of memory, and
+ * must not be asked for anything more: 7.88 would divide by the length of a
+ * table that it has freed.
+ */
+static void
+act_on(Multi *multi, curl_socket_t fd, int mask)
+{
+	int running;
+
+	if (multi->failed || curl_multi_socket_action(multi->handle, fd, mask, &running) == CURLM_OK)
+		return;
+	multi->failed = true;
+	multi->http->broken = true;
+}
+
 static void
 run_timer(Multi *multi)
 {
@@ -930,13 +996,13 @@ run_timer(Multi *multi)
 		return;
 	multi->timer = -1;
 	multi->one_gone = false;
-	curl_multi_socket_action(multi->handle, CURL_SOCKET_TIMEOUT, 0, &running);
+	act_on(multi, CURL_SOCKET_TIMEOUT, 0);
 
 	/*
 	 * libcurl 7.88 gives up on an address that does not answer, and then waits
 	 * for an event before it connects to the next one: there will be none.
 	 */
-	if (multi->one_gone && !TAILQ_EMPTY(&multi->flying))
+	if (multi->one_gone && !multi->failed && !TAILQ_EMPTY(&multi->flying))
 	{
 		CURL_IGNORE_DEPRECATION(curl_multi_socket_all(multi->handle, &running);)
 	}
@@ -986,14 +1052,13 @@ act(OmfHttp *http, int fd, unsigned int what)
 {
 	Multi *const multis[] = {&http->many, &http->urgent};
 	int mask = 0;
-	int running;
 
 	mask |= what & OMF_POLL_READ ? CURL_CSELECT_IN : 0;
 	mask |= what & OMF_POLL_WRITE ? CURL_CSELECT_OUT : 0;
 	mask |= what & OMF_POLL_ERROR ? CURL_CSELECT_ERR : 0;
 	for (int i = 0; i < 2; i++)
 		if (!TAILQ_EMPTY(&multis[i]->flying))
-			curl_multi_socket_action(multis[i]->handle, fd, mask, &running);
+			act_on(multis[i], fd, mask);
 }
 
 void
@@ -1116,7 +1181,7 @@ make(OmfHttp *http)
 	if (http->config->version == OMF_HTTP_2 && !libcurl_has(CURL_VERSION_HTTP2))
 		return "libcurl was built without HTTP/2, which the option \"http_version\" wants.";
 	if (!make_parts(http))
-		return "Out of memory.";
+		return no_memory;
 	if (!make_pollset(http))
 		return "Out of file descriptors.";
 	problem = open_multi(&http->many);
@@ -1135,7 +1200,7 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 	OmfHttp *http = calloc(1, sizeof(OmfHttp));
 	long most = config->max_concurrency;
 
-	*reason = "Out of memory.";
+	*reason = no_memory;
 	if (http == NULL)
 		return NULL;
 	http->config = config;

@@ -122,12 +122,6 @@ extern void omf_http_collect(OmfHttp *http);
 /* Run libcurl's timers that are due. */
 extern void omf_http_run_timer(OmfHttp *http);
 
-/*
- * Can it be used no more?  So it is once memory has run out, or the TLS
- * library has reported an error of its own.
- */
-extern bool omf_http_is_broken(const OmfHttp *http);
-
 /* How many connections are open. */
 extern int omf_http_connections(OmfHttp *http);
 

@@ -385,8 +385,7 @@ omf_session_acquire(Oid serverid, Oid userid)
 	{
 		OmfSession *candidate = dlist_container(OmfSession, node, iter.cur);
 
-		if (candidate->mapping == user.mapping &&
-			(token_file_changed(candidate) || omf_engine_is_broken(candidate->engine)))
+		if (candidate->mapping == user.mapping && token_file_changed(candidate))
 			candidate->outdated = true;
 		if (!candidate->outdated && candidate->mapping == user.mapping)
 			session = candidate;

@@ -1,0 +1,129 @@
+# Memory that runs out, one allocation after the other, in every kind of
+# statement: no process crashes, no start is sent twice, and the session works
+# on.  scarce.c makes allocations of one backend fail.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# How many allocations of each statement fail, one in each run; all with --all.
+my $RUNS = $ENV{OMF_TEST_ALL} ? 1_000_000 : 30;
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my $library = "$folder/scarce.so";
+my $control = "$folder/control";
+plan skip_all => 'no compiler'
+  if system("cc -shared -fPIC -O1 -o $library $ENV{OMF_TREE}/test/t/scarce.c 2>$folder/cc.log") != 0;
+
+my $simulator = OnlineMigrations::Simulator->start;
+$simulator->token($OnlineMigrations::TestNode::TOKEN, limit => 10_000_000);
+deny(0, 0, 0);
+my $node = start_node();
+my @clusters = map { sprintf 'fa051000-0000-4000-8000-%012d', $_ } 1 .. 4;
+for my $cluster (@clusters)
+{
+	$simulator->cluster($cluster, engine => 'pg');
+	$simulator->migration($cluster, 'syncing', "id-$cluster");
+}
+$node->safe_psql('digitalocean', 'CREATE TABLE keys AS SELECT key::uuid FROM unnest(ARRAY['
+	. join(',', map { "'$_'" } @clusters) . ']) AS key; ANALYZE keys');
+
+sub start_node
+{
+	local $ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
+	local $ENV{OMF_SCARCE} = $control;
+	return OnlineMigrations::TestNode->start('memory', simulator => $simulator, over => 'https',
+		log_level => 'warning', server_options => { max_retries => 1, request_timeout => '1s', max_retry_wait => '10ms' });
+}
+
+# Let allocations number $first to $first + $length - 1 of that process fail.
+sub deny
+{
+	my ($pid, $first, $length) = @_;
+	open my $file, -e $control ? '+<' : '>', $control or die "$control: $!";
+	binmode $file;
+	syswrite $file, pack('q4', $pid, $first, $length, 0);
+	close $file;
+	return;
+}
+
+# How many allocations there have been since.
+sub allocations
+{
+	open my $file, '<', $control or die "$control: $!";
+	binmode $file;
+	sysread $file, my $bytes, 32;
+	close $file;
+	return (unpack 'q4', $bytes)[3];
+}
+
+my $source = q{'{"host":"h","port":1,"dbname":"d","username":"u","password":"p"}'};
+my $table = 'databases.online_migrations';
+my @statements = (
+	[ scan => "SELECT count(status) FROM $table WHERE database_cluster_uuid = '$clusters[0]'" ],
+	[ keys => "SELECT count(status) FROM $table WHERE database_cluster_uuid IN ("
+		. join(',', map { "'$_'" } @clusters) . ')' ],
+	[ join => "SELECT count(status) FROM public.keys JOIN $table ON key = database_cluster_uuid" ],
+	[ listing => 'SELECT count(*) > 0 FROM databases.clusters' ],
+	[ 'all' => "SELECT count(*) > 0 FROM $table" ],
+	[ start => "SELECT status FROM databases.databases_update_online_migration('$clusters[1]', $source, replace => true)" ],
+	[ stop => "SELECT databases.databases_delete_online_migration('$clusters[2]', 'id-$clusters[2]', missing_ok => true) IS NOT NULL" ],
+	[ wait => "CALL databases.databases_wait_online_migration('$clusters[3]', until => '{syncing}')" ]);
+
+# Cold: with the making of connections.  Warm: over one that is there.
+my $close = 'SELECT online_migrations_fdw_disconnect_all()';
+my $check = "SELECT status FROM $table WHERE database_cluster_uuid = '$clusters[3]'";
+
+sub try_statement
+{
+	my ($name, $sql, $cold) = @_;
+	my $label = $name . ($cold ? ', new connection' : ', kept connection');
+	my $session = OnlineMigrations::Session->open($node);
+	my (@problems, %seen);
+	my $prepare = sub { $session->run('SET search_path = databases'); $session->run($cold ? $close : $check) };
+
+	$prepare->() for 1 .. 2;
+	$session->run($sql);
+	$prepare->();
+	deny($session->pid, 0, 0);
+	$session->run($sql);
+	my $count = allocations();
+	deny(0, 0, 0);
+	my $step = $count > $RUNS ? $count / $RUNS : 1;
+	my $runs = 0;
+	for (my $n = 1; $n <= $count; $n += $step)
+	{
+		$prepare->();
+		$simulator->clear_log;
+		deny($session->pid, int $n, 1);
+		my $result = $session->run($sql);
+		deny(0, 0, 0);
+		$runs++;
+		my $state = $result->{sqlstate} // '';
+		$seen{ $state || 'done' }++;
+		my $puts = grep { $_->{method} eq 'PUT' } $simulator->log;
+		push @problems, "$n: $puts starts" if $puts > 1;
+		push @problems, "$n: $result->{err}" if $state =~ /^(?:XX|08|57P)/;
+		my $after = $session->run($check);
+		push @problems, "$n: then $after->{err}$after->{out}" if $after->{out} ne 'syncing';
+		last if $after->{out} eq '' && $after->{err} !~ /ERROR/;
+	}
+	ok(!@problems, "$label: $count allocations, $runs of them fail: "
+		. join(', ', map { "$_ $seen{$_}" } sort keys %seen))
+	  or diag(join "\n", @problems[ 0 .. ($#problems > 9 ? 9 : $#problems) ]);
+	$session->close;
+	return;
+}
+
+for my $cold (1, 0)
+{
+	try_statement(@$_, $cold) for @statements;
+}
+
+unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
+
+done_testing();
