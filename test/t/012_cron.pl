@@ -43,7 +43,7 @@ $node->safe_psql('digitalocean', qq{
 	CREATE ROLE migration_jobs LOGIN;
 	CREATE SCHEMA migration_jobs AUTHORIZATION migration_jobs;
 	GRANT USAGE ON SCHEMA databases, cron TO migration_jobs;
-	GRANT SELECT ON databases.online_migrations TO migration_jobs;
+	GRANT SELECT ON databases.online_migrations, databases.clusters TO migration_jobs;
 	CREATE USER MAPPING FOR migration_jobs SERVER digitalocean OPTIONS (token '$token');});
 
 # Runs a file of examples/ as that role.
@@ -173,6 +173,34 @@ like(one($history), qr/^1\|first\|running/, 'back in an earlier status');
 is(one("SELECT first_seen FROM migration_jobs.migration_statuses WHERE (id, status) = ('first', 'running')"),
 	$seen, 'which still was first seen when it was');
 
+# ----- what is not there any more -----
+
+# A cluster that is destroyed, and comes back: its migration is marked.
+{
+	my $marks = q{SELECT id, status, vanished_at IS NOT NULL, cluster_name, cluster_engine, cluster_vanished_at IS NOT NULL,
+		vanished_at > last_seen FROM migration_jobs.migration_history WHERE right(database_cluster_uuid::text, 1) IN ('2', '6')
+		ORDER BY first_seen};
+	$simulator->cluster($cluster[2], name => 'two');
+	$simulator->cluster($cluster[6], engine => 'mysql', name => 'passing');
+	$simulator->migration($cluster[6], 'running', 'sixth', '2020-10-29T09:00:00Z');
+	one('CALL migration_jobs.record_migrations()');
+	is(one($marks), "second|syncing|t|two|pg|f|t\nlater|running|f|two|pg|f|\nsixth|running|f|passing|mysql|f|",
+		'a migration that another one has followed is marked as vanished, with the cluster there');
+	my $seen = one(q{SELECT last_seen FROM migration_jobs.migration_history WHERE id = 'sixth'});
+	$simulator->delete_cluster($cluster[6]);
+	one('CALL migration_jobs.record_migrations()') for 1 .. 2;
+	is((split /\n/, one($marks))[2], 'sixth|running|t|passing|mysql|t|t', 'so is that of a cluster which is destroyed');
+	is(one(q{SELECT last_seen, cluster_last_listed FROM migration_jobs.migration_history WHERE id = 'sixth'}), "$seen|$seen",
+		'and when it was last seen while its cluster was listed stays');
+	$simulator->cluster($cluster[6], engine => 'mysql', name => 'passing');
+	$simulator->migration($cluster[6], 'running', 'sixth', '2020-10-29T09:00:00Z');
+	$node->requests_ok({ GET => 1 + 10 }, sub { one('CALL migration_jobs.record_migrations()') },
+		'a run lists the account once, and asks for each cluster');
+	is((split /\n/, one($marks))[2], 'sixth|running|f|passing|mysql|f|', 'what is there again is marked no more');
+	$simulator->migration($cluster[6], undef);
+	one("DELETE FROM migration_jobs.migration_statuses WHERE database_cluster_uuid = '$cluster[6]'");
+}
+
 # ----- runs that fail -----
 
 for my $case ([ 401, qr/^failed\|.*ERROR.*HTTP status 401/s ], [ 500, qr/^failed\|.*ERROR.*HTTP status 500/s ])
@@ -282,24 +310,54 @@ one("CALL migration_jobs.record_migrations()");
 	$_->close for @runs, $session;
 }
 
-# ----- a start at night -----
+# A recording that fails, or does not run at all, is told once for each gap.
+{
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run('LISTEN online_migrations');
+	example_ok('alert.sql', overdue => '1 hour');
+	one('CALL migration_jobs.alert_of_errors()');
+	is_deeply([ notifications($session) ], [], 'recordings are not overdue');
+	$simulator->fault('status', uuid => $cluster[7], method => 'GET', status => 500);
+	job_ok('record migrations', qr/^failed/, 'a recording fails');
+	$session->close;
+	$session = OnlineMigrations::Session->open($node);
+	$session->run('LISTEN online_migrations');
+	my $last = one('SELECT to_json(recorded_at) FROM migration_jobs.migration_recordings');
+	one("UPDATE migration_jobs.migration_recordings SET recorded_at = recorded_at - interval '2 hours'");
+	$last = one('SELECT to_json(recorded_at) FROM migration_jobs.migration_recordings');
+	one('CALL migration_jobs.alert_of_errors()') for 1 .. 2;
+	is_deeply([ notifications($session) ], [ qq({"recording" : "overdue", "last_recorded" : $last}) ],
+		'no recording for longer than that is told, once');
+	$simulator->delete_faults;
+	one('CALL migration_jobs.record_migrations()');
+	one('CALL migration_jobs.alert_of_errors()');
+	is_deeply([ notifications($session) ], [], 'the next one ends it');
+	one("UPDATE migration_jobs.migration_recordings SET recorded_at = recorded_at - interval '3 hours'");
+	one('CALL migration_jobs.alert_of_errors()');
+	is(scalar(my @told = notifications($session)), 1, 'another gap is another alert');
+	one('CALL migration_jobs.record_migrations()');
+	example_ok('alert.sql');
+	$session->close;
+}
 
-my $start = "start migration of $cluster[0]";
+# ----- starts at night -----
 
-# What a run of the job does, without waiting for a night.
+my $start = 'start migrations';
+
+# What a run of the job does, without waiting for a night: what has come of it.
 sub start_by_hand
 {
-	my ($command) = @_;
-	my $result = $node->run_sql($command, role => 'migration_jobs');
-	return $result->{sqlstate} || $result->{out};
+	my ($uuid) = @_;
+	$node->run_sql('CALL migration_jobs.start_migrations()', role => 'migration_jobs');
+	return one("SELECT started_at IS NOT NULL, left(last_error, 5) FROM migration_jobs.wanted_starts
+		WHERE database_cluster_uuid = '$uuid'");
 }
 
 sub start_ok
 {
-	my ($requests, $expected, $name) = @_;
+	my ($uuid, $requests, $expected, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $command = one("SELECT command FROM cron.job WHERE jobname = '$start'");
-	my $outcome = $node->requests_ok($requests, sub { start_by_hand($command) }, "$name: the requests");
+	my $outcome = $node->requests_ok($requests, sub { start_by_hand($uuid) }, "$name: the requests");
 	is($outcome, $expected, $name);
 	return;
 }
@@ -312,67 +370,65 @@ sub job_starts_ok
 	return;
 }
 
-SKIP:
-{
-	my $probe = $node->run_sql("SELECT * FROM databases.databases_update_online_migration(
-		'$cluster[0]', source_server => 'none such')");
-	skip 'no source_server in this version', 1 if $probe->{sqlstate} eq '0A000';
+my $refused = run_example('start_at_night.sql', cluster => $cluster[0]);
+ok(!$refused->{ok} && $refused->{err} =~ /wants -v source_server=NAME with -v cluster=UUID/,
+	'start_at_night.sql says what it wants');
+$node->safe_psql('digitalocean', qq{
+	CREATE EXTENSION postgres_fdw;
+	CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw
+		OPTIONS (host 'src.example.com', port '25060', dbname 'defaultdb');
+	CREATE USER MAPPING FOR migration_jobs SERVER shop_source
+		OPTIONS (user 'doadmin', password '$password');
+	GRANT USAGE ON FOREIGN SERVER digitalocean, shop_source TO migration_jobs;
+	GRANT EXECUTE ON FUNCTION databases.databases_update_online_migration TO migration_jobs;});
+example_ok('start_at_night.sql');
+start_ok($cluster[0], {}, '', 'where none is wanted, none is started');
 
-	for my $given ({}, { cluster => $cluster[0] }, { source_server => 'shop_source' })
-	{
-		my $refused = run_example('start_at_night.sql', %$given);
-		ok(!$refused->{ok} && $refused->{err} =~ /wants -v cluster=UUID and -v source_server=NAME/,
-			'start_at_night.sql says what it wants');
-	}
-	$node->safe_psql('digitalocean', qq{
-		CREATE EXTENSION postgres_fdw;
-		CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw
-			OPTIONS (host 'src.example.com', port '25060', dbname 'defaultdb');
-		CREATE USER MAPPING FOR migration_jobs SERVER shop_source
-			OPTIONS (user 'doadmin', password '$password');
-		GRANT USAGE ON FOREIGN SERVER digitalocean, shop_source TO migration_jobs;
-		GRANT EXECUTE ON FUNCTION databases.databases_update_online_migration TO migration_jobs;});
+# An older one is under way: none is started, and that is no failure.
+$simulator->migration($cluster[0], 'syncing', 'older', '2020-10-28T15:21:35Z');
+my %variables = (cluster => $cluster[0], source_server => 'shop_source');
+example_ok('start_at_night.sql', %variables);
+is(one("SELECT schedule, count(*) OVER () FROM cron.job WHERE jobname = '$start'"), '0 2 * * *|1', 'one job, at night');
+job_starts_ok({ GET => 1 }, qr/^succeeded\|/, 'while an older one is under way');
+like(slurp_file($node->logfile), qr/no migration of cluster $cluster[0] is started: migration older is syncing/,
+	'the log has why');
 
-	# An older one is under way: none is started, and that is no failure.
-	$simulator->migration($cluster[0], 'syncing', 'older', '2020-10-28T15:21:35Z');
-	my %variables = (cluster => $cluster[0], source_server => 'shop_source');
-	example_ok('start_at_night.sql', %variables);
-	is(one("SELECT schedule FROM cron.job WHERE jobname = '$start'"), '0 2 * * *', 'at night');
-	job_starts_ok({ GET => 1 }, qr/^succeeded\|/, 'while an older one is under way');
-	like(slurp_file($node->logfile), qr/no migration of cluster $cluster[0] is started: migration older is syncing/,
-		'the log has why');
+# Starts that fail are failures, and are tried again.
+$simulator->migration($cluster[0], 'canceled', 'older', '2020-10-28T15:21:35Z');
+$simulator->fault('status', uuid => $cluster[0], method => 'PUT', status => 422, times => 1);
+job_starts_ok({ GET => 2, PUT => 1 }, qr/^failed\|.*could not be started: 1/s, 'refused by the API');
+like(one('SELECT last_error FROM migration_jobs.wanted_starts'), qr/^22023: could not start.*HTTP status 422/, 'the table has why');
+$simulator->fault('status', uuid => $cluster[0], method => 'GET', status => 401, times => 1);
+start_ok($cluster[0], { GET => 1 }, 'f|28000', 'the status cannot be read');
+job_starts_ok({ GET => 2, PUT => 1 }, qr/^succeeded\|/, 'the next night it is started');
 
-	# Starts that fail are failures, and are tried again.
-	$simulator->migration($cluster[0], 'canceled', 'older', '2020-10-28T15:21:35Z');
-	$simulator->fault('status', uuid => $cluster[0], method => 'PUT', status => 422, times => 1);
-	job_starts_ok({ GET => 2, PUT => 1 }, qr/^failed\|.*HTTP status 422/s, 'refused by the API');
-	$simulator->fault('status', uuid => $cluster[0], method => 'GET', status => 401, times => 1);
-	start_ok({ GET => 1 }, '28000', 'the status cannot be read');
-	job_starts_ok({ GET => 2, PUT => 1 }, qr/^succeeded\|/, 'the next night it is started');
+# From then on nothing is asked, whatever becomes of that one.
+is(one('SELECT started_at IS NOT NULL, last_error FROM migration_jobs.wanted_starts'), 't|', 'the table has that');
+my $id = one("SELECT id FROM databases.online_migrations WHERE database_cluster_uuid = '$cluster[0]'");
+is(one('SELECT id FROM migration_jobs.wanted_starts'), $id, 'and its id');
+job_starts_ok({}, qr/^succeeded\|/, 'while it is under way');
 
-	# From then on nothing is, whatever becomes of that one.
-	job_starts_ok({ GET => 1 }, qr/^succeeded\|/, 'while it is under way');
-	my ($id, $created) = split /\|/, one("SET timezone = 'UTC'; SELECT id, to_json(created_at) #>> '{}' FROM databases.online_migrations
-		WHERE database_cluster_uuid = '$cluster[0]'");
-	for my $status (qw(done error canceled))
-	{
-		$simulator->migration($cluster[0], $status, $id, $created);
-		start_ok({ GET => 1 }, 'f', "$status");
-	}
+# Running the file again asks for another one.  Its answer is lost.
+$simulator->migration($cluster[0], 'done', $id, '2020-10-28T15:21:35Z');
+sleep(1.1);
+example_ok('start_at_night.sql', %variables);
+$simulator->fault('close_before', uuid => $cluster[0], method => 'PUT', times => 1, apply => 'true');
+start_ok($cluster[0], { GET => 2, PUT => 1 }, 'f|HV010', 'asked for again, and nobody knows');
+start_ok($cluster[0], { GET => 1 }, 't|', 'the next night finds out');
+$simulator->delete_faults;
 
-	# Running the file again asks for another one.  Its answer is lost.
-	sleep(1.1);
-	example_ok('start_at_night.sql', %variables);
-	$simulator->fault('close_before', uuid => $cluster[0], method => 'PUT', times => 1, apply => 'true');
-	start_ok({ GET => 2, PUT => 1 }, 'HV010', 'asked for again, and nobody knows');
-	start_ok({ GET => 1 }, 'f', 'the next night finds out');
-
-	$simulator->delete_faults;
-	example_ok('start_at_night.sql', %variables, cluster => $cluster[9]);
-	$start = "start migration of $cluster[9]";
-	$simulator->migration($cluster[9], undef);
-	start_ok({ GET => 2, PUT => 1 }, 't', 'a cluster without a migration');
-}
+# Many in one run: one that fails keeps no other one from being started, and
+# what is started stays recorded.
+$simulator->migration($cluster[$_], undef) for 1 .. 9;
+one("INSERT INTO migration_jobs.wanted_starts (database_cluster_uuid, source_server)
+	SELECT c::uuid, CASE WHEN right(c, 1) = '8' THEN 'no such source' ELSE 'shop_source' END
+	FROM unnest('{" . join(',', @cluster[6 .. 9]) . "}'::text[]) c");
+$simulator->fault('status', uuid => $cluster[7], method => 'PUT', status => 409, times => 1);
+job_starts_ok({ GET => 7, PUT => 3 }, qr/^failed\|.*could not be started: 2/s, 'two of four fail');
+is(one("SELECT string_agg(concat_ws(' ', right(database_cluster_uuid::text, 1), started_at IS NOT NULL, left(last_error, 5)), ', '
+		ORDER BY database_cluster_uuid) FROM migration_jobs.wanted_starts WHERE database_cluster_uuid >= '$cluster[6]'"),
+	'6 t, 7 f 55000, 8 f 42704, 9 t', 'each has what has come of it');
+job_starts_ok({ GET => 3, PUT => 1 }, qr/^failed\|.*could not be started: 1/s, 'the next night tries these again');
 
 # ----- through connections, as pg_cron does by default -----
 
@@ -389,9 +445,12 @@ job_ok('record migrations', qr/^failed\|.*HTTP status 403/s, 'a failure without 
 $simulator->delete_faults;
 
 # In a schema of another name, which the role may make itself.
+$simulator->migration($cluster[7], 'error', 'next-7', '2020-10-31T00:00:00Z');
 one('GRANT CREATE ON DATABASE digitalocean TO migration_jobs');
 example_ok('history.sql', jobs => q{Bob's "Jobs"});
 example_ok('alert.sql', jobs => q{Bob's "Jobs"}, channel => "bob's");
+example_ok('start_at_night.sql', jobs => q{Bob's "Jobs"});
+$node->psql_ok(q{CALL "Bob's ""Jobs""".start_migrations()}, '', 'starts in a schema of another name', role => 'migration_jobs');
 job_ok('record migrations', qr/^succeeded\|CALL/, 'recording into a schema of another name');
 is(one(q{SELECT id, status FROM "Bob's ""Jobs""".migration_history WHERE id = 'next-7'}), 'next-7|error',
 	'it is recorded there');
@@ -434,8 +493,8 @@ cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 0, 'of which there
 
 # ----- removal, as the files say -----
 
-example_ok('alert.sql');
-for my $file (qw(alert.sql history.sql))
+example_ok($_) for qw(alert.sql start_at_night.sql);
+for my $file (qw(alert.sql history.sql start_at_night.sql))
 {
 	my @statements = removal_of($file);
 	cmp_ok(scalar @statements, '>=', 3, "$file says how to remove it");
