@@ -9,8 +9,8 @@
  * one engine, whose descriptor can stand in a WaitEventSet only once; so each
  * scan waits on a pollset of its own around it.  Whoever drives the engine
  * also brings the others their answers.  Nobody drives it while the Append
- * waits, and before each wait it asks each scan: one that has answers then
- * rings by the timer of its pollset.
+ * waits, and before each wait it asks each scan: one that has answers then has
+ * the timer of its pollset end the wait.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,46 +25,46 @@
 #include "exec/scan.h"
 
 /* What an asynchronous scan waits on. */
-typedef struct Bell
+typedef struct Waiting
 {
-	OmfPollset *pollset; /* the engine's descriptor, and a timer to ring by */
-	int own_fds;         /* descriptors counted for it */
-	OmfCleanup cleanup;  /* closes it when the statement ends */
-} Bell;
+	OmfPollset *pollset;       /* the engine's descriptor, and a timer */
+	int own_fds;               /* descriptors counted for it */
+	MemoryContextCallback end; /* closes it when the statement ends */
+} Waiting;
 
 static void
-close_bell(void *arg)
+end_waiting(void *arg)
 {
-	Bell *bell = arg;
+	Waiting *waiting = arg;
 
-	omf_pollset_destroy(bell->pollset);
-	bell->pollset = NULL;
-	while (bell->own_fds > 0)
+	omf_pollset_destroy(waiting->pollset);
+	waiting->pollset = NULL;
+	while (waiting->own_fds > 0)
 	{
 		ReleaseExternalFD();
-		bell->own_fds--;
+		waiting->own_fds--;
 	}
 }
 
-static Bell *
-hang_bell(OmfChannel *channel)
+static Waiting *
+begin_waiting(OmfChannel *channel)
 {
-	Bell *bell = MemoryContextAllocZero(channel->context, sizeof(Bell));
+	Waiting *waiting = MemoryContextAllocZero(channel->context, sizeof(Waiting));
 
-	bell->cleanup.run = close_bell;
-	bell->cleanup.arg = bell;
-	omf_channel_cleanup(channel, &bell->cleanup);
-	while (bell->own_fds < OMF_POLLSET_OWN_FDS && AcquireExternalFD())
-		bell->own_fds++;
-	if (bell->own_fds == OMF_POLLSET_OWN_FDS)
-		bell->pollset = omf_pollset_create();
-	if (bell->pollset == NULL ||
-		!omf_pollset_watch(bell->pollset, omf_engine_fd(channel->engine), OMF_POLL_READ, false))
+	waiting->end.func = end_waiting;
+	waiting->end.arg = waiting;
+	MemoryContextRegisterResetCallback(channel->context, &waiting->end);
+	while (waiting->own_fds < OMF_POLLSET_OWN_FDS && AcquireExternalFD())
+		waiting->own_fds++;
+	if (waiting->own_fds == OMF_POLLSET_OWN_FDS)
+		waiting->pollset = omf_pollset_create();
+	if (waiting->pollset == NULL ||
+		!omf_pollset_watch(waiting->pollset, omf_engine_fd(channel->engine), OMF_POLL_READ, false))
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not wait for the API asynchronously: %m"),
 				 errhint("ALTER SERVER ... OPTIONS (ADD async_capable 'false') does without.")));
-	return bell;
+	return waiting;
 }
 
 /* Have a row if there is one, else say that the Append has to wait. */
@@ -93,31 +93,31 @@ omf_async_configure_wait(AsyncRequest *areq)
 	AppendState *requestor = (AppendState *) areq->requestor;
 	OmfFetch *fetch = omf_scan_fetch(node);
 	OmfChannel *channel = omf_fetch_channel(fetch);
-	void **place = omf_scan_bell(node);
-	Bell *bell;
+	void **place = omf_scan_waiting(node);
+	Waiting *waiting;
 
 	if (*place == NULL)
-		*place = hang_bell(channel);
-	bell = *place;
+		*place = begin_waiting(channel);
+	waiting = *place;
 	(void) omf_engine_prepare_wait(channel->engine, true);
 	omf_session_tell_pause(channel->session);
 	if (omf_fetch_is_ready(fetch))
-		(void) omf_pollset_set_timer(bell->pollset, 0);
+		(void) omf_pollset_set_timer(waiting->pollset, 0);
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
-					  omf_pollset_fd(bell->pollset), NULL, areq);
+					  omf_pollset_fd(waiting->pollset), NULL, areq);
 }
 
 void
 omf_async_notify(AsyncRequest *areq)
 {
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
-	Bell *bell = *omf_scan_bell(node);
+	Waiting *waiting = *omf_scan_waiting(node);
 	OmfPollEvent event;
 
 	omf_session_end_waits();
 
 	/* acknowledge the timer; the engine looks after its sockets itself */
-	(void) omf_pollset_collect(bell->pollset, &event, 1);
+	(void) omf_pollset_collect(waiting->pollset, &event, 1);
 	omf_channel_drive(omf_fetch_channel(omf_scan_fetch(node)));
 	produce(areq);
 }

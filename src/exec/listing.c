@@ -56,12 +56,11 @@ typedef struct PageAsker
 } PageAsker;
 
 static void
-free_answers(void *arg)
+free_pages(void *arg)
 {
 	OmfListing *listing = arg;
 	slist_iter iter;
 
-	free(listing->error);
 	slist_foreach(iter, &listing->pages)
 		omf_api_page_free(slist_container(PageAsker, node, iter.cur)->page);
 }
@@ -127,9 +126,9 @@ omf_listing_get(OmfChannel *channel, const char *tag)
 		listing->tag = MemoryContextStrdup(channel->context, tag);
 	listing->clusters = omf_topic_get(channel, omf_api_resource("clusters"));
 	listing->uuids = listed_create(channel->context, OMF_PAGE_SIZE, NULL);
-	listing->cleanup.run = free_answers;
-	listing->cleanup.arg = listing;
-	omf_channel_cleanup(channel, &listing->cleanup);
+	listing->end.func = free_pages;
+	listing->end.arg = listing;
+	MemoryContextRegisterResetCallback(channel->context, &listing->end);
 	slist_push_head(&channel->listings, &listing->node);
 	begin_try(listing, tag != NULL);
 	return listing;
@@ -230,9 +229,8 @@ may_have_more(const OmfListing *listing)
 static void
 fail(OmfListing *listing, OmfError *error)
 {
-	if (listing->failed)
-		free(error);
-	else
+	error = omf_channel_keep_error(listing->channel, error);
+	if (!listing->failed)
 		listing->error = error;
 	listing->failed = true;
 }

@@ -35,9 +35,9 @@ typedef struct OmfListing
 	int room;                  /* allocated */
 	struct listed_hash *uuids; /* of the clusters listed */
 	bool complete;             /* all pages are there */
-	OmfError *error;           /* malloc'd: why the listing could not be had */
+	OmfError *error;           /* why the listing could not be had */
 	bool failed;               /* error is set, or out of memory */
-	OmfCleanup cleanup;        /* frees what is malloc'd */
+	MemoryContextCallback end; /* frees pages that have not been taken */
 	int64 requests;            /* pages asked for */
 	const void *first;         /* the fetch that it was made for */
 

@@ -45,21 +45,6 @@ same_uuid(const unsigned char *a, const unsigned char *b)
 /* Lookups that a topic has room for at first. */
 #define FIRST_LOOKUPS 16
 
-static void
-free_answers(void *arg)
-{
-	OmfTopic *topic = arg;
-	lookups_iterator entries;
-	LookupEntry *entry;
-
-	lookups_start_iterate(topic->lookups, &entries);
-	while ((entry = lookups_iterate(topic->lookups, &entries)) != NULL)
-	{
-		free(entry->lookup->record);
-		free(entry->lookup->error);
-	}
-}
-
 OmfTopic *
 omf_topic_get(OmfChannel *channel, const OmfResource *resource)
 {
@@ -76,9 +61,6 @@ omf_topic_get(OmfChannel *channel, const OmfResource *resource)
 	topic->channel = channel;
 	topic->resource = resource;
 	topic->lookups = lookups_create(channel->context, FIRST_LOOKUPS, NULL);
-	topic->cleanup.run = free_answers;
-	topic->cleanup.arg = topic;
-	omf_channel_cleanup(channel, &topic->cleanup);
 	slist_push_head(&channel->topics, &topic->node);
 	return topic;
 }
@@ -129,7 +111,6 @@ settle_failure(OmfLookup *lookup)
 		!lookup->topic->resource->engines_only || known_cluster(lookup) == NULL)
 		return;
 	lookup->state = OMF_LOOKUP_NOT_FOUND;
-	free(lookup->error);
 	lookup->error = NULL;
 }
 
@@ -140,22 +121,23 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 	OmfLookup *lookup = (OmfLookup *) asker;
 	OmfTopic *topic = lookup->topic;
 
-	switch (omf_api_result(topic->resource, request, topic->fields,
-						   &topic->channel->secrets,
-						   &lookup->record, &lookup->error))
+	OmfRecord *record;
+	OmfError *error;
+	OmfResult result = omf_api_result(topic->resource, request, topic->fields,
+									  &topic->channel->secrets, &record, &error);
+
+	if (result == OMF_RESULT_NOT_FOUND)
 	{
-		case OMF_RESULT_RECORD:
-			lookup->state = OMF_LOOKUP_FOUND;
-			break;
-		case OMF_RESULT_NOT_FOUND:
-			lookup->state = OMF_LOOKUP_NOT_FOUND;
-			free(lookup->error);
-			lookup->error = NULL;
-			break;
-		case OMF_RESULT_ERROR:
-			settle_failure(lookup);
-			break;
+		free(error);
+		lookup->state = OMF_LOOKUP_NOT_FOUND;
+		return;
 	}
+	lookup->record = omf_channel_keep_record(topic->channel, record);
+	lookup->error = omf_channel_keep_error(topic->channel, error);
+	if (result == OMF_RESULT_RECORD && lookup->record != NULL)
+		lookup->state = OMF_LOOKUP_FOUND;
+	else
+		settle_failure(lookup);
 }
 
 OmfLookup *
@@ -167,7 +149,7 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 
 	if (entry != NULL)
 		return entry->lookup;
-	lookup = MemoryContextAllocZero(topic->channel->context, sizeof(OmfLookup));
+	lookup = MemoryContextAllocZero(topic->channel->answers, sizeof(OmfLookup));
 	lookup->asker.settle = settle_lookup;
 	lookup->topic = topic;
 	memcpy(lookup->uuid, uuid, OMF_UUID_SIZE);
@@ -201,13 +183,17 @@ omf_lookup_ask(OmfLookup *lookup)
 void
 omf_lookup_answer(OmfLookup *lookup, OmfRecord *record, OmfError *error)
 {
+	OmfChannel *channel = lookup->topic->channel;
+	bool failed = error != NULL;
+
 	if (lookup->state != OMF_LOOKUP_NEW)
 	{
 		free(record);
 		free(error);
 		return;
 	}
-	lookup->record = record;
-	lookup->error = error;
-	lookup->state = error == NULL ? OMF_LOOKUP_FOUND : OMF_LOOKUP_FAILED;
+	lookup->record = omf_channel_keep_record(channel, record);
+	lookup->error = omf_channel_keep_error(channel, error);
+	lookup->state = lookup->record != NULL && !failed ? OMF_LOOKUP_FOUND
+													  : OMF_LOOKUP_FAILED;
 }

@@ -32,9 +32,9 @@ typedef struct OmfLookup
 	OmfTopic *topic;                   /* that it belongs to */
 	unsigned char uuid[OMF_UUID_SIZE]; /* of the cluster */
 	OmfLookupState state;
-	OmfRecord *record; /* malloc'd, lives as long as the statement */
-	OmfError *error;   /* likewise */
 	bool reported;     /* its error has been shown in a row */
+	OmfRecord *record; /* in the channel's answers */
+	OmfError *error;   /* likewise */
 } OmfLookup;
 
 struct OmfTopic
@@ -44,7 +44,6 @@ struct OmfTopic
 	const OmfResource *resource;  /* what is asked about */
 	OmfJsonSet fields;            /* of it, that some plan node looks at */
 	struct lookups_hash *lookups; /* by UUID */
-	OmfCleanup cleanup;           /* frees records and errors */
 };
 
 /* The channel's topic of that resource. */

@@ -35,7 +35,7 @@ struct OmfRowReader
 {
 	const OmfResource *resource;
 	const char *table;  /* name, for the error context */
-	const char *server; /* name of the table's foreign server */
+	const char *server; /* name of the foreign server, where a column shows it */
 	int ncolumns;       /* dropped ones included */
 	Column *columns;
 };
@@ -95,6 +95,14 @@ omf_row_reports_errors(Relation relation, const OmfResource *resource)
 													  resource->nfields + OMF_EXTRA_ERROR));
 }
 
+static const char *
+server_name(Relation relation)
+{
+	Oid serverid = GetForeignTable(RelationGetRelid(relation))->serverid;
+
+	return GetForeignServer(serverid)->servername;
+}
+
 OmfRowReader *
 omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 {
@@ -104,7 +112,7 @@ omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 
 	reader->resource = resource;
 	reader->table = RelationGetRelationName(relation);
-	reader->server = GetForeignServer(GetForeignTable(RelationGetRelid(relation))->serverid)->servername;
+	reader->server = NULL;
 	reader->ncolumns = 0;
 	reader->columns = palloc0(sizeof(Column) * descriptor->natts);
 	foreach (cell, fields)
@@ -121,6 +129,8 @@ omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 		column->typmod = attribute->atttypmod;
 		getTypeInputInfo(column->type, &input, &column->io_param);
 		fmgr_info(input, &column->input);
+		if (column->field == resource->nfields + OMF_EXTRA_SERVER)
+			reader->server = server_name(relation);
 	}
 	return reader;
 }

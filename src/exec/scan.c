@@ -33,7 +33,7 @@ typedef struct OmfScanState
 	bool evaluated;            /* does the fetch have the present keys? */
 	bool blocked;              /* was there nothing yet, when last asked? */
 	OmfFetch *fetch;           /* the answers */
-	void *bell;                /* async.c's, or NULL */
+	void *waiting;             /* async.c's, or NULL */
 	OmfRowReader *reader;      /* makes rows of them */
 } OmfScanState;
 
@@ -151,9 +151,9 @@ omf_scan_fetch(ForeignScanState *node)
 }
 
 void **
-omf_scan_bell(ForeignScanState *node)
+omf_scan_waiting(ForeignScanState *node)
 {
-	return &((OmfScanState *) node->fdw_state)->bell;
+	return &((OmfScanState *) node->fdw_state)->waiting;
 }
 
 int64

@@ -24,7 +24,7 @@ extern bool omf_scan_is_blocked(ForeignScanState *node);
 extern OmfFetch *omf_scan_fetch(ForeignScanState *node);
 
 /* What an asynchronous scan waits on, for async.c to keep; NULL at first. */
-extern void **omf_scan_bell(ForeignScanState *node);
+extern void **omf_scan_waiting(ForeignScanState *node);
 
 /* How many requests the scan has caused; -1 before it has begun. */
 extern int64 omf_scan_requests(ForeignScanState *node);

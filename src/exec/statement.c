@@ -35,15 +35,8 @@ end_statement(void *arg)
 	slist_foreach(iter, &statement->channels)
 	{
 		OmfChannel *channel = slist_container(OmfChannel, node, iter.cur);
-		slist_iter cleanups;
 
 		omf_inbox_clear(&channel->inbox);
-		slist_foreach(cleanups, &channel->cleanups)
-		{
-			OmfCleanup *cleanup = slist_container(OmfCleanup, node, cleanups.cur);
-
-			cleanup->run(cleanup->arg);
-		}
 		omf_session_release(channel->session);
 	}
 }
@@ -98,6 +91,9 @@ omf_channel_get(EState *estate, Oid serverid, Oid userid)
 		}
 	}
 	channel->context = statement->context;
+	channel->answers = GenerationContextCreate(statement->context,
+											   "online_migrations_fdw answers",
+											   ALLOCSET_DEFAULT_SIZES);
 	channel->session = session;
 	channel->engine = omf_session_engine(session);
 	channel->token = omf_engine_token(channel->engine);
@@ -129,10 +125,49 @@ omf_channel_end_scan(OmfChannel *channel)
 			 errhint("The column \"error\" of their rows says why.")));
 }
 
-void
-omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup)
+/* A record is one block; its values point to what follows them. */
+OmfRecord *
+omf_channel_keep_record(OmfChannel *channel, OmfRecord *record)
 {
-	slist_push_head(&channel->cleanups, &cleanup->node);
+	OmfRecord *kept;
+	size_t size;
+	char *text;
+
+	if (record == NULL)
+		return NULL;
+	size = offsetof(OmfRecord, values) + sizeof(char *) * record->nvalues;
+	for (int i = 0; i < record->nvalues; i++)
+		if (record->values[i] != NULL)
+			size += strlen(record->values[i]) + 1;
+	kept = MemoryContextAllocExtended(channel->answers, size,
+									  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+	if (kept != NULL)
+	{
+		kept->nvalues = record->nvalues;
+		text = (char *) &kept->values[record->nvalues];
+		for (int i = 0; i < record->nvalues; i++)
+		{
+			kept->values[i] = record->values[i] != NULL ? text : NULL;
+			if (record->values[i] != NULL)
+				text = stpcpy(text, record->values[i]) + 1;
+		}
+	}
+	free(record);
+	return kept;
+}
+
+OmfError *
+omf_channel_keep_error(OmfChannel *channel, OmfError *error)
+{
+	OmfError *kept = NULL;
+
+	if (error != NULL)
+		kept = MemoryContextAllocExtended(channel->answers, sizeof(OmfError),
+										  MCXT_ALLOC_NO_OOM);
+	if (kept != NULL)
+		memcpy(kept, error, sizeof(OmfError));
+	free(error);
+	return kept;
 }
 
 void

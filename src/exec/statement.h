@@ -22,10 +22,9 @@
 typedef struct OmfChannel OmfChannel;
 
 /*
- * What waits for an answer: the first member of whatever asked.  settle() is
- * called when the request is over, and may palloc but has to keep its hands
- * off the request afterwards; release() frees what is not palloc'd, and must
- * not throw.
+ * The first member of whatever has asked.  settle() is called when the request
+ * is over; it may throw, and has to keep its hands off the request afterwards.
+ * A function, and no tag: what asks is above this, and not known here.
  */
 typedef struct OmfAsker OmfAsker;
 
@@ -34,29 +33,21 @@ struct OmfAsker
 	void (*settle)(OmfAsker *asker, OmfRequest *request);
 };
 
-/* Called when the statement ends; must not throw. */
-typedef struct OmfCleanup
-{
-	slist_node node; /* statement.c's */
-	void (*run)(void *arg);
-	void *arg;
-} OmfCleanup;
-
 struct OmfChannel
 {
 	slist_node node;       /* in the statement's channels */
 	MemoryContext context; /* the query's */
+	MemoryContext answers; /* below it: lookups, records and errors */
 	OmfSession *session;   /* held */
 	OmfEngine *engine;     /* the session's */
 	OmfInbox inbox;        /* where its requests arrive */
 	OmfSecrets secrets;    /* that no message may show: the token */
 	const char *token;     /* what secrets points to */
-	slist_head cleanups;   /* run when the statement ends */
 	slist_head topics;     /* lookup.c's: one for every resource */
 	slist_head listings;   /* listing.c's: one for every tag */
 	int nscans;            /* scans over it that have not ended */
 	int reported;          /* clusters whose failure was shown in a row */
-	OmfError *refused;     /* lookup.c's: what any request would fail with, or NULL */
+	OmfError *refused;     /* what any request would fail with, or NULL */
 };
 
 /*
@@ -74,8 +65,13 @@ extern void omf_channel_begin_scan(OmfChannel *channel);
  */
 extern void omf_channel_end_scan(OmfChannel *channel);
 
-/* Have something run when the statement ends. */
-extern void omf_channel_cleanup(OmfChannel *channel, OmfCleanup *cleanup);
+/*
+ * Move what has been decoded into the statement's memory, where it lives until
+ * the end; NULL when there is not enough, or nothing to move.
+ */
+extern OmfRecord *omf_channel_keep_record(OmfChannel *channel,
+										  OmfRecord *record);
+extern OmfError *omf_channel_keep_error(OmfChannel *channel, OmfError *error);
 
 /* Queue a GET for `asker`.  Throws when out of memory. */
 extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
