@@ -145,3 +145,37 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION online_migrations_fdw_rate_limits_reset(text) IS
 'forgets what is known of the rate limits of the API tokens of the current user, and what holds requests back';
+
+CREATE FUNCTION online_migrations_fdw_stats()
+RETURNS TABLE (server text, operation text, requests bigint, retries bigint,
+    answers_2xx bigint, answers_404 bigint, answers_401_403 bigint,
+    answers_429 bigint, answers_4xx bigint, answers_5xx bigint,
+    lost bigint, unreachable bigint, timed_out bigint,
+    cache_hits bigint, bytes_received bigint, connections bigint,
+    total_ms double precision, mean_ms double precision,
+    min_ms double precision, max_ms double precision,
+    latency_histogram bigint[], last_failure timestamptz,
+    last_failure_sqlstate text, last_failure_id text, stats_reset timestamptz)
+AS 'MODULE_PATHNAME', 'omf_stats'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION online_migrations_fdw_stats() IS
+'what the API was asked, by server and operation, and how it answered';
+
+CREATE VIEW online_migrations_fdw_stats AS
+SELECT * FROM online_migrations_fdw_stats();
+
+COMMENT ON VIEW online_migrations_fdw_stats IS
+'what the API was asked, by server and operation, and how it answered';
+
+GRANT SELECT ON online_migrations_fdw_stats TO PUBLIC;
+
+CREATE FUNCTION online_migrations_fdw_stats_reset(server text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'omf_stats_reset_server'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION online_migrations_fdw_stats_reset(text) IS
+'begins to count online_migrations_fdw_stats anew, of one server or of all in this database';
+
+REVOKE ALL ON FUNCTION online_migrations_fdw_stats_reset(text) FROM PUBLIC;

@@ -29,6 +29,7 @@
 #include "session/session.h"
 #include "session/shared.h"
 #include "session/starts.h"
+#include "session/stats.h"
 
 PG_MODULE_MAGIC;
 
@@ -42,6 +43,7 @@ _PG_init(void)
 	omf_session_init();
 	omf_gate_init();
 	omf_starts_init();
+	omf_stats_init();
 	omf_shared_init();
 	omf_batch_join_init();
 	omf_tuple_bound_init();

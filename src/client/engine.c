@@ -261,7 +261,10 @@ finish_try(OmfRequest *request)
 	if (reply->outcome == OMF_ANSWERED)
 		engine->protocol = request->exchange.http1 ? "HTTP/1.1" : "HTTP/2";
 	engine->idle_since = omf_pollset_now();
-	reply->tries++;
+	omf_reply_count(reply);
+	reply->latency_us = reply->outcome == OMF_ANSWERED && reply->sent_us > 0
+							? omf_pollset_now_us() - reply->sent_us
+							: -1;
 	clock_gettime(CLOCK_REALTIME, &calendar);
 	omf_api_time_settle(reply, (int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
 	hear_budget(request);
@@ -301,6 +304,7 @@ on_sending(OmfExchange *exchange)
 	OmfEngine *engine = request->engine;
 
 	advance_clock(engine);
+	exchange->reply.sent_us = omf_pollset_now_us();
 	request->deadline = engine->clock + engine->config.request_timeout_ms;
 	if (request->deadline < engine->next_deadline)
 		engine->next_deadline = request->deadline;

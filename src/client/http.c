@@ -876,6 +876,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
+	reply->connections += (int) new_connections;
 	settle_dates(http, reply);
 	if (code != CURLE_OK && reply->words[0] == '\0')
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", curl_easy_strerror(code));

@@ -37,12 +37,18 @@ struct OmfPollset
 };
 
 int64_t
-omf_pollset_now(void)
+omf_pollset_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+omf_pollset_now(void)
+{
+	return omf_pollset_now_us() / 1000;
 }
 
 /* Is the timer to be set anew?  If so, it is noted when it rings. */

@@ -37,6 +37,9 @@ typedef struct OmfPollEvent
 /* The monotonic clock in milliseconds, which all times here are on. */
 extern int64_t omf_pollset_now(void);
 
+/* The same in microseconds. */
+extern int64_t omf_pollset_now_us(void);
+
 /* NULL with errno set when the system has no more descriptors or memory. */
 extern OmfPollset *omf_pollset_create(void);
 

@@ -57,6 +57,46 @@ omf_reply_reset(OmfReply *reply)
 	reply->words[0] = '\0';
 }
 
+/* What the outcome counts as. */
+static OmfAnswerClass
+class_of(const OmfReply *reply)
+{
+	switch (reply->outcome)
+	{
+		case OMF_ANSWERED:
+		case OMF_TOO_LARGE:
+			break;
+		case OMF_UNREACHABLE:
+			return OMF_CLASS_UNREACHABLE;
+		case OMF_TIMED_OUT:
+			return OMF_CLASS_TIMED_OUT;
+		default:
+			return OMF_CLASS_LOST;
+	}
+	if (reply->http_status >= 500)
+		return OMF_CLASS_5XX;
+	switch (reply->http_status)
+	{
+		case 404:
+			return OMF_CLASS_404;
+		case 401:
+		case 403:
+			return OMF_CLASS_401_403;
+		case 429:
+			return OMF_CLASS_429;
+		default:
+			return reply->http_status >= 300 ? OMF_CLASS_4XX : OMF_CLASS_2XX;
+	}
+}
+
+void
+omf_reply_count(OmfReply *reply)
+{
+	reply->tries++;
+	reply->bytes += reply->header_bytes + reply->body_length;
+	reply->classes[class_of(reply)]++;
+}
+
 const char *
 omf_reply_body(const OmfReply *reply)
 {

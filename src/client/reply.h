@@ -47,6 +47,21 @@ typedef enum OmfOutcome
  */
 #define OMF_HEADERS_MAX (64 * 1024)
 
+/* How a try ended, as it is counted. */
+typedef enum OmfAnswerClass
+{
+	OMF_CLASS_2XX,
+	OMF_CLASS_404,
+	OMF_CLASS_401_403,
+	OMF_CLASS_429,
+	OMF_CLASS_4XX, /* any other status below 500, 3xx too */
+	OMF_CLASS_5XX,
+	OMF_CLASS_LOST, /* sent, and no whole answer came, or a refusal to look at it */
+	OMF_CLASS_UNREACHABLE,
+	OMF_CLASS_TIMED_OUT,
+	OMF_CLASSES /* how many there are */
+} OmfAnswerClass;
+
 /* -1 stands for a number that was not sent. */
 typedef struct OmfReply
 {
@@ -75,11 +90,19 @@ typedef struct OmfReply
 	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
 	int tries;                                 /* how often it was sent */
 	int64_t took_ms;                           /* from the first try's start to the end of all */
+	int64_t sent_us;                           /* the steady clock at the last sending, or 0 */
+	int64_t latency_us;                        /* from there to the end of the answer, or -1 */
+	uint64_t bytes;                            /* received, of all tries */
+	int connections;                           /* opened for it, of all tries */
+	uint16_t classes[OMF_CLASSES];             /* how its tries ended */
 	bool http1_wanted;                         /* the server has said that it requires HTTP/1.1 */
 	const char *proxy;                         /* host of the proxy that the environment names, or NULL */
 	bool earlier_unknown;                      /* an earlier try may have been carried out */
 	bool hopeless;                             /* unreachable, and no other try could do better */
 } OmfReply;
+
+/* The try that the reply is of has ended: count it. */
+extern void omf_reply_count(OmfReply *reply);
 
 /* Forget all but body_max and what is said of earlier tries. */
 extern void omf_reply_reset(OmfReply *reply);

@@ -233,6 +233,7 @@ fail(OmfListing *listing, OmfError *error)
 	if (!listing->failed)
 		listing->error = error;
 	listing->failed = true;
+	omf_session_note_failure(listing->channel->session, listing->error);
 }
 
 /* What the listing says of itself, where that is not what it has brought. */

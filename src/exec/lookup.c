@@ -103,6 +103,7 @@ static void
 settle_failure(OmfLookup *lookup)
 {
 	lookup->state = OMF_LOOKUP_FAILED;
+	omf_session_note_failure(lookup->topic->channel->session, lookup->error);
 	if (lookup->error == NULL)
 		return;
 	if (omf_api_concerns_all(lookup->error))

@@ -101,6 +101,8 @@ take_answer(OmfCall *call)
 								  &call->secrets, &record, &error);
 	PG_TRY();
 	{
+		if (call->result == OMF_RESULT_ERROR)
+			omf_session_note_failure(call->session, error);
 		copy_answer(call, record, error);
 	}
 	PG_FINALLY();

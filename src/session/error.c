@@ -204,11 +204,19 @@ message_of(OmfAction action, const OmfError *error)
 	return 0;
 }
 
+int
+omf_error_sqlstate(const OmfError *error)
+{
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (kinds[i].kind == error->kind)
+			return kinds[i].sqlstate;
+	return ERRCODE_FDW_ERROR;
+}
+
 /* With a hint of one's own, or else that of the kind of failure. */
 static void
 report(int elevel, OmfAction action, const OmfError *error, const char *own_hint)
 {
-	int sqlstate = ERRCODE_FDW_ERROR;
 	const char *hint = own_hint;
 
 	if (error == NULL)
@@ -217,14 +225,10 @@ report(int elevel, OmfAction action, const OmfError *error, const char *own_hint
 				 errmsg("out of memory")));
 
 	for (int i = 0; i < (int) lengthof(kinds); i++)
-		if (kinds[i].kind == error->kind)
-		{
-			sqlstate = kinds[i].sqlstate;
-			if (own_hint == NULL)
-				hint = hint_of(action, error, kinds[i].hint);
-		}
+		if (kinds[i].kind == error->kind && own_hint == NULL)
+			hint = hint_of(action, error, kinds[i].hint);
 	ereport(elevel,
-			(errcode(sqlstate),
+			(errcode(omf_error_sqlstate(error)),
 			 message_of(action, error),
 			 errdetail("%s", detail_of(error)),
 			 hint != NULL ? errhint("%s", hint) : 0));

@@ -23,6 +23,9 @@ typedef enum OmfAction
 /* What came back, and in whose words, as a value of the column "error"; palloc'd. */
 extern char *omf_error_text(const OmfError *error);
 
+/* The SQLSTATE that the failure is raised with. */
+extern int omf_error_sqlstate(const OmfError *error);
+
 /*
  * Warn of a failure that does not end what is being done, which the hint is
  * about; NULL for the error stands for "out of memory".

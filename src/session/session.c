@@ -30,10 +30,12 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "session/error.h"
 #include "session/gate.h"
 #include "session/log.h"
 #include "session/options.h"
 #include "session/session.h"
+#include "session/stats.h"
 
 /* Room for a token, for what may follow it in a file, and for a NUL byte. */
 #define TOKEN_SIZE (OMF_TOKEN_MAX + 3)
@@ -608,10 +610,21 @@ omf_session_take(OmfSession *session, OmfInbox *inbox)
 	const OmfRequest *request = TAILQ_FIRST(&inbox->done);
 
 	/* before it is taken: what the inbox has is freed if this throws */
-	(void) session;
 	if (request != NULL)
+	{
+		omf_stats_count(session->serverid, omf_request_method(request),
+						omf_request_path(request), omf_request_reply(request));
 		omf_log_request(request);
+	}
 	return omf_inbox_take(inbox);
+}
+
+void
+omf_session_note_failure(OmfSession *session, const OmfError *error)
+{
+	if (error != NULL)
+		omf_stats_fail(session->serverid, error->method, error->path,
+					   omf_error_sqlstate(error), error->api_id);
 }
 
 void

@@ -110,4 +110,10 @@ extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox,
  */
 extern OmfRequest *omf_session_take(OmfSession *session, OmfInbox *inbox);
 
+/*
+ * A request of the session has failed for good, with that error, which may be
+ * NULL: for the statistics.
+ */
+extern void omf_session_note_failure(OmfSession *session, const OmfError *error);
+
 #endif /* OMF_SESSION_H */
