@@ -1012,12 +1012,17 @@ run_timer(Multi *multi)
 void
 omf_http_run_timer(OmfHttp *http)
 {
-	int64_t stalls = stalls_at(&http->many);
+	Multi *many = &http->many;
+	int64_t stalls;
 
-	if (stalls >= 0 && omf_pollset_now() >= stalls)
-		widen(&http->many);
 	run_timer(&http->urgent);
-	run_timer(&http->many);
+	run_timer(many);
+
+	/* nothing is left that libcurl could still send by itself */
+	stalls = stalls_at(many);
+	if (stalls >= 0 && omf_pollset_now() >= stalls &&
+		(many->timer < 0 || many->timer > omf_pollset_now()))
+		widen(many);
 }
 
 /*

@@ -99,7 +99,8 @@ listen_all(const Options *options)
 			   {"https_tls11", TLS_OLD},
 			   {"https_h1", TLS_HTTP1},
 			   {"https_client", TLS_CLIENT},
-			   {"https_client12", TLS_CLIENT_12}};
+			   {"https_client12", TLS_CLIENT_12},
+			   {"https_no_tickets", TLS_NO_TICKETS}};
 
 	announce(server_listen("http", options->http, NULL, false), "http", "127.0.0.1");
 	announce(server_listen("https", options->https, tls_context(TLS_GOOD), false), "https", "localhost");

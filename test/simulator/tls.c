@@ -139,6 +139,11 @@ tls_context(TlsKind kind)
 	}
 	if (kind == TLS_CLIENT || kind == TLS_CLIENT_12)
 		SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	if (kind == TLS_NO_TICKETS)
+	{
+		SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+		SSL_CTX_set_num_tickets(context, 0);
+	}
 	if (kind == TLS_CLIENT_12)
 		SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);

@@ -22,7 +22,8 @@ typedef enum TlsKind
 	TLS_OLD,		/* speaks TLS 1.1 only */
 	TLS_HTTP1,		/* a good one that offers HTTP/1.1 only */
 	TLS_CLIENT,		/* wants the client's certificate */
-	TLS_CLIENT_12	/* the same, and speaks TLS 1.2 only */
+	TLS_CLIENT_12,	/* the same, and speaks TLS 1.2 only */
+	TLS_NO_TICKETS	/* a good one that gives no session tickets */
 } TlsKind;
 
 /* Make the CA, and write its certificate to a file in PEM form. */
