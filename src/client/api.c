@@ -139,7 +139,8 @@ omf_api_mask(char *text, const char *secret)
  * control characters.
  */
 static void
-copy_text(char *target, size_t size, const char *text, const OmfSecrets *secrets)
+copy_text(char *target, size_t size, const char *text,
+		  const OmfSecrets *secrets)
 {
 	char *masked = strdup(text);
 	size_t length;
@@ -233,17 +234,20 @@ limit_resets_in(const OmfReply *reply)
 
 /* The API's own words; an answer of a proxy in between has none. */
 static void
-read_error_body(OmfError *error, const OmfReply *reply, const OmfSecrets *secrets)
+read_error_body(OmfError *error, const OmfReply *reply,
+				const OmfSecrets *secrets)
 {
 	static const OmfJsonMember members[] = {{"id", OMF_JSON_STRING},
 											{"message", OMF_JSON_STRING},
 											{"request_id", OMF_JSON_STRING}};
+	OmfJsonStatus status = OMF_JSON_MALFORMED;
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfRecord *record;
 
-	if (reply->content_encoded || reply->body_length == 0 ||
-		omf_json_decode(reply->body, reply->body_length, members,
-						lengthof_array(members), &record, reason) != OMF_JSON_OK)
+	if (!reply->content_encoded && reply->body_length > 0)
+		status = omf_json_decode(reply->body, reply->body_length, members,
+								 lengthof_array(members), &record, reason);
+	if (status != OMF_JSON_OK)
 		return;
 	if (record->values[0] != NULL)
 		copy_text(error->api_id, sizeof(error->api_id), record->values[0],
@@ -290,10 +294,12 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 		return NULL;
 	error->kind = kind;
 	error->method = omf_request_method(request);
-	snprintf(error->path, sizeof(error->path), "%s", omf_request_path(request));
+	snprintf(error->path, sizeof(error->path), "%s",
+			 omf_request_path(request));
 	error->http_status = reply->http_status;
 	error->maybe_done = error->method == OMF_PUT &&
-						(omf_retry_maybe_done(reply) || reply->http_status / 100 == 2);
+						(omf_retry_maybe_done(reply) ||
+						 reply->http_status / 100 == 2);
 	error->passing = omf_retry_could_help(reply) ||
 					 (reply->outcome == OMF_HELD_BACK && reply->pause_ms >= 0);
 	error->tries = reply->tries;
@@ -303,7 +309,8 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 		copy_text(error->proxy, sizeof(error->proxy), reply->proxy, secrets);
 	error->resets_in = limit_resets_in(reply);
 	copy_text(error->words, sizeof(error->words), words, secrets);
-	copy_text(error->request_id, sizeof(error->request_id), reply->request_id, secrets);
+	copy_text(error->request_id, sizeof(error->request_id), reply->request_id,
+			  secrets);
 	if (reply->outcome == OMF_ANSWERED && reply->http_status >= 400)
 		read_error_body(error, reply, secrets);
 	return error;
@@ -404,24 +411,30 @@ error_document_kind(const OmfError *error)
 
 /* The error that the body of an answer of success is, or NULL: it is none. */
 static OmfError *
-error_in_success(const OmfResource *resource, const OmfRequest *request, const OmfSecrets *secrets)
+error_in_success(const OmfResource *resource, const OmfRequest *request,
+				 const OmfSecrets *secrets)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	char reason[OMF_JSON_REASON_SIZE];
 	OmfError *error = NULL;
+	OmfJsonStatus status;
 	OmfJson document;
 
-	/* most answers are none, and are seen to be none without being parsed twice */
+	/* most answers are seen to be none without being parsed twice */
 	if (reply->content_encoded || reply->body_length == 0 ||
 		memmem(reply->body, reply->body_length, "\"message\"", 9) == NULL)
 		return NULL;
-	if (omf_json_check(reply->body, reply->body_length, &document, reason) == OMF_JSON_OK && is_error_document(document, resource))
+	status = omf_json_check(reply->body, reply->body_length, &document,
+							reason);
+	if (status == OMF_JSON_OK && is_error_document(document, resource))
 	{
 		error = omf_api_error(request, OMF_ERROR_SERVER, "", secrets);
 		if (error != NULL)
 		{
 			read_error_body(error, reply, secrets);
-			error->kind = error->method == OMF_PUT ? OMF_ERROR_UNKNOWN : error_document_kind(error);
+			error->kind = error->method == OMF_PUT
+							  ? OMF_ERROR_UNKNOWN
+							  : error_document_kind(error);
 		}
 	}
 	return error;
@@ -456,7 +469,7 @@ read_record(const OmfResource *resource, const OmfReply *reply,
 	return status;
 }
 
-/* Does the status say that it was done?  A start may be answered with others. */
+/* Does the status say that it was done?  A start has several. */
 static bool
 is_success(OmfMethod method, int http_status)
 {
@@ -467,7 +480,8 @@ is_success(OmfMethod method, int http_status)
 		case OMF_PUT:
 			return http_status >= 200 && http_status <= 202;
 		case OMF_DELETE:
-			return http_status == 200 || http_status == 202 || http_status == 204;
+			return http_status == 200 || http_status == 202 ||
+				   http_status == 204;
 	}
 	return false;
 }
@@ -477,7 +491,8 @@ is_success(OmfMethod method, int http_status)
  * whether there is one.
  */
 static bool
-is_start_without_migration(const OmfReply *reply, OmfMethod method, const OmfRecord *record)
+is_start_without_migration(const OmfReply *reply, OmfMethod method,
+						   const OmfRecord *record)
 {
 	return method == OMF_PUT && reply->http_status != 200 &&
 		   (record == NULL || record->values[OMF_MIGRATION_ID] == NULL);
@@ -496,7 +511,8 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 
 	*record = NULL;
 	*error = NULL;
-	if (reply->outcome != OMF_ANSWERED || !is_success(method, reply->http_status))
+	if (reply->outcome != OMF_ANSWERED ||
+		!is_success(method, reply->http_status))
 	{
 		kind = error_kind(method, reply);
 		*error = omf_api_error(request, kind, reply->words, secrets);
@@ -505,7 +521,8 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	}
 	*error = error_in_success(resource, request, secrets);
 	if (*error != NULL)
-		return (*error)->kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND : OMF_RESULT_ERROR;
+		return (*error)->kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND
+													 : OMF_RESULT_ERROR;
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
 	status = read_record(resource, reply, fields, record, reason);
@@ -536,7 +553,8 @@ page_of_link(const char *link)
 
 	if (link == NULL)
 		return -1;
-	for (query = strchr(link, '?'); query != NULL; query = strchr(query + 1, '&'))
+	for (query = strchr(link, '?'); query != NULL;
+		 query = strchr(query + 1, '&'))
 		if (strncmp(query + 1, "page=", 5) == 0)
 			number = strtoll(query + 6, NULL, 10);
 	return number > 0 ? number : 0;
@@ -598,7 +616,8 @@ count_clusters(OmfJson databases)
 	OmfJson element = {NULL, 0};
 	int count = 0;
 
-	while (count <= OMF_PAGE_CLUSTERS_MAX && omf_json_next(databases, &element))
+	while (count <= OMF_PAGE_CLUSTERS_MAX &&
+		   omf_json_next(databases, &element))
 		count++;
 	return count;
 }

@@ -3,7 +3,8 @@
  * api.h
  *	  The vocabulary of DigitalOcean's managed databases API.
  *
- * What the answers to its calls mean; the calls themselves are in resource.h.  https://docs.digitalocean.com/reference/api/
+ * What the answers to its calls mean; the calls themselves are in resource.h.
+ * https://docs.digitalocean.com/reference/api/
  *
  *-------------------------------------------------------------------------
  */
@@ -62,15 +63,15 @@ typedef struct OmfError
 	int http_status;                      /* or 0: not answered */
 	char api_id[OMF_API_ID_SIZE];         /* the API's "id", or empty */
 	char message[OMF_API_MESSAGE_SIZE];   /* the API's "message", or empty */
-	char request_id[OMF_REQUEST_ID_SIZE]; /* for DigitalOcean's support, or empty */
+	char request_id[OMF_REQUEST_ID_SIZE]; /* for the API's support, or empty */
 	char words[OMF_WORDS_SIZE];           /* libcurl's or json.c's, or empty */
-	bool maybe_done;                      /* a start that may have been carried out */
-	bool passing;                         /* the same call could do better later */
+	bool maybe_done;                      /* a start, perhaps carried out */
+	bool passing;                         /* the call could do better later */
 	int tries;                            /* how often it was sent */
-	int64_t resets_in;                    /* seconds until the limit allows more, or -1 */
-	int64_t sent_at;                      /* epoch seconds of the last sending, or 0 */
-	bool http1_wanted;                    /* the server has said that it requires HTTP/1.1 */
-	char proxy[OMF_PROXY_HOST_SIZE];      /* host of the environment's proxy, or empty */
+	int64_t resets_in;                    /* seconds to the limit's end, or -1 */
+	int64_t sent_at;                      /* epoch seconds, last time, or 0 */
+	bool http1_wanted;                    /* the server wants HTTP/1.1 */
+	char proxy[OMF_PROXY_HOST_SIZE];      /* environment's proxy, or empty */
 } OmfError;
 
 /* Texts that no message may show; NULL entries are skipped. */
@@ -100,7 +101,7 @@ extern OmfResult omf_api_result(const OmfResource *resource,
 								const OmfSecrets *secrets,
 								OmfRecord **record, OmfError **error);
 
-/* Does the failure concern all that is asked with that token, not one cluster? */
+/* Does the failure concern all that is asked with that token? */
 extern bool omf_api_concerns_all(const OmfError *error);
 
 /* Does a cluster's failure say that it can't have an online migration? */
@@ -118,13 +119,13 @@ typedef struct OmfPageCluster
 {
 	unsigned char uuid[OMF_UUID_SIZE];
 	OmfRecord *record; /* of the resource clusters, malloc'd */
-	OmfError *error;   /* likewise: a field that is wanted is not of its type */
+	OmfError *error;   /* likewise, or NULL: a field is not of its type */
 } OmfPageCluster;
 
 /* One page of the listing of clusters. */
 typedef struct OmfPage
 {
-	OmfPageCluster *clusters; /* whoever takes a record or error puts NULL there */
+	OmfPageCluster *clusters; /* who takes a record or error puts NULL */
 	int nclusters;
 	int64_t total;  /* meta.total: clusters in all, or -1: not said */
 	int64_t last;   /* the page that links.pages.last names, or -1: none */

@@ -3,8 +3,8 @@
  * endpoint.c
  *	  What may be given as the server option "endpoint".
  *
- * See endpoint.h.  The check is stricter than libcurl's parser, so that both
- * see the same host in whatever passes.
+ * The check is stricter than libcurl's parser, so that both see the same host
+ * in whatever passes.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,7 +60,8 @@ path_problem(const char *path)
 {
 	if (path[strspn(path, ALPHANUMERIC "-._~/")] != '\0')
 		return "Its path may contain only letters, digits, \"-\", \".\", \"_\", \"~\" and \"/\".";
-	for (const char *segment = path; segment != NULL; segment = strchr(segment + 1, '/'))
+	for (const char *segment = path; segment != NULL;
+		 segment = strchr(segment + 1, '/'))
 	{
 		const char *name = segment + 1;
 		size_t length = strcspn(name, "/");

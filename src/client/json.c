@@ -88,7 +88,8 @@ check_utf8(Checker *checker)
 
 	if (lead < 0xC2 || lead > 0xF4 || checker->end - checker->next <= more)
 		return fail_at(checker, NULL);
-	for (const char *next = checker->next + 1; next <= checker->next + more; next++)
+	for (const char *next = checker->next + 1; next <= checker->next + more;
+		 next++)
 	{
 		if ((unsigned char) *next < low || (unsigned char) *next > high)
 			return fail_at(checker, NULL);
@@ -107,7 +108,8 @@ check_escape(Checker *checker)
 	{
 		for (int i = 0; i < 4; i++, checker->next++)
 			if (checker->next == checker->end ||
-				strchr("0123456789abcdefABCDEF", *checker->next) == NULL || *checker->next == '\0')
+				strchr("0123456789abcdefABCDEF", *checker->next) == NULL ||
+				*checker->next == '\0')
 				return fail_at(checker, "a hexadecimal digit was expected");
 		return true;
 	}
@@ -215,8 +217,7 @@ check_container(Checker *checker, bool is_object)
 		skip_space(checker);
 	} while (take(checker, ','));
 	if (!take(checker, close))
-		return fail_at(checker, is_object ? "a comma or a closing brace was expected"
-										  : "a comma or a closing bracket was expected");
+		return fail_at(checker, "a comma or the closing bracket was expected");
 	checker->depth--;
 	return true;
 }
@@ -253,15 +254,17 @@ explain_failure(const Checker *checker, size_t position, char *reason)
 {
 	if (checker->status == OMF_JSON_TOO_LARGE)
 		snprintf(reason, OMF_JSON_REASON_SIZE,
-				 "The JSON document is nested more than %d levels deep.", OMF_JSON_MAX_DEPTH);
+				 "The JSON document is nested more than %d levels deep.",
+				 OMF_JSON_MAX_DEPTH);
 	else if (checker->expected == NULL)
-		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document is not in UTF-8, at byte %zu.",
-				 position);
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The JSON document is not in UTF-8, at byte %zu.", position);
 	else if (checker->next == checker->end)
-		snprintf(reason, OMF_JSON_REASON_SIZE, "The JSON document ends early, after %zu bytes.",
-				 position);
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "The JSON document ends early, after %zu bytes.", position);
 	else
-		snprintf(reason, OMF_JSON_REASON_SIZE, "Not valid JSON at byte %zu: %s.", position,
+		snprintf(reason, OMF_JSON_REASON_SIZE,
+				 "Not valid JSON at byte %zu: %s.", position,
 				 checker->expected);
 }
 
@@ -315,7 +318,8 @@ end_of_value(const char *next, const char *end)
 
 	if (*next != '{' && *next != '[' && *next != '"')
 	{
-		while (next < end && *next != ',' && *next != '}' && *next != ']' && !is_space(*next))
+		while (next < end && *next != ',' && *next != '}' && *next != ']' &&
+			   !is_space(*next))
 			next++;
 		return next;
 	}
@@ -373,8 +377,9 @@ bool
 omf_json_next(OmfJson array, OmfJson *element)
 {
 	const char *end = array.text + array.length;
-	const char *next = next_item(element->length == 0 ? array.text + 1
-													  : element->text + element->length);
+	const char *next = next_item(element->length == 0
+									 ? array.text + 1
+									 : element->text + element->length);
 
 	if (next == NULL)
 		return false;
@@ -396,7 +401,8 @@ typedef struct Member
 static bool
 next_member(OmfJson object, Member *member)
 {
-	const char *next = next_item(member->name == NULL ? object.text + 1 : member->behind);
+	const char *next = next_item(member->name == NULL ? object.text + 1
+													  : member->behind);
 	const char *behind;
 
 	if (next == NULL)
@@ -420,10 +426,12 @@ is_named(const Member *member, const char *name, size_t length)
 	char plain[NAME_SIZE];
 
 	if (memchr(member->name, '\\', member->name_length) == NULL)
-		return member->name_length == length && memcmp(member->name, name, length) == 0;
+		return member->name_length == length &&
+			   memcmp(member->name, name, length) == 0;
 	/* no escape is longer than six bytes, and none becomes more than it was */
 	return member->name_length < sizeof(plain) &&
-		   unescape(plain, member->name, member->name + member->name_length) == length &&
+		   unescape(plain, member->name, member->name + member->name_length) ==
+			   length &&
 		   memcmp(plain, name, length) == 0;
 }
 
@@ -457,12 +465,19 @@ hex_value(const char *digits)
 	unsigned int value = 0;
 
 	for (int i = 0; i < 4; i++)
-		value = value * 16 + (unsigned int) (is_digit(digits[i]) ? digits[i] - '0'
-																 : (digits[i] | 0x20) - 'a' + 10);
+	{
+		int digit = is_digit(digits[i]) ? digits[i] - '0'
+										: (digits[i] | 0x20) - 'a' + 10;
+
+		value = value * 16 + (unsigned int) digit;
+	}
 	return value;
 }
 
-/* The character of one or two \uXXXX, moving behind them; a lone surrogate is U+FFFD. */
+/*
+ * The character of one or two \uXXXX, moving behind them; half a surrogate
+ * pair is U+FFFD.
+ */
 static unsigned int
 unicode_escape(const char **next, const char *end)
 {
@@ -471,7 +486,8 @@ unicode_escape(const char **next, const char *end)
 	*next += 6;
 	if (code < 0xD800 || code > 0xDFFF)
 		return code;
-	if (code < 0xDC00 && end - *next >= 6 && (*next)[0] == '\\' && (*next)[1] == 'u')
+	if (code < 0xDC00 && end - *next >= 6 && (*next)[0] == '\\' &&
+		(*next)[1] == 'u')
 	{
 		unsigned int low = hex_value(*next + 2);
 
@@ -762,7 +778,8 @@ put_boolean(char **target, OmfJson value)
 
 /* A number of so many digits within bounds, and what is behind it. */
 static bool
-take_number(const char **next, int ndigits, int lowest, int highest, const char *behind, int *number)
+take_number(const char **next, int ndigits, int lowest, int highest,
+			const char *behind, int *number)
 {
 	*number = 0;
 	for (int i = 0; i < ndigits; i++, (*next)++)
@@ -823,7 +840,8 @@ put_time(char **target, OmfJson value)
 	else if (*next == '+' || *next == '-')
 	{
 		next++;
-		if (!take_number(&next, 2, 0, 15, ":", &number) || !take_number(&next, 2, 0, 59, "", &number))
+		if (!take_number(&next, 2, 0, 15, ":", &number) ||
+			!take_number(&next, 2, 0, 59, "", &number))
 			return IS_STRING;
 	}
 	if (next != value.text + value.length - 1)
@@ -864,7 +882,8 @@ typedef struct Found
 
 /* In an object, of members of one name the last one counts. */
 static void
-find_members(OmfJson object, const OmfJsonMember *members, int nmembers, Found *found)
+find_members(OmfJson object, const OmfJsonMember *members, int nmembers,
+			 Found *found)
 {
 	Member member = {NULL, 0, {NULL, 0}, NULL};
 
@@ -875,7 +894,8 @@ find_members(OmfJson object, const OmfJsonMember *members, int nmembers, Found *
 			const char *path = members[i].path;
 			size_t length;
 
-			if (path == NULL || (path[0] != member.name[0] && member.name[0] != '\\'))
+			if (path == NULL ||
+				(path[0] != member.name[0] && member.name[0] != '\\'))
 				continue;
 			length = strcspn(path, ".");
 			if (!is_named(&member, path, length))
@@ -884,8 +904,10 @@ find_members(OmfJson object, const OmfJsonMember *members, int nmembers, Found *
 			found[i].in_other = false;
 			if (path[length] == '.')
 			{
-				found[i].value = omf_json_find(member.value, path + length + 1);
-				found[i].in_other = member.value.text != NULL && !is_object(member.value);
+				found[i].value = omf_json_find(member.value,
+											   path + length + 1);
+				found[i].in_other = member.value.text != NULL &&
+									!is_object(member.value);
 			}
 		}
 }
@@ -923,7 +945,8 @@ make_record(const OmfJsonMember *members, int nmembers, const Found *found)
 	for (int i = 0; i < nmembers; i++)
 	{
 		OmfJson value = found[i].value;
-		bool none = members[i].type == OMF_JSON_ID && value.length == 2 && *value.text == '"';
+		bool none = members[i].type == OMF_JSON_ID && value.length == 2 &&
+					*value.text == '"';
 		char *text = next;
 		Misfit misfit = FITS;
 
@@ -946,8 +969,9 @@ make_record(const OmfJsonMember *members, int nmembers, const Found *found)
 }
 
 OmfJsonStatus
-omf_json_record(OmfJson object, const char *name, const OmfJsonMember *members, int nmembers,
-				OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
+omf_json_record(OmfJson object, const char *name, const OmfJsonMember *members,
+				int nmembers, OmfRecord **record,
+				char reason[OMF_JSON_REASON_SIZE])
 {
 	Found found[OMF_JSON_MAX_MEMBERS];
 
@@ -956,11 +980,13 @@ omf_json_record(OmfJson object, const char *name, const OmfJsonMember *members, 
 	if (!is_object(object))
 	{
 		if (*name == '\0')
-			snprintf(reason, OMF_JSON_REASON_SIZE, "The answer is %s, but an object was expected.",
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "The answer is %s, but an object was expected.",
 					 misfit_names[kind_of(object)]);
 		else
-			snprintf(reason, OMF_JSON_REASON_SIZE, "Member \"%s\" is %s, but an object was expected.",
-					 name, misfit_names[kind_of(object)]);
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "Member \"%s\" is %s, but an object was expected.", name,
+					 misfit_names[kind_of(object)]);
 		return OMF_JSON_MISFIT;
 	}
 	find_members(object, members, nmembers, found);
@@ -972,29 +998,34 @@ omf_json_record(OmfJson object, const char *name, const OmfJsonMember *members, 
 }
 
 OmfJsonStatus
-omf_json_decode(const char *text, size_t length, const OmfJsonMember *members, int nmembers,
-				OmfRecord **record, char reason[OMF_JSON_REASON_SIZE])
+omf_json_decode(const char *text, size_t length, const OmfJsonMember *members,
+				int nmembers, OmfRecord **record,
+				char reason[OMF_JSON_REASON_SIZE])
 {
 	OmfJson document;
 	OmfJsonStatus status = omf_json_check(text, length, &document, reason);
 
 	*record = NULL;
 	if (status == OMF_JSON_OK)
-		status = omf_json_record(document, "", members, nmembers, record, reason);
+		status = omf_json_record(document, "", members, nmembers, record,
+								 reason);
 	return status;
 }
 
 bool
-omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members, OmfJsonSet among,
-				char reason[OMF_JSON_REASON_SIZE])
+omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members,
+				OmfJsonSet among, char reason[OMF_JSON_REASON_SIZE])
 {
-	const unsigned char *misfits = (const unsigned char *) (record->values + record->nvalues);
+	const unsigned char *misfits =
+		(const unsigned char *) (record->values + record->nvalues);
 
 	for (int i = 0; i < record->nvalues; i++)
 		if (misfits[i] != FITS && (among & ((OmfJsonSet) 1 << i)) != 0)
 		{
-			snprintf(reason, OMF_JSON_REASON_SIZE, "Member \"%s\" is %s, but %s was expected.",
-					 members[i].path, misfit_names[misfits[i]], type_names[members[i].type]);
+			snprintf(reason, OMF_JSON_REASON_SIZE,
+					 "Member \"%s\" is %s, but %s was expected.",
+					 members[i].path, misfit_names[misfits[i]],
+					 type_names[members[i].type]);
 			return true;
 		}
 	return false;

@@ -48,7 +48,7 @@ typedef enum OmfJsonType
 /* One member of an object that is wanted. */
 typedef struct OmfJsonMember
 {
-	const char *path; /* "name", or "outer.name" in a nested object; NULL: no value */
+	const char *path; /* "name", or "outer.name"; NULL: no value */
 	OmfJsonType type; /* what it must be, where it is there and not null */
 } OmfJsonMember;
 
@@ -91,7 +91,8 @@ typedef struct OmfJson
  * Check that `text` is one JSON value in UTF-8 and nothing besides; *document
  * is that value.  Takes no memory, and time in proportion to the length.
  */
-extern OmfJsonStatus omf_json_check(const char *text, size_t length, OmfJson *document,
+extern OmfJsonStatus omf_json_check(const char *text, size_t length,
+									OmfJson *document,
 									char reason[OMF_JSON_REASON_SIZE]);
 
 /* Is there nothing in the text but white space? */
@@ -114,18 +115,19 @@ extern bool omf_json_next(OmfJson array, OmfJson *element);
  * judged: see omf_json_misfit().  The caller free()s *record.
  */
 extern OmfJsonStatus omf_json_record(OmfJson object, const char *name,
-									 const OmfJsonMember *members, int nmembers,
-									 OmfRecord **record,
+									 const OmfJsonMember *members,
+									 int nmembers, OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
 
 /* The same for the whole of a text that has not been checked. */
 extern OmfJsonStatus omf_json_decode(const char *text, size_t length,
-									 const OmfJsonMember *members, int nmembers,
-									 OmfRecord **record,
+									 const OmfJsonMember *members,
+									 int nmembers, OmfRecord **record,
 									 char reason[OMF_JSON_REASON_SIZE]);
 
-/* Is a value among these not of its member's type?  Then the reason says so. */
-extern bool omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members,
-							OmfJsonSet among, char reason[OMF_JSON_REASON_SIZE]);
+/* Is a value among these not of its member's type?  The reason says which. */
+extern bool omf_json_misfit(const OmfRecord *record,
+							const OmfJsonMember *members, OmfJsonSet among,
+							char reason[OMF_JSON_REASON_SIZE]);
 
 #endif /* OMF_JSON_H */

@@ -16,7 +16,7 @@
 /* In the order of enum OmfMigrationField. */
 static const OmfField migration_fields[] = {
 	{"database_cluster_uuid", "uuid", {NULL, OMF_JSON_STRING}},
-	{"id", "text", {"id", OMF_JSON_STRING}}, /* the API says string, not UUID */
+	{"id", "text", {"id", OMF_JSON_STRING}}, /* the API says string */
 	{"created_at", "timestamptz", {"created_at", OMF_JSON_TIME}},
 	{"status", "text", {"status", OMF_JSON_STRING}},
 };
@@ -56,12 +56,13 @@ static const OmfField cluster_fields[] = {
 #define CLUSTER_TAGS 9 /* index in cluster_fields */
 
 const OmfResource omf_resources[] = {
-	{"online_migrations", "/v2/databases/{database_cluster_uuid}/online-migration",
-	 "/online-migration", "", migration_fields, lengthof_array(migration_fields),
-	 OMF_MIGRATION_CLUSTER, -1, false, true},
-	{"clusters", "/v2/databases/{database_cluster_uuid}",
-	 "", "database", cluster_fields, lengthof_array(cluster_fields),
-	 OMF_CLUSTER_ID, CLUSTER_TAGS, true, false},
+	{"online_migrations",
+	 "/v2/databases/{database_cluster_uuid}/online-migration",
+	 "/online-migration", "", migration_fields,
+	 lengthof_array(migration_fields), OMF_MIGRATION_CLUSTER, -1, false, true},
+	{"clusters", "/v2/databases/{database_cluster_uuid}", "", "database",
+	 cluster_fields, lengthof_array(cluster_fields), OMF_CLUSTER_ID,
+	 CLUSTER_TAGS, true, false},
 };
 const int omf_nresources = lengthof_array(omf_resources);
 
@@ -100,13 +101,15 @@ omf_api_field_name(const OmfResource *resource, int field)
 {
 	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server"};
 
-	return field < resource->nfields ? resource->fields[field].name : extra[field - resource->nfields];
+	return field < resource->nfields ? resource->fields[field].name
+									 : extra[field - resource->nfields];
 }
 
 /* ----- paths ----- */
 
 static void
-format_uuid(char text[OMF_UUID_TEXT + 1], const unsigned char uuid[OMF_UUID_SIZE])
+format_uuid(char text[OMF_UUID_TEXT + 1],
+			const unsigned char uuid[OMF_UUID_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
 	char *next = text;
@@ -157,22 +160,28 @@ omf_api_path(char path[OMF_PATH_SIZE], const OmfResource *resource,
 	char text[OMF_UUID_TEXT + 1];
 
 	format_uuid(text, uuid);
-	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s%s", text, resource->path_suffix);
+	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s%s", text,
+			 resource->path_suffix);
 }
 
 void
 omf_api_page_path(char path[OMF_PAGE_PATH_SIZE], int page, const char *tag)
 {
-	int length = snprintf(path, OMF_PAGE_PATH_SIZE, OMF_LISTING_TEMPLATE "?page=%d&per_page=%d",
-						  page, OMF_PAGE_SIZE);
+	int length = snprintf(path, OMF_PAGE_PATH_SIZE,
+						  OMF_LISTING_TEMPLATE "?page=%d&per_page=%d%s",
+						  page, OMF_PAGE_SIZE, tag != NULL ? "&tag_name=" : "");
 
 	if (tag == NULL)
 		return;
-	length += snprintf(path + length, (size_t) (OMF_PAGE_PATH_SIZE - length), "&tag_name=");
 	for (; *tag != '\0' && length < OMF_PAGE_PATH_SIZE - 4; tag++)
-		length += snprintf(path + length, (size_t) (OMF_PAGE_PATH_SIZE - length),
-						   isalnum((unsigned char) *tag) && (unsigned char) *tag < 0x80 ? "%c" : "%%%02X",
-						   (unsigned char) *tag);
+	{
+		unsigned char byte = (unsigned char) *tag;
+		bool plain = byte < 0x80 && isalnum(byte);
+
+		length += snprintf(path + length,
+						   (size_t) (OMF_PAGE_PATH_SIZE - length),
+						   plain ? "%c" : "%%%02X", byte);
+	}
 }
 
 void
@@ -194,11 +203,13 @@ omf_api_is_migration_id(const char *migration_id)
 										 "abcdefghijklmnopqrstuvwxyz"
 										 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
-	return length >= 1 && length <= OMF_MIGRATION_ID_MAX && migration_id[length] == '\0';
+	return length >= 1 && length <= OMF_MIGRATION_ID_MAX &&
+		   migration_id[length] == '\0';
 }
 
 /* Those of a migration that is going on come first. */
-const char *const omf_statuses[OMF_NSTATUSES] = {"running", "syncing", "canceled", "error", "done"};
+const char *const omf_statuses[OMF_NSTATUSES] = {
+	"running", "syncing", "canceled", "error", "done"};
 
 #define NACTIVE 2
 
@@ -247,7 +258,7 @@ is_word(const char *text, const char *word)
 	return *word == '\0';
 }
 
-/* The index in omf_statuses of what the status means, or -1 if nobody knows. */
+/* The index in omf_statuses of what the status means, or -1: unknown. */
 static int
 meaning_of(const char *status)
 {

@@ -41,7 +41,7 @@ typedef struct OmfField
 {
 	const char *name;     /* of the column */
 	const char *sql_type; /* that IMPORT FOREIGN SCHEMA declares */
-	OmfJsonMember member; /* where the body has it; the key's is shown as asked for */
+	OmfJsonMember member; /* where the body has it; the key is in none */
 } OmfField;
 
 /*
@@ -53,13 +53,13 @@ typedef struct OmfResource
 	const char *name;          /* of the table option "resource" */
 	const char *path_template; /* as the API's description writes it */
 	const char *path_suffix;   /* of /v2/databases/{uuid} */
-	const char *item;          /* member of the body that is the object, or "" */
+	const char *item;          /* member of the body that it is, or "" */
 	const OmfField *fields;    /* in the order that IMPORT declares */
 	int nfields;               /* how many, the key included */
 	int key;                   /* index of the cluster's UUID among them */
 	int tags;                  /* index of the cluster's tags, or -1 */
 	bool in_listing;           /* the listing of the clusters has all of it */
-	bool engines_only;         /* only clusters of engines that can be migrated have it */
+	bool engines_only;         /* only engines that can be migrated have it */
 } OmfResource;
 
 extern const OmfResource omf_resources[];
@@ -102,21 +102,23 @@ extern const OmfResource *omf_api_resource(const char *name);
 /* The index of the field of that name, an extra one too, or -1. */
 extern int omf_api_field(const OmfResource *resource, const char *name);
 
-/* The name of the field with that index, from 0 to nfields + OMF_NEXTRA_FIELDS - 1. */
+/* The name of the field with that index, which may be an extra one. */
 extern const char *omf_api_field_name(const OmfResource *resource, int field);
 
-/* The path of one cluster's resource: of GET, and of PUT where there is one. */
+/* The path of one cluster's resource, for GET and PUT. */
 extern void omf_api_path(char path[OMF_PATH_SIZE], const OmfResource *resource,
 						 const unsigned char uuid[OMF_UUID_SIZE]);
 
 /* The path of a page of the listing, from 1; `tag` may be NULL. */
-extern void omf_api_page_path(char path[OMF_PAGE_PATH_SIZE], int page, const char *tag);
+extern void omf_api_page_path(char path[OMF_PAGE_PATH_SIZE], int page,
+							  const char *tag);
 
 /* Can clusters of that engine have an online migration?  NULL: who knows. */
 extern bool omf_api_can_migrate(const char *engine);
 
 /* The bytes of a UUID from its text in canonical form; false if it is not. */
-extern bool omf_api_parse_uuid(const char *text, unsigned char uuid[OMF_UUID_SIZE]);
+extern bool omf_api_parse_uuid(const char *text,
+							   unsigned char uuid[OMF_UUID_SIZE]);
 
 /* The path of a migration, for DELETE; the id must be valid. */
 extern void omf_api_migration_id_path(char path[OMF_PATH_SIZE],

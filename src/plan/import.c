@@ -19,18 +19,22 @@
 #include "plan/import.h"
 
 static char *
-create_table_command(const OmfResource *resource, const ImportForeignSchemaStmt *stmt)
+create_table_command(const OmfResource *resource,
+					 const ImportForeignSchemaStmt *stmt)
 {
 	StringInfoData command;
 
 	initStringInfo(&command);
 	appendStringInfo(&command, "CREATE FOREIGN TABLE %s.%s (",
-					 quote_identifier(stmt->local_schema), quote_identifier(resource->name));
+					 quote_identifier(stmt->local_schema),
+					 quote_identifier(resource->name));
 	for (int i = 0; i < resource->nfields; i++)
 		appendStringInfo(&command, "%s%s %s", i > 0 ? ", " : "",
-						 quote_identifier(resource->fields[i].name), resource->fields[i].sql_type);
+						 quote_identifier(resource->fields[i].name),
+						 resource->fields[i].sql_type);
 	appendStringInfo(&command, ") SERVER %s OPTIONS (resource %s)",
-					 quote_identifier(stmt->server_name), quote_literal_cstr(resource->name));
+					 quote_identifier(stmt->server_name),
+					 quote_literal_cstr(resource->name));
 	return command.data;
 }
 
@@ -44,9 +48,11 @@ omf_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_SCHEMA_NOT_FOUND),
 				 errmsg("the API has no such section to import"),
-				 errdetail("There is no remote schema \"%s\".", stmt->remote_schema),
+				 errdetail("There is no remote schema \"%s\".",
+						   stmt->remote_schema),
 				 errhint("The remote schema is \"%s\": IMPORT FOREIGN SCHEMA %s FROM SERVER %s INTO %s;",
-						 OMF_API_SCHEMA, OMF_API_SCHEMA, quote_identifier(stmt->server_name),
+						 OMF_API_SCHEMA, OMF_API_SCHEMA,
+						 quote_identifier(stmt->server_name),
 						 quote_identifier(stmt->local_schema))));
 	if (stmt->options != NIL)
 		ereport(ERROR,
@@ -58,6 +64,7 @@ omf_import_schema(ImportForeignSchemaStmt *stmt, Oid serverid)
 
 	for (int i = 0; i < omf_nresources; i++)
 		if (IsImportableForeignTable(omf_resources[i].name, stmt))
-			commands = lappend(commands, create_table_command(&omf_resources[i], stmt));
+			commands = lappend(commands,
+							   create_table_command(&omf_resources[i], stmt));
 	return commands;
 }

@@ -144,12 +144,16 @@ omf_error_text(const OmfError *error)
 	if (strchr(".!?", detail.data[detail.len - 1]) == NULL)
 		appendStringInfoChar(&detail, '.');
 	if (error->request_id[0] != '\0')
-		appendStringInfo(&detail, " Request ID: %s.", presentable(error->request_id));
+		appendStringInfo(&detail, " Request ID: %s.",
+						 presentable(error->request_id));
 	if (error->tries > 1)
 		appendStringInfo(&detail, " Tried %d times.", error->tries);
 	if (error->maybe_done && error->sent_at > 0)
-		appendStringInfo(&detail, " Sent at %s.",
-						 timestamptz_to_str(time_t_to_timestamptz((pg_time_t) error->sent_at)));
+	{
+		TimestampTz at = time_t_to_timestamptz((pg_time_t) error->sent_at);
+
+		appendStringInfo(&detail, " Sent at %s.", timestamptz_to_str(at));
+	}
 	return detail.data;
 }
 
@@ -157,7 +161,8 @@ omf_error_text(const OmfError *error)
 static char *
 detail_of(const OmfError *error)
 {
-	return psprintf("%s %s: %s", omf_method_name(error->method), error->path, omf_error_text(error));
+	return psprintf("%s %s: %s", omf_method_name(error->method), error->path,
+					omf_error_text(error));
 }
 
 static const char *
@@ -174,13 +179,17 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 						hint, presentable(error->proxy));
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
-	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 && error->resets_in < 0)
+	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 &&
+		error->resets_in < 0)
 		return "Lower the server option \"rate_limit_reserve\": scans may use only what the limit allows beyond it.";
 	if (error->kind == OMF_ERROR_RATE_LIMIT && error->resets_in >= 0)
+	{
+		TimestampTz at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 error->resets_in * 1000);
+
 		return psprintf("The limit allows the next request in " INT64_FORMAT " s, at %s. The server option \"max_retry_wait\" bounds how long a statement waits by itself.",
-						error->resets_in,
-						timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-																	   error->resets_in * 1000)));
+						error->resets_in, timestamptz_to_str(at));
+	}
 	return hint;
 }
 
@@ -215,7 +224,8 @@ omf_error_sqlstate(const OmfError *error)
 
 /* With a hint of one's own, or else that of the kind of failure. */
 static void
-report(int elevel, OmfAction action, const OmfError *error, const char *own_hint)
+report(int elevel, OmfAction action, const OmfError *error,
+	   const char *own_hint)
 {
 	const char *hint = own_hint;
 

@@ -20,7 +20,7 @@ typedef enum OmfAction
 	OMF_ACTION_STOP   /* a migration */
 } OmfAction;
 
-/* What came back, and in whose words, as a value of the column "error"; palloc'd. */
+/* What came back, in whose words: a value of the column "error"; palloc'd. */
 extern char *omf_error_text(const OmfError *error);
 
 /* The SQLSTATE that the failure is raised with. */
@@ -30,7 +30,8 @@ extern int omf_error_sqlstate(const OmfError *error);
  * Warn of a failure that does not end what is being done, which the hint is
  * about; NULL for the error stands for "out of memory".
  */
-extern void omf_warn(OmfAction action, const OmfError *error, const char *hint);
+extern void omf_warn(OmfAction action, const OmfError *error,
+					 const char *hint);
 
 /*
  * Raise the error; it and its strings are not used after that.  NULL stands
