@@ -69,7 +69,8 @@ sub in_elsewhere
 
 in_elsewhere('CREATE SCHEMA s; CREATE EXTENSION online_migrations_fdw SCHEMA s');
 is(in_elsewhere(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 's'::regnamespace
-	AND proname LIKE 'databases%'}), '3', 'CREATE EXTENSION in a schema');
+	AND proname IN ('databases_update_online_migration', 'databases_delete_online_migration',
+		'databases_wait_online_migration')}), '3', 'CREATE EXTENSION in a schema');
 in_elsewhere(q{CREATE SERVER d FOREIGN DATA WRAPPER online_migrations_fdw;
 	IMPORT FOREIGN SCHEMA databases FROM SERVER d INTO s;
 	CREATE VIEW v AS SELECT * FROM s.online_migrations;});

@@ -91,7 +91,8 @@ sub make_mapping
 	return $node->run_sql($block);
 }
 
-my $start = block_with(q(source_server => 'old_db'));
+my $replace = block_with(q(source_server => 'old_db'));
+my $start = $replace =~ s/,\s*replace\s*=>\s*true//r;
 is(make_mapping('CURRENT_USER')->{err}, '', 'the server and its mapping are made');
 is($node->safe_psql('digitalocean', q{SELECT o.option_value FROM pg_user_mappings,
 		pg_options_to_table(umoptions) AS o WHERE srvname = 'old_db' AND o.option_name = 'password'}),
@@ -116,7 +117,6 @@ sub refused_ok
 	return $result;
 }
 
-my $replace = $start =~ s/source_server/replace => true, source_server/r;
 refused_ok('55000', $start, 'one is under way');
 $simulator->fault('echo_secrets', method => 'PUT', times => 1);
 my $echo = refused_ok('22023', $replace, 'the API echoes what it got');
