@@ -176,15 +176,15 @@ add_packages()
 # it is there in the end.
 add_cron()
 {
-	local package=postgresql-$PG_MAJOR-cron library
-	library=$("$PG_CONFIG" --pkglibdir)/pg_cron.so
-	[ ! -e "$library" ] || return 0
+	local package=postgresql-$PG_MAJOR-cron control
+	control=$("$PG_CONFIG" --sharedir)/extension/pg_cron.control
+	[ ! -e "$control" ] || return 0
 	if [ "$PG_BIN" != "/usr/lib/postgresql/$PG_MAJOR/bin" ] || ! have apt-cache ||
 		[ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; then
 		complain "no $package: $1 is left out"
 		return 1
 	fi
-	add_packages "$1" "$package" && [ -e "$library" ]
+	add_packages "$1" "$package" && [ -e "$control" ]
 }
 
 choose_postgres()

@@ -15,10 +15,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $library = `$ENV{PG_CONFIG} --pkglibdir`;
-chomp $library;
+my $shared = `$ENV{PG_CONFIG} --sharedir`;
+chomp $shared;
 plan skip_all => "this PostgreSQL has no pg_cron (Debian: postgresql-NN-cron)"
-  unless -e "$library/pg_cron.so";
+  unless -e "$shared/extension/pg_cron.control";
 
 my @cluster = map { sprintf '00000000-0000-4000-8000-%012d', $_ } 0 .. 9;
 my $token = 'dop_v1_' . 'fedcba9876543210' x 4;

@@ -48,9 +48,9 @@ my @before = (
 
 # A block is left out where this is so.
 my $psql_version = `psql --version` =~ /(\d+)/ ? $1 : 0;
-my $library = `$ENV{PG_CONFIG} --pkglibdir`;
-chomp $library;
-my $has_cron = -e "$library/pg_cron.so";
+my $shared = `$ENV{PG_CONFIG} --sharedir`;
+chomp $shared;
+my $has_cron = -e "$shared/extension/pg_cron.control";
 my @without = (
 	[ qr{examples/compare\.sql}, 'it has a test of its own, with two servers', 1 ],
 	[ qr{\\bind\b}, 'a psql before 16', $psql_version < 16 ],
