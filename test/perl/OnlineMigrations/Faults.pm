@@ -177,7 +177,7 @@ _add({ list => 'HV00M' },
 	[ 'a list of numbers', _custom('{"databases":[1]}') ],
 	[ 'a cluster without an id', _custom('{"databases":[{"name":"a"}]}'), says => qr/UUID/ ],
 	[ 'a cluster whose id is no UUID', _custom('{"databases":[{"id":"a"}]}'), says => qr/UUID/ ],
-	[ 'a name that is a number', _custom(_one_cluster('"name":1')), says => qr/name/ ] ]);
+	[ 'a name that is a number', _custom(_one_cluster('"name":1')), says => qr/name/ ]);
 _add({ list => '54000' }, [ 'a deep list', _custom('{"databases":' . '[' x 100 . ']' x 100 . '}') ]);
 _add({ list => 'none' },
 	[ 'an empty list', _custom('{"databases":[]}') ],
