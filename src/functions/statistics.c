@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
+#include "catalog/pg_foreign_server.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
