@@ -110,6 +110,26 @@ for my $time (qw(yesterday now today epoch infinity -infinity 2020-10-28 2020102
 	$simulator->delete_faults;
 }
 
+# ----- the columns of clusters -----
+
+# As the API's description has them; what is empty, or not there, is NULL.
+{
+	my $place = sub { qq({"uri":"postgres://doadmin:pw\@$_[0]:25060","database":"$_[1]","host":"$_[0]","port":25060,"user":"doadmin","password":"pw","ssl":true}) };
+	my $rich = join ',', qq({"id":"$cluster[0]","name":"rich","version":"14","semantic_version":"14.5"),
+	  '"connection":' . $place->('public.example', 'defaultdb'), '"private_connection":' . $place->('private.example', ''),
+	  '"standby_connection":' . $place->('standby.example', ''),
+	  '"version_end_of_life":"2023-11-09T00:00:00Z","version_end_of_availability":"2023-05-09T00:00:00Z"',
+	  '"maintenance_window":{"day":"saturday","hour":"08:45:12","pending":true,"description":["x"]}}';
+	my $poor = qq({"id":"$cluster[1]","name":"poor","connection":{"host":"h","database":"","ssl":false},"standby_connection":null,"maintenance_window":null});
+	$simulator->fault('custom', method => 'LIST', body => qq({"databases":[$rich,$poor]}));
+	$node->psql_ok("SET timezone = 'UTC'; SELECT host, private_host, standby_host, port, database, ssl, version, semantic_version,
+			version_end_of_life, version_end_of_availability, maintenance_day, maintenance_hour FROM databases.clusters",
+		"public.example|private.example|standby.example|25060|defaultdb|t|14|14.5|"
+		  . "2023-11-09 00:00:00+00|2023-05-09 00:00:00+00|saturday|08:45:12\nh|||||f||||||", 'where a cluster is, and its dates');
+	$node->psql_ok('SELECT count(*) FROM databases.clusters c WHERE c::text ~ $$doadmin|pw$$', '0', '... and no user, no password');
+	$simulator->delete_faults;
+}
+
 # ----- nothing but a new line -----
 
 for my $body ("\n", "\r\n", " \t\r\n ")
