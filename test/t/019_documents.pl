@@ -327,6 +327,31 @@ for my $page (@pages)
 }
 is("@deaf", '', 'an output with another word in it is noticed');
 
+# ----- what there is, and is not told -----
+
+sub named_in
+{
+	my ($pattern, @sources) = @_;
+	return map { slurp_file($_) =~ /$pattern/g } @sources;
+}
+
+my $manual = join '', map { slurp_file($_) } glob('doc/*.md');
+my %told = (
+	option => [ named_in(qr/^\t\{"([a-z_]+)", \w+RelationId/m, 'src/session/options.c') ],
+	'function or view' => [ grep { !/_(?:handler|validator)$/ }
+		  named_in(qr/^CREATE (?:FUNCTION|PROCEDURE|VIEW) ([a-z_]+)/m, glob('online_migrations_fdw--*.sql')) ],
+	setting => [ named_in(qr/Define\w+Variable\("([^"]+)"/, glob('src/*/*.c')) ],
+	'wait event' => [ named_in(qr/"(OnlineMigrations(?!Prefetch)[A-Za-z]+)"/, glob('src/*/*.c')) ],
+	field => [ named_in(qr/^\t\{"([a-z_]+)", "[a-z\[\]]+", \{/m, 'src/client/resource.c') ],
+	example => [ map { m{([^/]+)$} } glob('examples/*') ],
+);
+for my $kind (sort keys %told)
+{
+	my @names = @{ $told{$kind} };
+	my @missing = grep { $manual !~ /\b\Q$_\E\b/ } @names;
+	ok(@names > 2 && !@missing, "each $kind is in doc/") or diag(join ', ', scalar @names, @missing);
+}
+
 # ----- no server leads out of here -----
 
 run_in_psql("ALTER SERVER digitalocean OPTIONS (DROP endpoint); ALTER SERVER staging OPTIONS (SET endpoint 'https://api.digitalocean.com');");
