@@ -1,14 +1,15 @@
 -- The README's GRANT recipes: what a reader, an operator and an owner may do,
 -- and what they may not.
 \! simctl reset >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000a engine=pg >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000b engine=pg >/dev/null
-\! simctl migration 00000000-0000-4000-8000-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null
-\! simctl migration 00000000-0000-4000-8000-00000000000b done id-b 2020-10-28T15:21:36Z >/dev/null
+-- (Its clusters are no other test's: a start is remembered.)
+\! simctl cluster 00000000-0000-4000-8021-00000000000a engine=pg >/dev/null
+\! simctl cluster 00000000-0000-4000-8021-00000000000b engine=pg >/dev/null
+\! simctl migration 00000000-0000-4000-8021-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null
+\! simctl migration 00000000-0000-4000-8021-00000000000b done id-b 2020-10-28T15:21:36Z >/dev/null
 -- Whatever is started runs on.
 \! simctl config running_ms=600000 >/dev/null
-\set a 00000000-0000-4000-8000-00000000000a
-\set b 00000000-0000-4000-8000-00000000000b
+\set a 00000000-0000-4000-8021-00000000000a
+\set b 00000000-0000-4000-8021-00000000000b
 \set SHOW_CONTEXT never
 \getenv endpoint OMF_HTTP
 SET timezone = 'UTC';
@@ -158,7 +159,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.id, s.status
     FROM databases.databases_update_online_migration(
-        database_cluster_uuid => '00000000-0000-4000-8000-00000000000b',
+        database_cluster_uuid => '00000000-0000-4000-8021-00000000000b',
         source_server         => 'shop_source',
         server                => 'digitalocean') AS s;
 END;

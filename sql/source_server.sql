@@ -1,7 +1,8 @@
 -- A source that a foreign server of postgres_fdw or mysql_fdw describes.
 \! simctl reset >/dev/null
-\! simctl cluster 00000000-0000-4000-8000-00000000000a engine=pg >/dev/null
-\set a 00000000-0000-4000-8000-00000000000a
+-- (Its clusters are no other test's: a start is remembered.)
+\! simctl cluster 00000000-0000-4000-8022-00000000000a engine=pg >/dev/null
+\set a 00000000-0000-4000-8022-00000000000a
 SET client_min_messages = warning;
 CREATE EXTENSION postgres_fdw;
 RESET client_min_messages;
@@ -14,7 +15,7 @@ SET search_path = databases, public;
 CREATE FUNCTION public.start_from(source_server text, source jsonb DEFAULT NULL, disable_ssl boolean DEFAULT false)
 RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT status FROM databases.databases_update_online_migration(
-        database_cluster_uuid => '00000000-0000-4000-8000-00000000000a',
+        database_cluster_uuid => '00000000-0000-4000-8022-00000000000a',
         source => start_from.source, source_server => start_from.source_server,
         disable_ssl => start_from.disable_ssl, replace => true)
 $$;
@@ -125,7 +126,7 @@ DROP SERVER some_server;
 DROP FOREIGN DATA WRAPPER some_fdw;
 SELECT * FROM refusal('nowhere');
 SELECT * FROM refusal('');
-SELECT * FROM failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8000-00000000000a') $$);
+SELECT * FROM failure($$ SELECT * FROM databases.databases_update_online_migration('00000000-0000-4000-8022-00000000000a') $$);
 
 -- No mapping, no host.
 SELECT * FROM refusal('old_mysql');
@@ -315,7 +316,7 @@ SET ROLE omf_owner;
 CREATE FUNCTION public.move_old_db() RETURNS text LANGUAGE sql SECURITY DEFINER
 BEGIN ATOMIC
     SELECT status FROM databases.databases_update_online_migration(
-        '00000000-0000-4000-8000-00000000000a', source_server => 'old_db', replace => true);
+        '00000000-0000-4000-8022-00000000000a', source_server => 'old_db', replace => true);
 END;
 RESET ROLE;
 CREATE ROLE omf_caller;
@@ -325,7 +326,7 @@ SELECT public.move_old_db();
 RESET ROLE;
 
 -- The API's words are masked.
-\! simctl fault echo_secrets uuid=00000000-0000-4000-8000-00000000000a method=PUT times=1 >/dev/null
+\! simctl fault echo_secrets uuid=00000000-0000-4000-8022-00000000000a method=PUT times=1 >/dev/null
 SET ROLE omf_owner;
 SELECT state, detail LIKE '%***%' AS masked, detail LIKE '%s3cr3t%' AS shown FROM refusal('old_db');
 RESET ROLE;
