@@ -1,6 +1,8 @@
 -- A source that a foreign server of postgres_fdw or mysql_fdw describes.
 \! simctl reset >/dev/null
 -- (Its clusters are no other test's: a start is remembered.)
+-- Whatever is started runs on.
+\! simctl config running_ms=600000 >/dev/null
 \! simctl cluster 00000000-0000-4000-8022-00000000000a engine=pg >/dev/null
 \set a 00000000-0000-4000-8022-00000000000a
 SET client_min_messages = warning;
