@@ -877,6 +877,8 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
 	reply->connections += (int) new_connections;
+	if (http_status != 0)
+		reply->http_version = exchange->http1 ? 1 : 2;
 	settle_dates(http, reply);
 	if (code != CURLE_OK && reply->words[0] == '\0')
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", curl_easy_strerror(code));

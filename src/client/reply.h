@@ -89,6 +89,7 @@ typedef struct OmfReply
 	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
 	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
 	int tries;                                 /* how often it was sent */
+	int http_version;                          /* of the last answer: 1, 2, or 0: none */
 	int64_t took_ms;                           /* from the first try's start to the end of all */
 	int64_t sent_us;                           /* the steady clock at the last sending, or 0 */
 	int64_t latency_us;                        /* from there to the end of the answer, or -1 */

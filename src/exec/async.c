@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "executor/execAsync.h"
+#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 
@@ -29,6 +30,8 @@ typedef struct Waiting
 {
 	OmfPollset *pollset;       /* the engine's descriptor, and a timer */
 	int own_fds;               /* descriptors counted for it */
+	OmfEngineWait what;        /* what the engine waits for */
+	instr_time began;          /* when the wait began, where that counts */
 	MemoryContextCallback end; /* closes it when the statement ends */
 } Waiting;
 
@@ -101,10 +104,26 @@ omf_async_configure_wait(AsyncRequest *areq)
 	waiting = *place;
 	(void) omf_engine_prepare_wait(channel->engine, true);
 	omf_session_tell_pause(channel->session);
+	waiting->what = omf_engine_waits_for(channel->engine);
+	if (omf_scan_counts(node)->instrument != NULL)
+		INSTR_TIME_SET_CURRENT(waiting->began);
 	if (omf_fetch_is_ready(fetch))
 		(void) omf_pollset_set_timer(waiting->pollset, 0);
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
 					  omf_pollset_fd(waiting->pollset), NULL, areq);
+}
+
+static void
+count_wait(OmfInstrument *instrument, const Waiting *waiting)
+{
+	instr_time took;
+
+	if (instrument == NULL)
+		return;
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, waiting->began);
+	omf_instrument_wait(instrument, waiting->what,
+						INSTR_TIME_GET_MILLISEC(took));
 }
 
 void
@@ -115,6 +134,7 @@ omf_async_notify(AsyncRequest *areq)
 	OmfPollEvent event;
 
 	omf_session_end_waits();
+	count_wait(omf_scan_counts(node)->instrument, waiting);
 
 	/* acknowledge the timer; the engine looks after its sockets itself */
 	(void) omf_pollset_collect(waiting->pollset, &event, 1);

@@ -85,6 +85,6 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
 	if (keys != NIL)
 		ExplainPropertyList("Remote Keys", keys, es);
-	if (es->analyze && omf_scan_requests(node) >= 0)
-		ExplainPropertyInteger("Remote Requests", NULL, omf_scan_requests(node), es);
+	if (es->analyze && omf_scan_counts(node) != NULL)
+		omf_instrument_explain(omf_scan_counts(node), plan->fs_server, es);
 }

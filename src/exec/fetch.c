@@ -35,7 +35,7 @@ struct OmfFetch
 	int used;            /* how many of these are answered, or passed over */
 	int window;          /* how many to ask for at first, or 0: all */
 	int goal;            /* with a window: how many to ask for by now */
-	int64 requests;      /* that it has caused */
+	OmfCounts counts;    /* of what it has caused */
 	bool reports;        /* are failures answers? */
 };
 
@@ -61,6 +61,12 @@ omf_fetch_report_errors(OmfFetch *fetch)
 }
 
 void
+omf_fetch_instrument(OmfFetch *fetch, OmfInstrument *instrument)
+{
+	fetch->counts.instrument = instrument;
+}
+
+void
 omf_fetch_rewind(OmfFetch *fetch)
 {
 	fetch->asked = 0;
@@ -81,9 +87,7 @@ void
 omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 {
 	omf_fetch_rewind(fetch);
-	fetch->listing = omf_listing_get(fetch->channel, tag);
-	if (fetch->listing->first == NULL)
-		fetch->listing->first = fetch;
+	fetch->listing = omf_listing_get(fetch->channel, tag, &fetch->counts);
 }
 
 /* How many clusters are wanted, as far as that is known. */
@@ -159,12 +163,11 @@ can_ask(OmfFetch *fetch)
 static void
 ask(OmfFetch *fetch)
 {
-	int64 requests = fetch->requests;
+	int64 requests = fetch->counts.requests;
 
 	while (can_ask(fetch))
-		if (omf_lookup_ask(lookup_of(fetch, fetch->asked++)))
-			fetch->requests++;
-	if (fetch->requests > requests)
+		omf_lookup_ask(lookup_of(fetch, fetch->asked++), &fetch->counts);
+	if (fetch->counts.requests > requests)
 		omf_channel_drive(fetch->channel);
 }
 
@@ -254,7 +257,8 @@ omf_fetch_next(OmfFetch *fetch, OmfAnswer *answer)
 	OmfFetchStep step;
 
 	while ((step = omf_fetch_step(fetch, answer)) == OMF_FETCH_BLOCKED)
-		omf_channel_wait(fetch->channel, has_more_to_ask(fetch));
+		omf_channel_wait(fetch->channel, has_more_to_ask(fetch),
+						 &fetch->counts);
 	return step == OMF_FETCH_ANSWER;
 }
 
@@ -272,11 +276,8 @@ omf_fetch_channel(const OmfFetch *fetch)
 	return fetch->channel;
 }
 
-int64
-omf_fetch_requests(const OmfFetch *fetch)
+const OmfCounts *
+omf_fetch_counts(const OmfFetch *fetch)
 {
-	/* a listing that several share counts for the first one */
-	if (fetch->listing != NULL && fetch->listing->first == fetch)
-		return fetch->requests + fetch->listing->requests;
-	return fetch->requests;
+	return &fetch->counts;
 }

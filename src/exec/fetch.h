@@ -37,6 +37,9 @@ extern OmfFetch *omf_fetch_create(OmfChannel *channel,
  */
 extern void omf_fetch_report_errors(OmfFetch *fetch);
 
+/* Have EXPLAIN (ANALYZE) told of its requests; NULL: no. */
+extern void omf_fetch_instrument(OmfFetch *fetch, OmfInstrument *instrument);
+
 /*
  * Want these keys now, and nothing of what was wanted before.  The keys must
  * be distinct, and stay where they are until the next call.
@@ -79,7 +82,10 @@ extern bool omf_fetch_is_ready(OmfFetch *fetch);
 
 extern OmfChannel *omf_fetch_channel(const OmfFetch *fetch);
 
-/* How many requests this fetch has caused so far, pages of listings too. */
-extern int64 omf_fetch_requests(const OmfFetch *fetch);
+/*
+ * What this fetch has caused so far; pages of a listing that several fetches
+ * share count for the first of them.
+ */
+extern const OmfCounts *omf_fetch_counts(const OmfFetch *fetch);
 
 #endif /* OMF_FETCH_H */

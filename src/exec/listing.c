@@ -81,10 +81,10 @@ ask_page(OmfListing *listing)
 	page->number = listing->asked + 1;
 	omf_api_page_path(path, page->number,
 					  listing->filtered ? listing->tag : NULL);
-	omf_channel_ask(listing->channel, path, OMF_PAGE_BODY_MAX, &page->asker);
+	omf_channel_ask(listing->channel, path, OMF_PAGE_BODY_MAX, &page->asker,
+					listing->counts);
 	slist_push_head(&listing->pages, &page->node);
 	listing->asked++;
-	listing->requests++;
 }
 
 /* Read the list from its first page on; none is under way. */
@@ -106,7 +106,7 @@ begin_try(OmfListing *listing, bool filtered)
 }
 
 OmfListing *
-omf_listing_get(OmfChannel *channel, const char *tag)
+omf_listing_get(OmfChannel *channel, const char *tag, OmfCounts *counts)
 {
 	OmfListing *listing;
 	slist_iter iter;
@@ -122,6 +122,7 @@ omf_listing_get(OmfChannel *channel, const char *tag)
 	}
 	listing = MemoryContextAllocZero(channel->context, sizeof(OmfListing));
 	listing->channel = channel;
+	listing->counts = counts;
 	if (tag != NULL)
 		listing->tag = MemoryContextStrdup(channel->context, tag);
 	listing->clusters = omf_topic_get(channel, omf_api_resource("clusters"));
@@ -358,6 +359,9 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 
 	asked->page = omf_api_page(request, listing->clusters->fields, secrets,
 							   &error);
+	omf_instrument_answer(asker->counts->instrument,
+						  asked->page != NULL ? OMF_ANSWER_PAGE
+											  : OMF_ANSWER_FAILED);
 	if (asked->page == NULL && is_refused_filter(asked, error))
 	{
 		/* PostgreSQL filters anyway */

@@ -38,8 +38,7 @@ typedef struct OmfListing
 	OmfError *error;           /* why the listing could not be had */
 	bool failed;               /* error is set, or out of memory */
 	MemoryContextCallback end; /* frees pages that have not been taken */
-	int64 requests;            /* pages asked for */
-	const void *first;         /* the fetch that it was made for */
+	OmfCounts *counts;         /* whom its pages count for */
 
 	/* of the try that is under way */
 	int number;       /* the first, the second */
@@ -59,7 +58,11 @@ typedef struct OmfListing
 	int filled;       /* highest page with clusters */
 } OmfListing;
 
-/* The channel's listing for that tag; the first page is asked for at once. */
-extern OmfListing *omf_listing_get(OmfChannel *channel, const char *tag);
+/*
+ * The channel's listing for that tag.  If it is made, the first page is asked
+ * for at once, and all pages count for `counts`.
+ */
+extern OmfListing *omf_listing_get(OmfChannel *channel, const char *tag,
+								   OmfCounts *counts);
 
 #endif /* OMF_LISTING_H */

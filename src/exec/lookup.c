@@ -127,18 +127,26 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 	OmfResult result = omf_api_result(topic->resource, request, topic->fields,
 									  &topic->channel->secrets, &record, &error);
 
+	lookup->record = omf_channel_keep_record(topic->channel, record);
 	if (result == OMF_RESULT_NOT_FOUND)
 	{
 		free(error);
 		lookup->state = OMF_LOOKUP_NOT_FOUND;
-		return;
 	}
-	lookup->record = omf_channel_keep_record(topic->channel, record);
-	lookup->error = omf_channel_keep_error(topic->channel, error);
-	if (result == OMF_RESULT_RECORD && lookup->record != NULL)
-		lookup->state = OMF_LOOKUP_FOUND;
 	else
-		settle_failure(lookup);
+	{
+		lookup->error = omf_channel_keep_error(topic->channel, error);
+		if (result == OMF_RESULT_RECORD && lookup->record != NULL)
+			lookup->state = OMF_LOOKUP_FOUND;
+		else
+			settle_failure(lookup);
+	}
+	omf_instrument_answer(asker->counts->instrument,
+						  lookup->state == OMF_LOOKUP_FOUND
+							  ? OMF_ANSWER_FOUND
+						  : lookup->state == OMF_LOOKUP_NOT_FOUND
+							  ? OMF_ANSWER_NOT_FOUND
+							  : OMF_ANSWER_FAILED);
 }
 
 OmfLookup *
@@ -159,26 +167,26 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 	return lookup;
 }
 
-bool
-omf_lookup_ask(OmfLookup *lookup)
+void
+omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 {
 	const OmfRecord *cluster = NULL;
 	char path[OMF_PATH_SIZE];
 
 	if (lookup->state != OMF_LOOKUP_NEW)
-		return false;
+		return;
 	if (lookup->topic->resource->engines_only)
 		cluster = known_cluster(lookup);
 	if (cluster != NULL &&
 		!omf_api_can_migrate(cluster->values[OMF_CLUSTER_ENGINE]))
 	{
 		lookup->state = OMF_LOOKUP_NOT_FOUND;
-		return false;
+		return;
 	}
 	omf_api_path(path, lookup->topic->resource, lookup->uuid);
-	omf_channel_ask(lookup->topic->channel, path, OMF_BODY_MAX, &lookup->asker);
+	omf_channel_ask(lookup->topic->channel, path, OMF_BODY_MAX, &lookup->asker,
+					counts);
 	lookup->state = OMF_LOOKUP_ASKED;
-	return true;
 }
 
 void

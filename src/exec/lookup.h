@@ -59,8 +59,8 @@ extern void omf_topic_look_at(OmfTopic *topic, const List *fields);
 /* The topic's lookup of that cluster, which is made if need be. */
 extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
 
-/* Ask, if that has not been done; true when it causes a request. */
-extern bool omf_lookup_ask(OmfLookup *lookup);
+/* Ask, if that has not been done; a request counts for `counts`. */
+extern void omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts);
 
 /*
  * The answer is known without asking, if none is on the way; takes `record`,

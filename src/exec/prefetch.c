@@ -43,7 +43,7 @@ typedef struct PrefetchState
 	int nrows;                 /* how many */
 	int window;                /* how many are to be read ahead now */
 	bool at_end;               /* the child has no more */
-	int64 requests;            /* caused so far */
+	OmfCounts counts;          /* of what it has caused */
 	int64 batches;             /* times that some were sent */
 } PrefetchState;
 
@@ -121,6 +121,7 @@ begin(CustomScanState *css, EState *estate, int eflags)
 											   ALLOCSET_SMALL_SIZES);
 	state->input = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
 										  &TTSOpsVirtual);
+	state->counts.instrument = omf_instrument_create(&css->ss.ps);
 	state->room = WINDOWS * omf_engine_concurrency(channel->engine);
 	state->rows = palloc(sizeof(MinimalTuple) * state->room);
 	state->window = (int) plan_number(plan, OMF_PREFETCH_WINDOW);
@@ -140,8 +141,7 @@ ask_for_row(PrefetchState *state)
 	econtext->ecxt_scantuple = state->input;
 	nkeys = omf_keys_evaluate(state->keys, econtext, &keys);
 	for (int i = 0; i < nkeys; i++)
-		if (omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid)))
-			state->requests++;
+		omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid), &state->counts);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->key_context);
 }
@@ -167,7 +167,7 @@ static void
 read_ahead(PrefetchState *state)
 {
 	PlanState *child = linitial(state->css.custom_ps);
-	int64 requests = state->requests;
+	int64 requests = state->counts.requests;
 	int limit;
 
 	if (!wants_rows(state))
@@ -188,7 +188,7 @@ read_ahead(PrefetchState *state)
 		state->nrows++;
 		ask_for_row(state);
 	}
-	if (state->requests > requests)
+	if (state->counts.requests > requests)
 	{
 		state->batches++;
 		omf_channel_drive(state->topic->channel);
@@ -276,6 +276,6 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	if (es->analyze && state->topic != NULL)
 	{
 		ExplainPropertyInteger("Batches", NULL, state->batches, es);
-		ExplainPropertyInteger("Remote Requests", NULL, state->requests, es);
+		omf_instrument_explain(&state->counts, plan_number(plan, OMF_PREFETCH_SERVER), es);
 	}
 }

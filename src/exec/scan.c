@@ -62,6 +62,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 									resource, omf_plan_fields(plan));
 	if (omf_plan_reports_errors(plan))
 		omf_fetch_report_errors(state->fetch);
+	omf_fetch_instrument(state->fetch, omf_instrument_create(&node->ss.ps));
 	omf_channel_begin_scan(omf_fetch_channel(state->fetch));
 	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
 	node->fdw_state = state;
@@ -156,10 +157,10 @@ omf_scan_waiting(ForeignScanState *node)
 	return &((OmfScanState *) node->fdw_state)->waiting;
 }
 
-int64
-omf_scan_requests(ForeignScanState *node)
+const OmfCounts *
+omf_scan_counts(ForeignScanState *node)
 {
 	OmfScanState *state = node->fdw_state;
 
-	return state != NULL ? omf_fetch_requests(state->fetch) : -1;
+	return state != NULL ? omf_fetch_counts(state->fetch) : NULL;
 }

@@ -26,7 +26,7 @@ extern OmfFetch *omf_scan_fetch(ForeignScanState *node);
 /* What an asynchronous scan waits on, for async.c to keep; NULL at first. */
 extern void **omf_scan_waiting(ForeignScanState *node);
 
-/* How many requests the scan has caused; -1 before it has begun. */
-extern int64 omf_scan_requests(ForeignScanState *node);
+/* What the scan has caused; NULL before it has begun. */
+extern const OmfCounts *omf_scan_counts(ForeignScanState *node);
 
 #endif /* OMF_SCAN_H */

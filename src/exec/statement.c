@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "session/error.h"
@@ -171,11 +172,15 @@ omf_channel_keep_error(OmfChannel *channel, OmfError *error)
 }
 
 void
-omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max, OmfAsker *asker)
+omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
+				OmfAsker *asker, OmfCounts *counts)
 {
-	if (omf_engine_submit(channel->engine, &channel->inbox, OMF_GET, path, NULL,
-						  body_max, asker) == NULL)
+	asker->counts = counts;
+	if (omf_engine_submit(channel->engine, &channel->inbox, OMF_GET, path,
+						  NULL, body_max, asker) == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
+	counts->requests++;
+	omf_instrument_request(counts->instrument);
 }
 
 /*
@@ -189,6 +194,8 @@ settle_request(OmfRequest *request)
 
 	PG_TRY();
 	{
+		omf_instrument_reply(asker->counts->instrument,
+							 omf_request_reply(request));
 		asker->settle(asker, request);
 	}
 	PG_FINALLY();
@@ -208,9 +215,23 @@ settle(OmfChannel *channel)
 }
 
 void
-omf_channel_wait(OmfChannel *channel, bool for_room)
+omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 {
+	instr_time began;
+	instr_time took;
+
+	if (counts->instrument != NULL)
+		INSTR_TIME_SET_CURRENT(began);
 	omf_session_wait(channel->session, &channel->inbox, for_room);
+	if (counts->instrument != NULL)
+	{
+		/* nobody has driven it since: it still waits for the same */
+		INSTR_TIME_SET_CURRENT(took);
+		INSTR_TIME_SUBTRACT(took, began);
+		omf_instrument_wait(counts->instrument,
+							omf_engine_waits_for(channel->engine),
+							INSTR_TIME_GET_MILLISEC(took));
+	}
 	settle(channel);
 }
 

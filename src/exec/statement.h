@@ -17,6 +17,7 @@
 #include "nodes/execnodes.h"
 
 #include "client/api.h"
+#include "exec/instrument.h"
 #include "session/session.h"
 
 typedef struct OmfChannel OmfChannel;
@@ -31,6 +32,7 @@ typedef struct OmfAsker OmfAsker;
 struct OmfAsker
 {
 	void (*settle)(OmfAsker *asker, OmfRequest *request);
+	OmfCounts *counts; /* whom the request counts for */
 };
 
 struct OmfChannel
@@ -73,16 +75,19 @@ extern OmfRecord *omf_channel_keep_record(OmfChannel *channel,
 										  OmfRecord *record);
 extern OmfError *omf_channel_keep_error(OmfChannel *channel, OmfError *error);
 
-/* Queue a GET for `asker`.  Throws when out of memory. */
-extern void omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
-							OmfAsker *asker);
+/* Queue a GET for `asker`, and count it.  Throws when out of memory. */
+extern void omf_channel_ask(OmfChannel *channel, const char *path,
+							size_t body_max, OmfAsker *asker,
+							OmfCounts *counts);
 
 /*
  * Wait until something happens, and settle what is answered; `for_room` also
- * ends the wait when a request could be sent at once.  To be called in a loop.
+ * ends the wait when a request could be sent at once.  A pause counts for
+ * `counts`.  To be called in a loop.
  * Throws on cancel, statement_timeout and termination.
  */
-extern void omf_channel_wait(OmfChannel *channel, bool for_room);
+extern void omf_channel_wait(OmfChannel *channel, bool for_room,
+							 const OmfCounts *counts);
 
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);
