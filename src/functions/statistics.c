@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "functions/arguments.h"
+#include "session/error.h"
 #include "session/stats.h"
 
 PG_FUNCTION_INFO_V1(omf_stats);
@@ -98,7 +99,7 @@ fill_times(const OmfStatistics *statistics, Datum *values, bool *nulls)
 		values[COLUMN_FAILED_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(statistics->failed_sqlstate));
 	}
 	if (!nulls[COLUMN_FAILED_ID])
-		values[COLUMN_FAILED_ID] = CStringGetTextDatum(statistics->failed_id);
+		values[COLUMN_FAILED_ID] = CStringGetTextDatum(omf_error_words(statistics->failed_id));
 }
 
 static void

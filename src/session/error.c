@@ -88,13 +88,8 @@ append_converted(StringInfo target, const char *text, Oid conversion,
 	}
 }
 
-/*
- * The API's words, which are UTF-8, in this database's encoding.  An error
- * must not fail on its way out, so what is not text, or what the encoding does
- * not have, becomes question marks.
- */
-static char *
-presentable(const char *text)
+char *
+omf_error_words(const char *text)
 {
 	int encoding = GetDatabaseEncoding();
 	int length = (int) strlen(text);
@@ -136,16 +131,16 @@ omf_error_text(const OmfError *error)
 	else
 		appendStringInfoString(&detail, "no answer");
 	if (error->api_id[0] != '\0')
-		appendStringInfo(&detail, ", %s", presentable(error->api_id));
+		appendStringInfo(&detail, ", %s", omf_error_words(error->api_id));
 	if (error->message[0] != '\0')
-		appendStringInfo(&detail, ": %s", presentable(error->message));
+		appendStringInfo(&detail, ": %s", omf_error_words(error->message));
 	if (error->words[0] != '\0')
-		appendStringInfo(&detail, ": %s", presentable(error->words));
+		appendStringInfo(&detail, ": %s", omf_error_words(error->words));
 	if (strchr(".!?", detail.data[detail.len - 1]) == NULL)
 		appendStringInfoChar(&detail, '.');
 	if (error->request_id[0] != '\0')
 		appendStringInfo(&detail, " Request ID: %s.",
-						 presentable(error->request_id));
+						 omf_error_words(error->request_id));
 	if (error->tries > 1)
 		appendStringInfo(&detail, " Tried %d times.", error->tries);
 	if (error->maybe_done && error->sent_at > 0)
@@ -176,7 +171,7 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 		return "Set the server option \"http_version\" to '1.1'.";
 	if (error->kind == OMF_ERROR_UNREACHABLE && error->proxy[0] != '\0')
 		return psprintf("%s The server's environment names the proxy \"%s\" for it (https_proxy, all_proxy, no_proxy).",
-						hint, presentable(error->proxy));
+						hint, omf_error_words(error->proxy));
 	if (error->maybe_done)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table before trying again.";
 	if (error->kind == OMF_ERROR_RATE_LIMIT && error->http_status == 0 &&

@@ -20,6 +20,13 @@ typedef enum OmfAction
 	OMF_ACTION_STOP   /* a migration */
 } OmfAction;
 
+/*
+ * The API's words, which are UTF-8, in this database's encoding; palloc'd.  An
+ * error must not fail on its way out, so what is not text, or what the
+ * encoding does not have, becomes question marks.
+ */
+extern char *omf_error_words(const char *text);
+
 /* What came back, in whose words: a value of the column "error"; palloc'd. */
 extern char *omf_error_text(const OmfError *error);
 

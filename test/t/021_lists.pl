@@ -153,11 +153,13 @@ for my $body ("\n", "\r\n", " \t\r\n ")
 		CREATE FOREIGN TABLE f (database_cluster_uuid uuid, id text) SERVER digitalocean;});
 	my $latin1 = OnlineMigrations::Session->open($node, database => 'latin1');
 	$latin1->run("SET client_encoding = 'UTF8'");
-	$simulator->fault('status', method => 'GET', status => 400, message => "Cl\x{e9} \x{2603} \x{65e5}\x{672c}, " . "\x{e9}" x 300);
+	$simulator->fault('status', method => 'GET', status => 400, id => "cl\x{e9}_\x{65e5}", message => "Cl\x{e9} \x{2603} \x{65e5}\x{672c}, " . "\x{e9}" x 300);
 	my $expected = "Cl\xc3\xa9 ? ??, " . "\xc3\xa9" x 200;
 	like($latin1->run("SELECT error FROM m WHERE database_cluster_uuid = '$cluster[0]'")->{out}, qr/: \Q$expected/,
 		'the column error is converted, and what can not be is a question mark');
 	like($latin1->run("SELECT id FROM f WHERE database_cluster_uuid = '$cluster[0]'")->{detail}, qr/: \Q$expected/, 'so is DETAIL');
+	is($latin1->run("SELECT last_failure_id FROM online_migrations_fdw_stats WHERE operation = 'get migration'")->{out}, "cl\xc3\xa9_?",
+		'so is the word for the last failure');
 	$simulator->delete_faults;
 	$latin1->close;
 }
