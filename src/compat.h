@@ -113,7 +113,14 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 }
 #else
 #define OMF_HAS_SHMEM_HOOKS 1
-#define omf_named_shared_memory(name, size, init) NULL
+#define omf_named_shared_memory(name, size, init) ((void) (init), NULL)
+#endif
+
+/* The number of a backend's PGPROC got a name of its own with PostgreSQL 17. */
+#if PG_VERSION_NUM >= 170000
+#define omf_my_proc_number() MyProcNumber
+#else
+#define omf_my_proc_number() MyProc->pgprocno
 #endif
 
 /* Intervals can be infinite from PostgreSQL 17 on. */

@@ -24,6 +24,7 @@
 #include "plan/batch_join.h"
 #include "plan/import.h"
 #include "plan/scan_path.h"
+#include "session/cache.h"
 #include "session/gate.h"
 #include "session/log.h"
 #include "session/session.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	omf_gate_init();
 	omf_starts_init();
 	omf_stats_init();
+	omf_cache_init();
 	omf_shared_init();
 	omf_batch_join_init();
 	omf_tuple_bound_init();

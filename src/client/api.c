@@ -283,6 +283,21 @@ omf_api_is_unsupported(const OmfError *error)
 	return error->http_status == 412 || error->http_status == 422;
 }
 
+bool
+omf_api_is_absence(const OmfError *error)
+{
+	switch (error->kind)
+	{
+		case OMF_ERROR_RATE_LIMIT:
+		case OMF_ERROR_SERVER:
+		case OMF_ERROR_UNREACHABLE:
+		case OMF_ERROR_LOST:
+			return true;
+		default:
+			return false;
+	}
+}
+
 OmfError *
 omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 			  const OmfSecrets *secrets)

@@ -1030,3 +1030,82 @@ omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members,
 		}
 	return false;
 }
+
+/* ----- records as bytes ----- */
+
+bool
+omf_json_is_whole(const OmfRecord *record)
+{
+	const unsigned char *misfits = (const unsigned char *) (record->values + record->nvalues);
+
+	for (int i = 0; i < record->nvalues; i++)
+		if (misfits[i] != FITS)
+			return false;
+	return true;
+}
+
+/* The number of values, and of each its length with the NUL, 0 if there is none. */
+size_t
+omf_json_pack(const OmfRecord *record, char *bytes)
+{
+	size_t total = sizeof(uint32_t);
+
+	if (bytes != NULL)
+		memcpy(bytes, &(uint32_t){(uint32_t) record->nvalues}, sizeof(uint32_t));
+	for (int i = 0; i < record->nvalues; i++)
+	{
+		const char *value = record->values[i];
+		uint32_t length = value != NULL ? (uint32_t) strlen(value) + 1 : 0;
+
+		if (bytes != NULL)
+		{
+			memcpy(bytes + total, &length, sizeof(length));
+			if (length > 0)
+				memcpy(bytes + total + sizeof(length), value, length);
+		}
+		total += sizeof(length) + length;
+	}
+	return total;
+}
+
+OmfRecord *
+omf_json_unpack(const char **bytes, const char *end)
+{
+	const char *next = *bytes;
+	uint32_t nvalues;
+	uint32_t length;
+	OmfRecord *record;
+	char *target;
+
+	if ((size_t) (end - next) < sizeof(nvalues))
+		return NULL;
+	memcpy(&nvalues, next, sizeof(nvalues));
+	next += sizeof(nvalues);
+	if (nvalues > OMF_JSON_MAX_MEMBERS)
+		return NULL;
+
+	/* no more than what is left of the bytes goes into it */
+	record = calloc(1, sizeof(OmfRecord) + (sizeof(char *) + 1) * nvalues + (size_t) (end - next));
+	if (record == NULL)
+		return NULL;
+	record->nvalues = (int) nvalues;
+	target = (char *) (misfits_of(record) + nvalues);
+	for (uint32_t i = 0; i < nvalues; i++)
+	{
+		if ((size_t) (end - next) < sizeof(length))
+			break;
+		memcpy(&length, next, sizeof(length));
+		next += sizeof(length);
+		if (length > (size_t) (end - next))
+			break;
+		if (length == 0)
+			continue;
+		memcpy(target, next, length);
+		target[length - 1] = '\0';
+		record->values[i] = target;
+		target += length;
+		next += length;
+	}
+	*bytes = next;
+	return record;
+}

@@ -130,4 +130,19 @@ extern bool omf_json_misfit(const OmfRecord *record,
 							const OmfJsonMember *members, OmfJsonSet among,
 							char reason[OMF_JSON_REASON_SIZE]);
 
+/* Are all of its values of their members' types? */
+extern bool omf_json_is_whole(const OmfRecord *record);
+
+/*
+ * A whole record as bytes without pointers: how many these are, and if `bytes`
+ * is not NULL, there they go.
+ */
+extern size_t omf_json_pack(const OmfRecord *record, char *bytes);
+
+/*
+ * The record of packed bytes, which begin at *bytes and end before `end`, and
+ * go on behind it; NULL when there is no memory, or these are none.
+ */
+extern OmfRecord *omf_json_unpack(const char **bytes, const char *end);
+
 #endif /* OMF_JSON_H */

@@ -99,7 +99,7 @@ omf_api_field(const OmfResource *resource, const char *name)
 const char *
 omf_api_field_name(const OmfResource *resource, int field)
 {
-	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server"};
+	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server", "fetched_at"};
 
 	return field < resource->nfields ? resource->fields[field].name
 									 : extra[field - resource->nfields];

@@ -91,8 +91,9 @@ enum OmfClusterField
  */
 typedef enum OmfExtraField
 {
-	OMF_EXTRA_ERROR,  /* why nothing is known of a cluster, or NULL */
-	OMF_EXTRA_SERVER, /* name of the foreign server that was asked */
+	OMF_EXTRA_ERROR,      /* why nothing is known of a cluster, or NULL */
+	OMF_EXTRA_SERVER,     /* name of the foreign server that was asked */
+	OMF_EXTRA_FETCHED_AT, /* when the API said so */
 	OMF_NEXTRA_FIELDS
 } OmfExtraField;
 

@@ -101,6 +101,7 @@ omf_async_configure_wait(AsyncRequest *areq)
 
 	if (*place == NULL)
 		*place = begin_waiting(channel);
+	channel->is_async = true;
 	waiting = *place;
 	(void) omf_engine_prepare_wait(channel->engine, true);
 	omf_session_tell_pause(channel->session);

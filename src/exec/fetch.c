@@ -55,6 +55,12 @@ omf_fetch_create(OmfChannel *channel, const OmfResource *resource,
 }
 
 void
+omf_fetch_limit_age(OmfFetch *fetch, OmfCacheTerms terms)
+{
+	omf_topic_limit_age(fetch->topic, terms);
+}
+
+void
 omf_fetch_report_errors(OmfFetch *fetch)
 {
 	fetch->reports = true;
@@ -87,7 +93,7 @@ void
 omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 {
 	omf_fetch_rewind(fetch);
-	fetch->listing = omf_listing_get(fetch->channel, tag, &fetch->counts);
+	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
 }
 
 /* How many clusters are wanted, as far as that is known. */
@@ -217,6 +223,7 @@ use(OmfFetch *fetch, OmfLookup *lookup, OmfAnswer *answer)
 	answer->uuid = lookup->uuid;
 	answer->record = lookup->record;
 	answer->error = lookup->error;
+	answer->fetched_at = lookup->state == OMF_LOOKUP_FOUND ? lookup->fetched_at : 0;
 	return true;
 }
 

@@ -25,11 +25,15 @@ typedef struct OmfAnswer
 	const unsigned char *uuid; /* of the cluster */
 	const OmfRecord *record;   /* what is known of it, or NULL */
 	const OmfError *error;     /* what it failed with, or NULL */
+	TimestampTz fetched_at;    /* when the API said so, or 0 */
 } OmfAnswer;
 
 /* A fetch of these fields of that resource over that channel. */
 extern OmfFetch *omf_fetch_create(OmfChannel *channel,
 								  const OmfResource *resource, const List *fields);
+
+/* Answers may be so old. */
+extern void omf_fetch_limit_age(OmfFetch *fetch, OmfCacheTerms terms);
 
 /*
  * Answer with what failed for good, where that concerns a cluster and not all

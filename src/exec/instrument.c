@@ -248,6 +248,10 @@ omf_instrument_explain(const OmfCounts *counts, Oid serverid, ExplainState *es)
 	const OmfInstrument *instrument = counts->instrument;
 
 	ExplainPropertyInteger("Remote Requests", NULL, counts->requests, es);
+	if (counts->hits > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Cache Hits", NULL, counts->hits, es);
+	if (counts->hits > 0 && es->timing)
+		ExplainPropertyInteger("Oldest Answer", "ms", counts->oldest, es);
 	if (instrument != NULL && es->format != EXPLAIN_FORMAT_TEXT)
 		explain_as_properties(instrument, es);
 	else if (instrument != NULL)

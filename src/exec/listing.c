@@ -20,6 +20,7 @@
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "exec/listing.h"
 
@@ -61,6 +62,8 @@ free_pages(void *arg)
 	OmfListing *listing = arg;
 	slist_iter iter;
 
+	if (listing->wait != NULL)
+		omf_cache_give_up(&listing->wait->question);
 	slist_foreach(iter, &listing->pages)
 		omf_api_page_free(slist_container(PageAsker, node, iter.cur)->page);
 }
@@ -92,6 +95,7 @@ static void
 begin_try(OmfListing *listing, bool filtered)
 {
 	listing->number++;
+	listing->whole = true;
 	listing->filtered = filtered;
 	listing->asked = 0;
 	listing->taken = 0;
@@ -105,8 +109,38 @@ begin_try(OmfListing *listing, bool filtered)
 	ask_page(listing);
 }
 
+static void pursue(OmfListing *listing);
+
+/* A listing's part of a question to the cache. */
+typedef struct ListingWait
+{
+	OmfCacheWait wait; /* must be first */
+	OmfListing *listing;
+} ListingWait;
+
+static void
+pursue_again(OmfCacheWait *wait)
+{
+	pursue(((ListingWait *) wait)->listing);
+}
+
+/* The question is about the list as a whole: pages of one time belong together. */
+static OmfCacheWait *
+make_wait(OmfListing *listing, OmfCacheTerms terms)
+{
+	OmfChannel *channel = listing->channel;
+	ListingWait *made = MemoryContextAllocZero(channel->context, sizeof(ListingWait));
+	char path[OMF_PAGE_PATH_SIZE];
+
+	omf_api_page_path(path, 1, listing->tag);
+	made->wait.question = omf_cache_question(omf_session_account(channel->session), path, terms);
+	made->wait.again = pursue_again;
+	made->listing = listing;
+	return &made->wait;
+}
+
 OmfListing *
-omf_listing_get(OmfChannel *channel, const char *tag, OmfCounts *counts)
+omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms, OmfCounts *counts)
 {
 	OmfListing *listing;
 	slist_iter iter;
@@ -131,7 +165,9 @@ omf_listing_get(OmfChannel *channel, const char *tag, OmfCounts *counts)
 	listing->end.arg = listing;
 	MemoryContextRegisterResetCallback(channel->context, &listing->end);
 	slist_push_head(&channel->listings, &listing->node);
-	begin_try(listing, tag != NULL);
+	if (omf_cache_is_on(&terms))
+		listing->wait = make_wait(listing, terms);
+	pursue(listing);
 	return listing;
 }
 
@@ -167,6 +203,9 @@ add_cluster(OmfListing *listing, OmfPageCluster *answer, int page)
 	ListedEntry *entry;
 	bool found;
 
+	if (cluster->state == OMF_LOOKUP_NEW)
+		cluster->fetched_at = listing->fetched_at;
+	listing->whole &= answer->record != NULL && omf_json_is_whole(answer->record);
 	omf_lookup_answer(cluster, answer->record, answer->error);
 	answer->record = NULL;
 	answer->error = NULL;
@@ -225,11 +264,115 @@ may_have_more(const OmfListing *listing)
 		   (listing->last_size >= full && !listing->has_links);
 }
 
+/* ----- answers that backends share ----- */
+
+/* A list that was whole: the records of its clusters, one behind the other. */
+static void
+take_cached(OmfListing *listing, OmfCached *answer)
+{
+	const char *next = answer->bytes;
+	const char *end = next + answer->length;
+
+	listing->number = 1;
+	listing->fetched_at = answer->fetched_at;
+	while (next < end && !listing->failed)
+	{
+		OmfPageCluster cluster = {0};
+
+		cluster.record = omf_json_unpack(&next, end);
+		if (cluster.record == NULL)
+			listing->failed = true;
+		else if (omf_api_parse_uuid(cluster.record->values[OMF_CLUSTER_ID], cluster.uuid))
+			(void) add_cluster(listing, &cluster, 1);
+		else
+			free(cluster.record);
+	}
+	listing->complete = !listing->failed;
+	if (listing->complete && listing->tag == NULL)
+		omf_session_note_clusters(listing->channel->session, listing->nlisted);
+	pfree(answer->bytes);
+}
+
+/* Ask the API, unless the cache or another backend has the answer. */
+static void
+pursue(OmfListing *listing)
+{
+	OmfCached answer;
+
+	if (listing->wait != NULL)
+		switch (omf_channel_ask_cache(listing->channel, listing->wait, OMF_OPERATION_LIST_CLUSTERS,
+									  listing->counts, &answer))
+		{
+			case OMF_CACHE_HIT:
+				take_cached(listing, &answer);
+				return;
+			case OMF_CACHE_WAIT:
+				return;
+			case OMF_CACHE_ASK:
+				break;
+		}
+	begin_try(listing, listing->tag != NULL);
+}
+
+/* Can others have it?  Only what has all of its fields as they should be. */
+static bool
+is_sharable(const OmfListing *listing)
+{
+	for (int i = 0; i < listing->nlisted; i++)
+	{
+		const OmfRecord *record = listing->listed[i].cluster->record;
+
+		if (record == NULL || record->values[OMF_CLUSTER_ID] == NULL)
+			return false;
+	}
+	return listing->whole && listing->number == 1 && listing->filtered == (listing->tag != NULL);
+}
+
+/* Let others have the list. */
+static void
+share_list(OmfListing *listing)
+{
+	size_t length = 0;
+	size_t done = 0;
+	char *bytes;
+
+	if (listing->wait == NULL || listing->wait->question.flight == 0)
+		return;
+	if (!is_sharable(listing))
+	{
+		omf_cache_give_up(&listing->wait->question);
+		return;
+	}
+	for (int i = 0; i < listing->nlisted; i++)
+		length += omf_json_pack(listing->listed[i].cluster->record, NULL);
+	bytes = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
+	for (int i = 0; i < listing->nlisted; i++)
+		done += omf_json_pack(listing->listed[i].cluster->record, bytes + done);
+	omf_cache_answer(&listing->wait->question, true, bytes, length);
+	pfree(bytes);
+}
+
+/* The API can't be had: is there an old list that does?  Not once rows have been shown. */
+static bool
+take_old_list(OmfListing *listing, const OmfError *error)
+{
+	OmfCached answer;
+
+	if (listing->wait == NULL || error == NULL || listing->nlisted > 0 || listing->failed ||
+		!omf_api_is_absence(error) || !omf_cache_fail(&listing->wait->question, &answer))
+		return false;
+	omf_channel_count_hit(listing->channel, OMF_OPERATION_LIST_CLUSTERS, listing->counts, &answer);
+	take_cached(listing, &answer);
+	return true;
+}
+
 /* ----- the end ----- */
 
 static void
 fail(OmfListing *listing, OmfError *error)
 {
+	if (listing->wait != NULL)
+		omf_cache_give_up(&listing->wait->question);
 	error = omf_channel_keep_error(listing->channel, error);
 	if (!listing->failed)
 		listing->error = error;
@@ -259,6 +402,7 @@ end_try(OmfListing *listing)
 	if (problem == NULL)
 	{
 		listing->complete = true;
+		share_list(listing);
 		if (!listing->filtered)
 			omf_session_note_clusters(listing->channel->session, listing->seen);
 	}
@@ -290,6 +434,7 @@ take_page(OmfListing *listing, OmfPage *page, int number)
 {
 	listing->taken = number;
 	listing->last_added = 0;
+	listing->fetched_at = GetCurrentTimestamp();
 	for (int i = 0; i < page->nclusters; i++)
 		if (!add_cluster(listing, &page->clusters[i], number))
 		{
@@ -370,6 +515,11 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 		slist_delete(&listing->pages, &asked->node);
 		listing->number = 0;
 		begin_try(listing, false);
+		return;
+	}
+	if (asked->page == NULL && take_old_list(listing, error))
+	{
+		free(error);
 		return;
 	}
 	if (asked->page == NULL)

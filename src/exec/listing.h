@@ -39,6 +39,9 @@ typedef struct OmfListing
 	bool failed;               /* error is set, or out of memory */
 	MemoryContextCallback end; /* frees pages that have not been taken */
 	OmfCounts *counts;         /* whom its pages count for */
+	bool whole;                /* all fields of all clusters are as they should be */
+	OmfCacheWait *wait;        /* the question to the cache, or NULL */
+	TimestampTz fetched_at;    /* when the API said so */
 
 	/* of the try that is under way */
 	int number;       /* the first, the second */
@@ -59,10 +62,10 @@ typedef struct OmfListing
 } OmfListing;
 
 /*
- * The channel's listing for that tag.  If it is made, the first page is asked
- * for at once, and all pages count for `counts`.
+ * The channel's listing for that tag, whose answers may be so old.  If it is
+ * made, the first page is asked for at once, and all pages count for `counts`.
  */
-extern OmfListing *omf_listing_get(OmfChannel *channel, const char *tag,
+extern OmfListing *omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms,
 								   OmfCounts *counts);
 
 #endif /* OMF_LISTING_H */

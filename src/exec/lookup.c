@@ -9,6 +9,7 @@
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "exec/lookup.h"
 
@@ -75,6 +76,16 @@ omf_topic_look_at(OmfTopic *topic, const List *fields)
 			topic->fields |= (OmfJsonSet) 1 << lfirst_int(cell);
 }
 
+void
+omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms)
+{
+	if (!topic->has_terms)
+		topic->terms = terms;
+	topic->has_terms = true;
+	topic->terms.ttl_ms = Min(topic->terms.ttl_ms, terms.ttl_ms);
+	topic->terms.stale_ms = Min(topic->terms.stale_ms, terms.stale_ms);
+}
+
 /* What an answer in this statement has said of the cluster itself, or NULL. */
 static const OmfRecord *
 known_cluster(const OmfLookup *lookup)
@@ -115,18 +126,168 @@ settle_failure(OmfLookup *lookup)
 	lookup->error = NULL;
 }
 
+/* ----- answers that backends share ----- */
+
+static OmfOperation
+operation_of(const OmfLookup *lookup)
+{
+	return lookup->topic->resource->in_listing ? OMF_OPERATION_GET_CLUSTER : OMF_OPERATION_GET_MIGRATION;
+}
+
+static void
+take_cached(OmfLookup *lookup, OmfCached *answer)
+{
+	const char *bytes = answer->bytes;
+
+	lookup->fetched_at = answer->fetched_at;
+	lookup->state = OMF_LOOKUP_NOT_FOUND;
+	if (answer->found)
+	{
+		lookup->record = omf_channel_keep_record(lookup->topic->channel,
+												 omf_json_unpack(&bytes, bytes + answer->length));
+		lookup->state = lookup->record != NULL ? OMF_LOOKUP_FOUND : OMF_LOOKUP_FAILED;
+	}
+	pfree(answer->bytes);
+}
+
+/* The API can't be had: is there an old answer that does? */
+static bool
+take_old_answer(OmfLookup *lookup, const OmfError *error)
+{
+	OmfCached answer;
+
+	if (error == NULL || !omf_api_is_absence(error) ||
+		!omf_cache_fail(&lookup->wait->question, &answer))
+		return false;
+	omf_channel_count_hit(lookup->topic->channel, operation_of(lookup), lookup->asker.counts, &answer);
+	take_cached(lookup, &answer);
+	return true;
+}
+
+/*
+ * Let others have the answer, if all of its fields are as they should be.  True
+ * where an old one is to be taken instead, which is done then.
+ */
+static bool
+share_answer(OmfLookup *lookup, OmfResult result, const OmfRecord *record, const OmfError *error)
+{
+	OmfQuestion *question = &lookup->wait->question;
+
+	if (result == OMF_RESULT_ERROR)
+	{
+		if (take_old_answer(lookup, error))
+			return true;
+	}
+	else if (result == OMF_RESULT_NOT_FOUND)
+		omf_cache_answer(question, false, NULL, 0);
+	else if (omf_json_is_whole(record))
+	{
+		size_t length = omf_json_pack(record, NULL);
+		char *bytes = palloc_extended(length, MCXT_ALLOC_NO_OOM);
+
+		if (bytes != NULL)
+		{
+			(void) omf_json_pack(record, bytes);
+			omf_cache_answer(question, true, bytes, length);
+			pfree(bytes);
+		}
+	}
+	omf_cache_give_up(question);
+	return false;
+}
+
+/* Ask the API, unless the cache or another backend has the answer. */
+static void
+pursue(OmfLookup *lookup)
+{
+	OmfChannel *channel = lookup->topic->channel;
+	char path[OMF_PATH_SIZE];
+	OmfCached answer;
+
+	lookup->state = OMF_LOOKUP_ASKED;
+	if (lookup->wait != NULL)
+		switch (omf_channel_ask_cache(channel, lookup->wait, operation_of(lookup), lookup->asker.counts, &answer))
+		{
+			case OMF_CACHE_HIT:
+				take_cached(lookup, &answer);
+				return;
+			case OMF_CACHE_WAIT:
+				return;
+			case OMF_CACHE_ASK:
+				break;
+		}
+	omf_api_path(path, lookup->topic->resource, lookup->uuid);
+	omf_channel_ask(channel, path, OMF_BODY_MAX, &lookup->asker, lookup->asker.counts);
+}
+
+/* A lookup's part of a question to the cache. */
+typedef struct LookupWait
+{
+	OmfCacheWait wait; /* must be first */
+	OmfLookup *lookup;
+} LookupWait;
+
+static void
+pursue_again(OmfCacheWait *wait)
+{
+	pursue(((LookupWait *) wait)->lookup);
+}
+
+/* The statement ends: nobody is to wait for what it has asked. */
+static void
+give_up(void *arg)
+{
+	OmfTopic *topic = arg;
+	lookups_iterator entries;
+	LookupEntry *entry;
+
+	lookups_start_iterate(topic->lookups, &entries);
+	while ((entry = lookups_iterate(topic->lookups, &entries)) != NULL)
+		if (entry->lookup->wait != NULL)
+			omf_cache_give_up(&entry->lookup->wait->question);
+}
+
+static OmfCacheWait *
+make_wait(OmfLookup *lookup)
+{
+	OmfTopic *topic = lookup->topic;
+	LookupWait *made = MemoryContextAllocZero(topic->channel->context, sizeof(LookupWait));
+	char path[OMF_PATH_SIZE];
+
+	if (topic->end.func == NULL)
+	{
+		topic->end.func = give_up;
+		topic->end.arg = topic;
+		MemoryContextRegisterResetCallback(topic->channel->answers, &topic->end);
+	}
+	omf_api_path(path, topic->resource, lookup->uuid);
+	made->wait.question = omf_cache_question(omf_session_account(topic->channel->session), path, topic->terms);
+	made->wait.again = pursue_again;
+	made->lookup = lookup;
+	return &made->wait;
+}
+
+/* ----- one lookup ----- */
+
 /* The request is over. */
 static void
 settle_lookup(OmfAsker *asker, OmfRequest *request)
 {
 	OmfLookup *lookup = (OmfLookup *) asker;
 	OmfTopic *topic = lookup->topic;
-
+	OmfResult result;
 	OmfRecord *record;
 	OmfError *error;
-	OmfResult result = omf_api_result(topic->resource, request, topic->fields,
-									  &topic->channel->secrets, &record, &error);
 
+	result = omf_api_result(topic->resource, request, topic->fields,
+							&topic->channel->secrets, &record, &error);
+	lookup->fetched_at = GetCurrentTimestamp();
+	if (lookup->wait != NULL && share_answer(lookup, result, record, error))
+	{
+		free(record);
+		free(error);
+		return;
+	}
 	lookup->record = omf_channel_keep_record(topic->channel, record);
 	if (result == OMF_RESULT_NOT_FOUND)
 	{
@@ -171,7 +332,6 @@ void
 omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 {
 	const OmfRecord *cluster = NULL;
-	char path[OMF_PATH_SIZE];
 
 	if (lookup->state != OMF_LOOKUP_NEW)
 		return;
@@ -183,10 +343,10 @@ omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 		lookup->state = OMF_LOOKUP_NOT_FOUND;
 		return;
 	}
-	omf_api_path(path, lookup->topic->resource, lookup->uuid);
-	omf_channel_ask(lookup->topic->channel, path, OMF_BODY_MAX, &lookup->asker,
-					counts);
-	lookup->state = OMF_LOOKUP_ASKED;
+	lookup->asker.counts = counts;
+	if (omf_cache_is_on(&lookup->topic->terms))
+		lookup->wait = make_wait(lookup);
+	pursue(lookup);
 }
 
 void

@@ -32,9 +32,11 @@ typedef struct OmfLookup
 	OmfTopic *topic;                   /* that it belongs to */
 	unsigned char uuid[OMF_UUID_SIZE]; /* of the cluster */
 	OmfLookupState state;
-	bool reported;     /* its error has been shown in a row */
-	OmfRecord *record; /* in the channel's answers */
-	OmfError *error;   /* likewise */
+	bool reported;          /* its error has been shown in a row */
+	OmfRecord *record;      /* in the channel's answers */
+	OmfError *error;        /* likewise */
+	TimestampTz fetched_at; /* when the API said so, or 0 */
+	OmfCacheWait *wait;     /* the question to the cache, or NULL */
 } OmfLookup;
 
 struct OmfTopic
@@ -43,6 +45,9 @@ struct OmfTopic
 	OmfChannel *channel;          /* that it belongs to */
 	const OmfResource *resource;  /* what is asked about */
 	OmfJsonSet fields;            /* of it, that some plan node looks at */
+	OmfCacheTerms terms;          /* how old an answer may be */
+	bool has_terms;               /* somebody has said so */
+	MemoryContextCallback end;    /* gives up what it has asked for others, too */
 	struct lookups_hash *lookups; /* by UUID */
 };
 
@@ -59,8 +64,12 @@ extern void omf_topic_look_at(OmfTopic *topic, const List *fields);
 /* The topic's lookup of that cluster, which is made if need be. */
 extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
 
+/* A plan node shows answers that old: of several, the strictest terms count. */
+extern void omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms);
+
 /* Ask, if that has not been done; a request counts for `counts`. */
 extern void omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts);
+
 
 /*
  * The answer is known without asking, if none is on the way; takes `record`,

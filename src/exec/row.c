@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "session/error.h"
@@ -185,6 +186,8 @@ field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
 		return pstrdup(reader->server);
 	if (field == reader->resource->nfields + OMF_EXTRA_ERROR)
 		return answer->error != NULL ? omf_error_text(answer->error) : NULL;
+	if (field == reader->resource->nfields + OMF_EXTRA_FETCHED_AT)
+		return answer->fetched_at != 0 ? DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(answer->fetched_at))) : NULL;
 	value = answer->record != NULL ? answer->record->values[field] : NULL;
 	return value != NULL ? pg_any_to_server(value, (int) strlen(value), PG_UTF8) : NULL;
 }

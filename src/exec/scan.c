@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "session/options.h"
 #include "exec/scan_plan.h"
 #include "exec/row.h"
 #include "exec/scan.h"
@@ -60,6 +61,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
 													OidIsValid(user) ? user : GetUserId()),
 									resource, omf_plan_fields(plan));
+	omf_fetch_limit_age(state->fetch, omf_options_cache(RelationGetRelid(node->ss.ss_currentRelation)));
 	if (omf_plan_reports_errors(plan))
 		omf_fetch_report_errors(state->fetch);
 	omf_fetch_instrument(state->fetch, omf_instrument_create(&node->ss.ps));

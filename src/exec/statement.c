@@ -11,6 +11,7 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
+#include "client/pollset.h"
 #include "session/error.h"
 #include "exec/statement.h"
 
@@ -111,12 +112,27 @@ omf_channel_begin_scan(OmfChannel *channel)
 	channel->nscans++;
 }
 
+/* Let the statistics have the hits, all at once. */
+static void
+tell_hits(OmfChannel *channel)
+{
+	for (int i = 0; i < OMF_OPERATIONS; i++)
+	{
+		if (channel->hits[i] > 0)
+			omf_session_note_hits(channel->session, i, channel->hits[i]);
+		channel->hits[i] = 0;
+	}
+}
+
 void
 omf_channel_end_scan(OmfChannel *channel)
 {
 	int reported = channel->reported;
 
-	if (--channel->nscans > 0 || reported == 0)
+	if (--channel->nscans > 0)
+		return;
+	tell_hits(channel);
+	if (reported == 0)
 		return;
 	channel->reported = 0;
 	ereport(WARNING,
@@ -171,6 +187,27 @@ omf_channel_keep_error(OmfChannel *channel, OmfError *error)
 	return kept;
 }
 
+OmfCacheStep
+omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait, OmfOperation operation,
+					  OmfCounts *counts, OmfCached *answer)
+{
+	OmfCacheStep step = omf_cache_ask(&wait->question, !channel->is_async, answer);
+
+	if (step == OMF_CACHE_WAIT)
+		slist_push_head(&channel->waits, &wait->node);
+	if (step == OMF_CACHE_HIT)
+		omf_channel_count_hit(channel, operation, counts, answer);
+	return step;
+}
+
+void
+omf_channel_count_hit(OmfChannel *channel, OmfOperation operation, OmfCounts *counts, const OmfCached *answer)
+{
+	channel->hits[operation]++;
+	counts->hits++;
+	counts->oldest = Max(counts->oldest, answer->age_ms);
+}
+
 void
 omf_channel_ask(OmfChannel *channel, const char *path, size_t body_max,
 				OmfAsker *asker, OmfCounts *counts)
@@ -214,15 +251,52 @@ settle(OmfChannel *channel)
 		settle_request(request);
 }
 
+/* Ask again for all that another backend was asking for; true: something has come of it. */
+static bool
+ask_others_again(OmfChannel *channel)
+{
+	slist_head waits = channel->waits;
+	bool changed = false;
+
+	slist_init(&channel->waits);
+	while (!slist_is_empty(&waits))
+	{
+		OmfCacheWait *wait = slist_container(OmfCacheWait, node, slist_pop_head_node(&waits));
+
+		wait->again(wait);
+		if (wait->question.waits_till == 0)
+			changed = true;
+	}
+	return changed;
+}
+
+/* How long the others are waited for before asking again. */
+static int64
+patience(OmfChannel *channel)
+{
+	int64 till = INT64_MAX;
+	slist_iter iter;
+
+	slist_foreach(iter, &channel->waits)
+		till = Min(till, slist_container(OmfCacheWait, node, iter.cur)->question.waits_till);
+	return Max(till - omf_pollset_now(), 0);
+}
+
 void
 omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 {
 	instr_time began;
 	instr_time took;
 
+	/* somebody may have reset the latch since the last look */
+	if (!slist_is_empty(&channel->waits) && ask_others_again(channel))
+		return;
 	if (counts->instrument != NULL)
 		INSTR_TIME_SET_CURRENT(began);
-	omf_session_wait(channel->session, &channel->inbox, for_room);
+	if (slist_is_empty(&channel->waits))
+		omf_session_wait(channel->session, &channel->inbox, for_room);
+	else
+		omf_session_wait_for_others(channel->session, &channel->inbox, for_room, patience(channel));
 	if (counts->instrument != NULL)
 	{
 		/* nobody has driven it since: it still waits for the same */
@@ -233,6 +307,7 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 							INSTR_TIME_GET_MILLISEC(took));
 	}
 	settle(channel);
+	(void) ask_others_again(channel);
 }
 
 void

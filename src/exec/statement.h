@@ -18,6 +18,7 @@
 
 #include "client/api.h"
 #include "exec/instrument.h"
+#include "session/cache.h"
 #include "session/session.h"
 
 typedef struct OmfChannel OmfChannel;
@@ -35,21 +36,35 @@ struct OmfAsker
 	OmfCounts *counts; /* whom the request counts for */
 };
 
+/*
+ * What waits for an answer that another backend has asked for (cache.h): again()
+ * asks once more, and may put it into the list again.
+ */
+typedef struct OmfCacheWait
+{
+	slist_node node; /* in the channel's waits */
+	OmfQuestion question;
+	void (*again)(struct OmfCacheWait *wait);
+} OmfCacheWait;
+
 struct OmfChannel
 {
-	slist_node node;       /* in the statement's channels */
-	MemoryContext context; /* the query's */
-	MemoryContext answers; /* below it: lookups, records and errors */
-	OmfSession *session;   /* held */
-	OmfEngine *engine;     /* the session's */
-	OmfInbox inbox;        /* where its requests arrive */
-	OmfSecrets secrets;    /* that no message may show: the token */
-	const char *token;     /* what secrets points to */
-	slist_head topics;     /* lookup.c's: one for every resource */
-	slist_head listings;   /* listing.c's: one for every tag */
-	int nscans;            /* scans over it that have not ended */
-	int reported;          /* clusters whose failure was shown in a row */
-	OmfError *refused;     /* what any request would fail with, or NULL */
+	slist_node node;            /* in the statement's channels */
+	MemoryContext context;      /* the query's */
+	MemoryContext answers;      /* below it: lookups, records and errors */
+	OmfSession *session;        /* held */
+	OmfEngine *engine;          /* the session's */
+	OmfInbox inbox;             /* where its requests arrive */
+	OmfSecrets secrets;         /* that no message may show: the token */
+	const char *token;          /* what secrets points to */
+	slist_head topics;          /* lookup.c's: one for every resource */
+	slist_head listings;        /* listing.c's: one for every tag */
+	slist_head waits;           /* of OmfCacheWait */
+	bool is_async;              /* PostgreSQL waits for it, and not for the latch */
+	int64 hits[OMF_OPERATIONS]; /* of the cache, not yet among the statistics */
+	int nscans;                 /* scans over it that have not ended */
+	int reported;               /* clusters whose failure was shown in a row */
+	OmfError *refused;          /* what any request would fail with, or NULL */
 };
 
 /*
@@ -74,6 +89,17 @@ extern void omf_channel_end_scan(OmfChannel *channel);
 extern OmfRecord *omf_channel_keep_record(OmfChannel *channel,
 										  OmfRecord *record);
 extern OmfError *omf_channel_keep_error(OmfChannel *channel, OmfError *error);
+
+/*
+ * What to do about the question: as omf_cache_ask() says, and in the channel's
+ * waits if it is to wait.  A hit is counted.
+ */
+extern OmfCacheStep omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait,
+										  OmfOperation operation, OmfCounts *counts, OmfCached *answer);
+
+/* An answer of the cache does instead of that operation. */
+extern void omf_channel_count_hit(OmfChannel *channel, OmfOperation operation,
+								  OmfCounts *counts, const OmfCached *answer);
 
 /* Queue a GET for `asker`, and count it.  Throws when out of memory. */
 extern void omf_channel_ask(OmfChannel *channel, const char *path,

@@ -12,6 +12,7 @@
 
 #include "client/retry.h"
 #include "functions/call.h"
+#include "session/cache.h"
 #include "session/log.h"
 
 int64
@@ -86,6 +87,41 @@ copy_answer(OmfCall *call, const OmfRecord *record, const OmfError *error)
 	*call->error = *error;
 }
 
+/* The path of what the call is about: that of a stop goes on with an id. */
+static char *
+resource_path(const OmfCall *call)
+{
+	char *path = pstrdup(call->path);
+
+	if (call->method == OMF_DELETE)
+		*strrchr(path, '/') = '\0';
+	return path;
+}
+
+/*
+ * What has been learnt is for all backends at once.  Of a start whose outcome is
+ * unknown, or of a stop, it is only that what they know is not so any more.
+ */
+static void
+share_answer(const OmfCall *call, const OmfRecord *record)
+{
+	const uint8 *account = omf_session_account(call->session);
+	const char *path = resource_path(call);
+
+	if (call->result == OMF_RESULT_RECORD && record != NULL && omf_json_is_whole(record))
+	{
+		size_t length = omf_json_pack(record, NULL);
+		char *bytes = palloc(length);
+
+		(void) omf_json_pack(record, bytes);
+		omf_cache_replace(account, path, true, bytes, length);
+	}
+	else if (call->result == OMF_RESULT_NOT_FOUND && call->method == OMF_GET)
+		omf_cache_replace(account, path, false, NULL, 0);
+	else if (call->method != OMF_GET && (call->result == OMF_RESULT_RECORD || call->error->maybe_done))
+		omf_cache_drop(account, path);
+}
+
 /* What the answer means, in memory that goes with an error. */
 static void
 take_answer(OmfCall *call)
@@ -104,6 +140,7 @@ take_answer(OmfCall *call)
 		if (call->result == OMF_RESULT_ERROR)
 			omf_session_note_failure(call->session, error);
 		copy_answer(call, record, error);
+		share_answer(call, record);
 	}
 	PG_FINALLY();
 	{

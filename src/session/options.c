@@ -77,6 +77,9 @@ static const Option options[] = {
 	{"max_retries", ForeignServerRelationId, OPTION_INTEGER, "4", 0, MAX_RETRIES_MOST},
 	{"max_retry_wait", ForeignServerRelationId, OPTION_DURATION, "90s", 0, HOUR_MS},
 	{"rate_limit_reserve", ForeignServerRelationId, OPTION_INTEGER, "0", 0, RATE_LIMIT_MOST},
+	{"cache_ttl", ForeignServerRelationId, OPTION_DURATION, "0ms", 0, HOUR_MS},
+	{"cache_ttl", ForeignTableRelationId, OPTION_DURATION, NULL, 0, HOUR_MS},
+	{"cache_stale", ForeignServerRelationId, OPTION_DURATION, "0ms", 0, HOUR_MS},
 	{"async_capable", ForeignServerRelationId, OPTION_BOOLEAN, "true", 0, 0},
 	{"async_capable", ForeignTableRelationId, OPTION_BOOLEAN, NULL, 0, 0},
 	{"on_error", ForeignServerRelationId, OPTION_ON_ERROR, "fail", 0, 0},
@@ -165,6 +168,7 @@ online_migrations_fdw_validator(PG_FUNCTION_ARGS)
 	List *given = untransformRelOptions(PG_GETARG_DATUM(0));
 	Oid catalog = PG_GETARG_OID(1);
 	ErrorContextCallback callback;
+	bool caches = false;
 	bool has_token = false;
 	bool has_token_file = false;
 	ListCell *cell;
@@ -182,9 +186,16 @@ online_migrations_fdw_validator(PG_FUNCTION_ARGS)
 		if (option == NULL)
 			report_unknown_option(def->defname, catalog);
 		check_value(option, defGetString(def));
+		caches |= strcmp(option->name, "cache_ttl") == 0 && parse_duration(option, defGetString(def)) > 0;
 		has_token |= strcmp(option->name, "token") == 0;
 		has_token_file |= strcmp(option->name, "token_file") == 0;
 	}
+	if (caches && !omf_shared_is_common())
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("answers of the API are not shared between sessions"),
+				 errdetail("The option \"cache_ttl\" works for each session alone."),
+				 errhint("Set shared_preload_libraries = 'online_migrations_fdw', and restart the server.")));
 	if (has_token && has_token_file)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -505,6 +516,20 @@ omf_options_async_capable(Oid serverid, Oid relid)
 							 ForeignServerRelationId);
 	(void) parse_bool(value, &capable);
 	return capable;
+}
+
+OmfCacheTerms
+omf_options_cache(Oid relid)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	List *server = GetForeignServer(table->serverid)->options;
+	const char *own = option_value(table->options, "cache_ttl", ForeignTableRelationId);
+	OmfCacheTerms terms;
+
+	terms.ttl_ms = own != NULL ? parse_duration(find_option("cache_ttl", ForeignTableRelationId), own)
+							   : server_duration(server, "cache_ttl");
+	terms.stale_ms = server_duration(server, "cache_stale");
+	return terms;
 }
 
 bool

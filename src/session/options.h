@@ -9,6 +9,7 @@
 #define OMF_OPTIONS_H
 
 #include "client/api.h"
+#include "session/cache.h"
 
 /* Requests in flight at once, unless the option max_concurrency says else. */
 #define OMF_DEFAULT_CONCURRENCY 100
@@ -46,6 +47,9 @@ extern OmfUserOptions omf_options_of_user(Oid userid, Oid serverid);
 
 /* May scans of the table run asynchronously?  The table's word goes first. */
 extern bool omf_options_async_capable(Oid serverid, Oid relid);
+
+/* How old an answer may be that the table shows; its word goes before the server's. */
+extern OmfCacheTerms omf_options_cache(Oid relid);
 
 /*
  * Do scans of the table show a cluster's failure in its row?  The table's

@@ -501,6 +501,12 @@ omf_session_server_name(const OmfSession *session)
 	return GetForeignServer(session->serverid)->servername;
 }
 
+void
+omf_session_note_hits(const OmfSession *session, OmfOperation operation, int64 hits)
+{
+	omf_stats_hit(session->serverid, operation, hits);
+}
+
 const uint8 *
 omf_session_account(const OmfSession *session)
 {
@@ -542,6 +548,17 @@ wait_event_of(const OmfEngine *engine)
 	return wait_events[wait].event;
 }
 
+/* The same for what another backend has asked for. */
+static uint32
+others_event(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = omf_new_wait_event("OnlineMigrationsCache");
+	return event;
+}
+
 void
 omf_session_tell_pause(OmfSession *session)
 {
@@ -565,10 +582,19 @@ omf_session_tell_pause(OmfSession *session)
 					   (pause + 999) / 1000, timestamptz_to_str(until))));
 }
 
+/* What a wait waits for besides the engine. */
+typedef struct WaitTerms
+{
+	bool for_room;   /* a request could be sent at once */
+	bool for_others; /* the latch, which another backend sets */
+	int64 at_most;   /* for so many milliseconds, or -1: for however long */
+} WaitTerms;
+
 static void
-wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_most)
+wait_for(OmfSession *session, const OmfInbox *inbox, WaitTerms terms)
 {
 	OmfEngine *engine = session->engine;
+	bool for_others = false;
 	WaitEvent event;
 	int64 timeout;
 
@@ -577,15 +603,17 @@ wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_mos
 
 	/* what the drive may have been cut short for goes before what it brought */
 	CHECK_FOR_INTERRUPTS();
-	if (!TAILQ_EMPTY(&inbox->done) || (for_room && omf_engine_room(engine) > 0))
+	if (!TAILQ_EMPTY(&inbox->done) || (terms.for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
-	if (at_most >= 0 && (timeout < 0 || timeout > at_most))
-		timeout = at_most;
+	if (timeout < 0)
+		for_others = terms.for_others;
+	if (terms.at_most >= 0 && (timeout < 0 || timeout > terms.at_most))
+		timeout = terms.at_most;
 	omf_session_tell_pause(session);
 	if (timeout != 0 &&
 		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
-						 wait_event_of(engine)) > 0 &&
+						 for_others ? others_event() : wait_event_of(engine)) > 0 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
 	omf_engine_end_wait(engine);
@@ -595,13 +623,19 @@ wait_for(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 at_mos
 void
 omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 {
-	wait_for(session, inbox, for_room, -1);
+	wait_for(session, inbox, (WaitTerms){for_room, false, -1});
+}
+
+void
+omf_session_wait_for_others(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 milliseconds)
+{
+	wait_for(session, inbox, (WaitTerms){for_room, true, milliseconds});
 }
 
 void
 omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
 {
-	wait_for(session, inbox, false, milliseconds);
+	wait_for(session, inbox, (WaitTerms){false, false, milliseconds});
 }
 
 OmfRequest *

@@ -17,6 +17,7 @@
 
 #include "client/api.h"
 #include "session/shared.h"
+#include "session/stats.h"
 
 typedef struct OmfSession OmfSession;
 
@@ -49,6 +50,9 @@ extern bool omf_session_filters_by_tag(const OmfSession *session);
 
 /* It may not. */
 extern void omf_session_note_no_tags(OmfSession *session);
+
+/* So many answers came from the cache, instead of being asked for. */
+extern void omf_session_note_hits(const OmfSession *session, OmfOperation operation, int64 hits);
 
 /* What the session's endpoint and token are known by in shared memory. */
 extern const uint8 *omf_session_account(const OmfSession *session);
@@ -100,6 +104,13 @@ extern void omf_session_tell_pause(OmfSession *session);
  * and termination.
  */
 extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room);
+
+/*
+ * The same, and for the latch, which is set when another backend has an answer
+ * (cache.h); for so many milliseconds at most.
+ */
+extern void omf_session_wait_for_others(OmfSession *session, const OmfInbox *inbox, bool for_room,
+										int64 milliseconds);
 
 /* The same for an answer, but for no longer than that; -1: however long. */
 extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds);

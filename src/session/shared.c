@@ -33,12 +33,17 @@ typedef struct Block
 	bool common;             /* do others share it? */
 	uint8 key[KEY_SIZE];     /* random, set before anyone sees the block */
 	LWLock locks[PARTS_MAX]; /* of the parts, by their numbers */
+	size_t arena_size;       /* as the setting was when the block was made */
 } Block;
 
 static OmfShared *parts[PARTS_MAX];
 static int nparts = 0;
 static size_t block_size = MAXALIGN(sizeof(Block));
 static Block *block = NULL;
+
+static const int *arena_kilobytes;
+static void (*arena_fill)(void *memory, size_t size);
+static void *arena = NULL;
 
 #if OMF_HAS_SHMEM_HOOKS
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -55,12 +60,19 @@ omf_shared_add(OmfShared *part)
 	parts[nparts++] = part;
 }
 
+void
+omf_shared_add_arena(const int *kilobytes, void (*fill)(void *memory, size_t size))
+{
+	arena_kilobytes = kilobytes;
+	arena_fill = fill;
+}
+
 static const char *
-block_name(void)
+name_of(const char *what)
 {
 	static char name[64];
 
-	snprintf(name, sizeof(name), "online_migrations_fdw layout %d", OMF_SHARED_LAYOUT);
+	snprintf(name, sizeof(name), "online_migrations_fdw %s, layout %d", what, OMF_SHARED_LAYOUT);
 	return name;
 }
 
@@ -71,6 +83,7 @@ fill_block(Block *fresh, bool common)
 {
 	memset(fresh, 0, block_size);
 	fresh->common = common;
+	fresh->arena_size = (size_t) *arena_kilobytes * 1024;
 	if (!pg_strong_random(fresh->key, KEY_SIZE))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -99,7 +112,7 @@ request_shared_memory(void)
 {
 	if (previous_request_hook != NULL)
 		previous_request_hook();
-	RequestAddinShmemSpace(block_size);
+	RequestAddinShmemSpace(add_size(MAXALIGN(block_size), (Size) *arena_kilobytes * 1024));
 }
 
 static void
@@ -111,9 +124,12 @@ start_shared_memory(void)
 	if (previous_startup_hook != NULL)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	common = ShmemInitStruct(block_name(), block_size, &found);
+	common = ShmemInitStruct(name_of("block"), block_size, &found);
 	if (!found)
 		fill_common_block(common);
+	arena = ShmemInitStruct(name_of("arena"), common->arena_size, &found);
+	if (!found)
+		arena_fill(arena, common->arena_size);
 	LWLockRelease(AddinShmemInitLock);
 	LWLockRegisterTranche(common->tranche, TRANCHE_NAME);
 	block = common;
@@ -139,7 +155,7 @@ find_block(void)
 {
 	if (block == NULL && IsUnderPostmaster)
 	{
-		block = omf_named_shared_memory(block_name(), block_size, fill_common_block);
+		block = omf_named_shared_memory(name_of("block"), block_size, fill_common_block);
 		if (block != NULL)
 			LWLockRegisterTranche(block->tranche, TRANCHE_NAME);
 	}
@@ -150,6 +166,28 @@ find_block(void)
 		fill_block(own, false);
 		block = own;
 	}
+}
+
+static void
+fill_common_arena(void *memory)
+{
+	arena_fill(memory, block->arena_size);
+}
+
+void *
+omf_shared_arena(void)
+{
+	find_block();
+	if (arena == NULL && block->common)
+		arena = omf_named_shared_memory(name_of("arena"), block->arena_size, fill_common_arena);
+	if (arena == NULL)
+	{
+		void *own = MemoryContextAllocHuge(TopMemoryContext, block->arena_size);
+
+		arena_fill(own, block->arena_size);
+		arena = own;
+	}
+	return arena;
 }
 
 /* ----- using it ----- */

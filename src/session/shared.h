@@ -40,6 +40,15 @@ typedef struct OmfShared
 /* Add a part to the block; to be called from _PG_init() only. */
 extern void omf_shared_add(OmfShared *part);
 
+/*
+ * Besides, there is one arena: memory of a size that is a setting, in kilobytes.
+ * `fill` makes it what it is at first, and is told its size in bytes.
+ */
+extern void omf_shared_add_arena(const int *kilobytes, void (*fill)(void *memory, size_t size));
+
+/* The arena, likewise to be called once the block is there.  Throws when there is no memory. */
+extern void *omf_shared_arena(void);
+
 /* To be called once from _PG_init(), after all parts were added. */
 extern void omf_shared_init(void);
 

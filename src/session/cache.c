@@ -1,0 +1,634 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.c
+ *	  Answers of the API that backends share.
+ *
+ * The arena (shared.h) is cut into entries, by hash, and chunks of one size
+ * that an entry's bytes are strung together from; who waits for an entry has a
+ * note at it.  All of it is under the lock of a small part of the block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "client/pollset.h"
+#include "compat.h"
+#include "session/cache.h"
+
+#define CHUNK_SIZE 256
+#define CHUNK_BYTES (CHUNK_SIZE - sizeof(int32))
+
+/* The most of the arena that one answer may take. */
+#define LARGEST_SHARE 4
+
+#define NONE (-1)
+
+/* A piece of an answer. */
+typedef struct Chunk
+{
+	int32 next; /* of the answer, or of those that are free */
+	char bytes[CHUNK_BYTES];
+} Chunk;
+
+/* Somebody who waits for an entry. */
+typedef struct Note
+{
+	int32 next;       /* at the entry, or of those that are free */
+	int32 procnumber; /* whose latch is to be set */
+} Note;
+
+typedef struct Entry
+{
+	uint8 key[OMF_HASH_SIZE];
+	int32 next;             /* with the same bucket, or of those that are free */
+	int32 older;            /* in the order of use */
+	int32 newer;            /* likewise */
+	bool answered;          /* is there an answer? */
+	bool found;             /* then: is it more than a 404? */
+	int32 first;            /* its first chunk, or NONE */
+	uint32 length;          /* of its bytes */
+	int64 at;               /* when it came, on the steady clock */
+	TimestampTz fetched_at; /* the same on the calendar */
+	int64 failed_at;        /* when the API was last asked in vain, or 0 */
+	uint64 flight;          /* number of the flight that is to answer it, or 0 */
+	int64 flight_at;        /* when that began */
+	int flight_pid;         /* whose it is */
+	int32 notes;            /* the first one, or NONE */
+} Entry;
+
+/* What the arena begins with; buckets, entries, chunks and notes follow. */
+typedef struct Arena
+{
+	int32 nentries; /* and as many buckets */
+	int32 nchunks;
+	int32 nnotes;
+	int32 free_entry;
+	int32 free_chunk;
+	int32 free_note;
+	int32 nfree_chunks;
+	int32 oldest; /* entry in the order of use */
+	int32 newest;
+	uint64 flights; /* number of the last flight */
+} Arena;
+
+/* The part of the block whose lock is for the arena. */
+typedef struct Used
+{
+	bool used; /* has anybody asked for anything? */
+} Used;
+
+static OmfShared shared = {sizeof(Used), NULL};
+
+static int cache_size = 4096; /* kilobytes */
+static bool cache_on = true;
+static bool exits_cleanly = false;
+
+static Arena *arena = NULL;
+static int32 *buckets;
+static Entry *entries;
+static Chunk *chunks;
+static Note *notes;
+
+/* ----- the arena ----- */
+
+static void
+find_parts(Arena *all)
+{
+	buckets = (int32 *) ((char *) all + MAXALIGN(sizeof(Arena)));
+	entries = (Entry *) ((char *) buckets + MAXALIGN(sizeof(int32) * all->nentries));
+	chunks = (Chunk *) ((char *) entries + MAXALIGN(sizeof(Entry) * all->nentries));
+	notes = (Note *) ((char *) chunks + MAXALIGN(sizeof(Chunk) * all->nchunks));
+}
+
+static void
+fill_arena(void *memory, size_t size)
+{
+	Arena *fresh = memory;
+	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) + sizeof(Note);
+	size_t units = (size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
+
+	memset(fresh, 0, sizeof(Arena));
+	fresh->nentries = fresh->nnotes = (int32) units;
+	fresh->nchunks = fresh->nfree_chunks = (int32) (2 * units);
+	fresh->oldest = fresh->newest = NONE;
+	find_parts(fresh);
+	for (int32 i = 0; i < fresh->nentries; i++)
+	{
+		buckets[i] = NONE;
+		memset(&entries[i], 0, sizeof(Entry));
+		entries[i].next = i + 1 < fresh->nentries ? i + 1 : NONE;
+	}
+	for (int32 i = 0; i < fresh->nchunks; i++)
+		chunks[i].next = i + 1 < fresh->nchunks ? i + 1 : NONE;
+	for (int32 i = 0; i < fresh->nnotes; i++)
+		notes[i].next = i + 1 < fresh->nnotes ? i + 1 : NONE;
+}
+
+void
+omf_cache_init(void)
+{
+	DefineCustomIntVariable("online_migrations_fdw.cache_size",
+							"Sets the memory for answers of the API that all sessions share.",
+							NULL, &cache_size, 4096, 256, 1024 * 1024,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("online_migrations_fdw.cache",
+							 "Shows answers of the API that sessions share.",
+							 "As far as the server option \"cache_ttl\" allows it; off: ask the API.",
+							 &cache_on, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	omf_shared_add(&shared);
+	omf_shared_add_arena(&cache_size, fill_arena);
+}
+
+bool
+omf_cache_is_on(const OmfCacheTerms *terms)
+{
+	return cache_on && terms->ttl_ms > 0;
+}
+
+static void release_all(int code, Datum arg);
+
+static void
+lock_arena(void)
+{
+	if (arena == NULL)
+	{
+		arena = omf_shared_arena();
+		find_parts(arena);
+	}
+	((Used *) omf_shared_get(&shared))->used = true;
+	if (!exits_cleanly)
+		before_shmem_exit(release_all, (Datum) 0);
+	exits_cleanly = true;
+	(void) omf_shared_lock(&shared, LW_EXCLUSIVE);
+}
+
+static void
+unlock_arena(void)
+{
+	omf_shared_unlock(&shared);
+}
+
+/* ----- entries; from here on the arena is locked ----- */
+
+static int32 *
+bucket_of(const uint8 *key)
+{
+	uint32 hash;
+
+	memcpy(&hash, key, sizeof(hash));
+	return &buckets[hash % (uint32) arena->nentries];
+}
+
+static void
+leave_order(Entry *entry)
+{
+	if (entry->older != NONE)
+		entries[entry->older].newer = entry->newer;
+	else
+		arena->oldest = entry->newer;
+	if (entry->newer != NONE)
+		entries[entry->newer].older = entry->older;
+	else
+		arena->newest = entry->older;
+}
+
+static void
+enter_order(Entry *entry)
+{
+	entry->older = arena->newest;
+	entry->newer = NONE;
+	if (arena->newest != NONE)
+		entries[arena->newest].newer = (int32) (entry - entries);
+	else
+		arena->oldest = (int32) (entry - entries);
+	arena->newest = (int32) (entry - entries);
+}
+
+static void
+forget_answer(Entry *entry)
+{
+	while (entry->first != NONE)
+	{
+		int32 chunk = entry->first;
+
+		entry->first = chunks[chunk].next;
+		chunks[chunk].next = arena->free_chunk;
+		arena->free_chunk = chunk;
+		arena->nfree_chunks++;
+	}
+	entry->answered = false;
+	entry->length = 0;
+}
+
+static void
+free_entry(Entry *entry)
+{
+	int32 number = (int32) (entry - entries);
+	int32 *link = bucket_of(entry->key);
+
+	forget_answer(entry);
+	leave_order(entry);
+	while (*link != number)
+		link = &entries[*link].next;
+	*link = entry->next;
+	entry->next = arena->free_entry;
+	arena->free_entry = number;
+}
+
+/* Somebody asks for it, or waits for that. */
+static bool
+is_busy(const Entry *entry)
+{
+	return entry->flight != 0 || entry->notes != NONE;
+}
+
+static Entry *
+find_entry(const uint8 *key)
+{
+	for (int32 i = *bucket_of(key); i != NONE; i = entries[i].next)
+		if (memcmp(entries[i].key, key, OMF_HASH_SIZE) == 0)
+			return &entries[i];
+	return NULL;
+}
+
+/* A new entry of that key, or NULL: all are busy. */
+static Entry *
+make_entry(const uint8 *key)
+{
+	int32 *bucket;
+	Entry *entry;
+
+	for (int32 i = arena->oldest; arena->free_entry == NONE && i != NONE;)
+	{
+		Entry *old = &entries[i];
+
+		i = old->newer;
+		if (!is_busy(old))
+			free_entry(old);
+	}
+	if (arena->free_entry == NONE)
+		return NULL;
+	entry = &entries[arena->free_entry];
+	arena->free_entry = entry->next;
+	memset(entry, 0, sizeof(Entry));
+	memcpy(entry->key, key, OMF_HASH_SIZE);
+	entry->first = entry->notes = NONE;
+	bucket = bucket_of(key);
+	entry->next = *bucket;
+	*bucket = (int32) (entry - entries);
+	enter_order(entry);
+	return entry;
+}
+
+/* Free chunks for so many, without that entry; false: there can't be. */
+static bool
+make_room(int32 nchunks, const Entry *keeper)
+{
+	if (nchunks > arena->nchunks / LARGEST_SHARE)
+		return false;
+	for (int32 i = arena->oldest; arena->nfree_chunks < nchunks && i != NONE;)
+	{
+		Entry *old = &entries[i];
+
+		i = old->newer;
+		if (old == keeper)
+			continue;
+		if (is_busy(old))
+			forget_answer(old);
+		else
+			free_entry(old);
+	}
+	return arena->nfree_chunks >= nchunks;
+}
+
+static void
+set_answer(Entry *entry, bool found, const char *bytes, size_t length)
+{
+	int32 *link = &entry->first;
+
+	forget_answer(entry);
+	if (!make_room((int32) ((length + CHUNK_BYTES - 1) / CHUNK_BYTES), entry))
+		return;
+	for (size_t done = 0; done < length; done += CHUNK_BYTES)
+	{
+		Chunk *chunk = &chunks[arena->free_chunk];
+
+		*link = arena->free_chunk;
+		arena->free_chunk = chunk->next;
+		arena->nfree_chunks--;
+		memcpy(chunk->bytes, bytes + done, Min(length - done, CHUNK_BYTES));
+		chunk->next = NONE;
+		link = &chunk->next;
+	}
+	entry->answered = true;
+	entry->found = found;
+	entry->length = (uint32) length;
+	entry->at = omf_pollset_now();
+	entry->fetched_at = GetCurrentTimestamp();
+	entry->failed_at = 0;
+}
+
+/* Into memory that is there already, for nothing may throw under the lock. */
+static void
+copy_answer(const Entry *entry, OmfCached *answer)
+{
+	char *target = answer->bytes;
+	size_t left = entry->length;
+
+	answer->fetched_at = entry->fetched_at;
+	answer->age_ms = omf_pollset_now() - entry->at;
+	answer->found = entry->found;
+	answer->length = entry->length;
+	for (int32 i = entry->first; i != NONE; i = chunks[i].next)
+	{
+		size_t length = Min(left, CHUNK_BYTES);
+
+		memcpy(target, chunks[i].bytes, length);
+		target += length;
+		left -= length;
+	}
+}
+
+/* ----- flights, and who waits for them ----- */
+
+/* Leave a note at the entry; false: there are none left. */
+static bool
+leave_note(Entry *entry)
+{
+	int32 me = omf_my_proc_number();
+	int32 note = arena->free_note;
+
+	for (int32 i = entry->notes; i != NONE; i = notes[i].next)
+		if (notes[i].procnumber == me)
+			return true;
+	if (note == NONE)
+		return false;
+	arena->free_note = notes[note].next;
+	notes[note].procnumber = me;
+	notes[note].next = entry->notes;
+	entry->notes = note;
+	return true;
+}
+
+/* Tell all who wait: of those that are gone by now, nobody minds. */
+static void
+wake_all(Entry *entry)
+{
+	while (entry->notes != NONE)
+	{
+		int32 note = entry->notes;
+
+		entry->notes = notes[note].next;
+		SetLatch(&ProcGlobal->allProcs[notes[note].procnumber].procLatch);
+		notes[note].next = arena->free_note;
+		arena->free_note = note;
+	}
+}
+
+static void
+begin_flight(Entry *entry, OmfQuestion *question)
+{
+	entry->flight = ++arena->flights;
+	entry->flight_at = omf_pollset_now();
+	entry->flight_pid = MyProcPid;
+	question->flight = entry->flight;
+}
+
+static void
+end_flight(Entry *entry)
+{
+	entry->flight = 0;
+	wake_all(entry);
+}
+
+/* The entry of the question, if its flight is still the one that is to answer. */
+static Entry *
+own_entry(OmfQuestion *question)
+{
+	Entry *entry = question->flight != 0 ? find_entry(question->key) : NULL;
+
+	if (entry != NULL && entry->flight != question->flight)
+		entry = NULL;
+	question->flight = 0;
+	return entry;
+}
+
+/* The backend goes: nobody is to wait for what it has asked. */
+static void
+release_all(int code, Datum arg)
+{
+	(void) code, (void) arg;
+	if (arena == NULL)
+		return;
+	lock_arena();
+	for (int32 i = arena->oldest; i != NONE; i = entries[i].newer)
+		if (entries[i].flight != 0 && entries[i].flight_pid == MyProcPid)
+			end_flight(&entries[i]);
+	unlock_arena();
+}
+
+/* ----- questions; here it is not locked ----- */
+
+/* Has anybody ever asked for anything?  If not, there need be no arena. */
+static bool
+is_used(void)
+{
+	return ((const Used *) omf_shared_get(&shared))->used;
+}
+
+static void
+make_key(const uint8 *account, const char *path, uint8 *key)
+{
+	uint64 halves[2];
+
+	/* what an account is known by is secret, so nobody makes keys meet on purpose */
+	memcpy(halves, account, OMF_HASH_SIZE);
+	for (int i = 0; i < 2; i++)
+		halves[i] ^= hash_bytes_extended((const unsigned char *) path, (int) strlen(path), halves[i]);
+	memcpy(key, halves, OMF_HASH_SIZE);
+}
+
+OmfQuestion
+omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms)
+{
+	OmfQuestion question = {0};
+
+	make_key(account, path, question.key);
+	question.terms = terms;
+	return question;
+}
+
+/* What the entry has for the question, now that it is locked. */
+static OmfCacheStep
+judge(Entry *entry, OmfQuestion *question, bool may_wait)
+{
+	int64 now = omf_pollset_now();
+	int64 age = now - entry->at;
+	bool asked = entry->flight != 0 && now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
+	bool failed = entry->failed_at != 0 && now - entry->failed_at < OMF_CACHE_REST_MS;
+
+	if (question->waits_from == 0)
+		question->waits_from = now;
+
+	if (entry->answered && age <= question->terms.ttl_ms)
+		return OMF_CACHE_HIT;
+	if (entry->answered && (asked || failed) &&
+		age <= (int64) question->terms.ttl_ms + question->terms.stale_ms)
+		return OMF_CACHE_HIT;
+	if (asked && entry->flight_pid == MyProcPid)
+		return OMF_CACHE_ASK;
+	if (asked)
+	{
+		if (!may_wait || now - question->waits_from > OMF_CACHE_PATIENCE_IN_ALL_MS || !leave_note(entry))
+			return OMF_CACHE_ASK;
+		question->waits_till = entry->flight_at + OMF_CACHE_PATIENCE_MS;
+		return OMF_CACHE_WAIT;
+	}
+	begin_flight(entry, question);
+	return OMF_CACHE_ASK;
+}
+
+OmfCacheStep
+omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
+{
+	size_t room = CHUNK_BYTES;
+	OmfCacheStep step;
+
+	answer->bytes = palloc(room);
+	for (;;)
+	{
+		Entry *entry;
+		size_t length = 0;
+
+		lock_arena();
+		question->waits_till = 0;
+		entry = find_entry(question->key);
+		if (entry == NULL)
+			entry = make_entry(question->key);
+		step = entry != NULL ? judge(entry, question, may_wait) : OMF_CACHE_ASK;
+		if (step == OMF_CACHE_HIT)
+		{
+			length = entry->length;
+			if (length <= room)
+				copy_answer(entry, answer);
+			leave_order(entry);
+			enter_order(entry);
+		}
+		unlock_arena();
+		if (length <= room)
+			break;
+
+		/* most answers are small; of a large one, once more */
+		pfree(answer->bytes);
+		room = length;
+		answer->bytes = MemoryContextAllocHuge(CurrentMemoryContext, room);
+	}
+	if (step != OMF_CACHE_HIT)
+		pfree(answer->bytes);
+	return step;
+}
+
+void
+omf_cache_answer(OmfQuestion *question, bool found, const char *bytes, size_t length)
+{
+	Entry *entry;
+
+	if (question->flight == 0)
+		return;
+	lock_arena();
+	entry = own_entry(question);
+	if (entry != NULL)
+	{
+		set_answer(entry, found, bytes, length);
+		end_flight(entry);
+	}
+	unlock_arena();
+}
+
+bool
+omf_cache_fail(OmfQuestion *question, OmfCached *answer)
+{
+	bool was_ours = question->flight != 0;
+	Entry *entry;
+
+	if (!was_ours)
+		return false;
+	lock_arena();
+	entry = own_entry(question);
+	if (entry != NULL)
+	{
+		entry->failed_at = omf_pollset_now();
+		end_flight(entry);
+	}
+	unlock_arena();
+
+	/* with a failure just noted, an old answer does where one is allowed */
+	if (question->terms.stale_ms == 0)
+		return false;
+	if (omf_cache_ask(question, false, answer) == OMF_CACHE_HIT)
+		return true;
+	omf_cache_give_up(question);
+	return false;
+}
+
+void
+omf_cache_give_up(OmfQuestion *question)
+{
+	Entry *entry;
+
+	if (question->flight == 0)
+		return;
+	lock_arena();
+	entry = own_entry(question);
+	if (entry != NULL)
+		end_flight(entry);
+	unlock_arena();
+}
+
+void
+omf_cache_replace(const uint8 *account, const char *path, bool found, const char *bytes, size_t length)
+{
+	uint8 key[OMF_HASH_SIZE];
+	Entry *entry;
+
+	if (!is_used())
+		return;
+	make_key(account, path, key);
+	lock_arena();
+	entry = find_entry(key);
+	if (entry != NULL)
+	{
+		/* what was asked before it is older, whenever it comes */
+		set_answer(entry, found, bytes, length);
+		end_flight(entry);
+	}
+	unlock_arena();
+}
+
+void
+omf_cache_drop(const uint8 *account, const char *path)
+{
+	uint8 key[OMF_HASH_SIZE];
+	Entry *entry;
+
+	if (!is_used())
+		return;
+	make_key(account, path, key);
+	lock_arena();
+	entry = find_entry(key);
+	if (entry != NULL)
+	{
+		forget_answer(entry);
+		end_flight(entry);
+	}
+	unlock_arena();
+}

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.h
+ *	  Answers of the API that backends share.
+ *
+ * Within the option cache_ttl, an answer to one backend is one to all that ask
+ * the same of the same endpoint with the same token.  While one asks, others
+ * that want the same wait for its answer instead of asking, too; whoever does
+ * not bring it in time, or not at all, is relieved by one of those.
+ *
+ * What is kept are the decoded fields of answers, found or not, never failures
+ * and never a password.  The memory is bounded: what was used longest ago goes
+ * first, and where there is no room, the API is asked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_CACHE_H
+#define OMF_CACHE_H
+
+#include "datatype/timestamp.h"
+
+#include "client/json.h"
+#include "session/shared.h"
+
+/*
+ * How long one waits for the answer of another backend before asking oneself: that
+ * may be a cursor which nobody fetches from.
+ */
+#define OMF_CACHE_PATIENCE_MS 5000
+
+/*
+ * And in all, where those who were to bring the answer fail one after the other:
+ * then everybody asks.
+ */
+#define OMF_CACHE_PATIENCE_IN_ALL_MS (2 * OMF_CACHE_PATIENCE_MS)
+
+/* After the API could not be had, how long the old answer is shown without asking. */
+#define OMF_CACHE_REST_MS 5000
+
+/* How old an answer may be. */
+typedef struct OmfCacheTerms
+{
+	int ttl_ms;   /* 0: not from the cache at all */
+	int stale_ms; /* how much older still, while another one asks or the API fails */
+} OmfCacheTerms;
+
+/* What somebody wants to know, and their part in asking for it. */
+typedef struct OmfQuestion
+{
+	uint8 key[OMF_HASH_SIZE];
+	OmfCacheTerms terms;
+	uint64 flight;    /* number of the flight that is ours, or 0 */
+	int64 waits_till; /* while another one asks: when to ask again, else 0 */
+	int64 waits_from; /* when the first wait began, or 0 */
+} OmfQuestion;
+
+/* An answer: palloc'd bytes. */
+typedef struct OmfCached
+{
+	TimestampTz fetched_at; /* when the API said so */
+	int64 age_ms;           /* how long ago that is */
+	bool found;             /* the API knows it; then there are bytes */
+	char *bytes;
+	size_t length;
+} OmfCached;
+
+typedef enum OmfCacheStep
+{
+	OMF_CACHE_HIT, /* *answer is set */
+	OMF_CACHE_ASK, /* ask the API */
+	OMF_CACHE_WAIT /* another backend does; the latch is set when it has */
+} OmfCacheStep;
+
+/* To be called once from _PG_init(), before omf_shared_init(). */
+extern void omf_cache_init(void);
+
+/* Does the setting online_migrations_fdw.cache allow these terms? */
+extern bool omf_cache_is_on(const OmfCacheTerms *terms);
+
+/* A question about what that account, as omf_account_hash() knows it, gets from that path. */
+extern OmfQuestion omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms);
+
+/*
+ * What to do.  After OMF_CACHE_ASK one of the following three must be called.
+ * With `may_wait` false it is never OMF_CACHE_WAIT.
+ */
+extern OmfCacheStep omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer);
+
+/* The API has answered. */
+extern void omf_cache_answer(OmfQuestion *question, bool found, const char *bytes, size_t length);
+
+/*
+ * It has not, or nothing that can be kept.  True where an old answer does
+ * instead, which is in *answer then.
+ */
+extern bool omf_cache_fail(OmfQuestion *question, OmfCached *answer);
+
+/* Nobody will ask any more.  Never throws. */
+extern void omf_cache_give_up(OmfQuestion *question);
+
+/*
+ * What is known of that path from elsewhere, for all backends at once: another
+ * answer, or none any more.  What others have asked before is not kept then.
+ */
+extern void omf_cache_replace(const uint8 *account, const char *path, bool found,
+							  const char *bytes, size_t length);
+extern void omf_cache_drop(const uint8 *account, const char *path);
+
+/* Of how many answers a statement was spared, and the age of the oldest. */
+typedef struct OmfCacheUse
+{
+	int64 hits;
+	int64 oldest_ms;
+} OmfCacheUse;
+
+#endif /* OMF_CACHE_H */

@@ -1,0 +1,248 @@
+# Answers that backends share: how old they may be, who asks while others wait,
+# and what starts and stops do to them.  Each case counts what the API is asked.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $simulator = OnlineMigrations::Simulator->start;
+my $node = OnlineMigrations::TestNode->start('cache', simulator => $simulator,
+	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'\n",
+	server_options => { cache_ttl => '60s', max_retries => 0 });
+my $major = $node->safe_psql('postgres', 'SHOW server_version_num') / 10000;
+
+my $next = 0;
+
+sub new_clusters
+{
+	my ($count, $status) = @_;
+	my @clusters = map { sprintf '00000000-0000-4000-8000-%012d', ++$next } 1 .. $count;
+	for my $cluster (@clusters)
+	{
+		$simulator->cluster($cluster, engine => 'pg');
+		$simulator->migration($cluster, $status // 'running', "id-$cluster");
+	}
+	return @clusters;
+}
+
+sub look
+{
+	my (@which) = @_;
+	my $keys = join ',', map { "'$_'" } @which;
+	return "SELECT count(status) FROM databases.online_migrations WHERE database_cluster_uuid IN ($keys)";
+}
+
+sub status_of { return "SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = '$_[0]'"; }
+
+# So many GETs, and what the SQL prints.
+sub asks_ok
+{
+	my ($gets, $sql, $expected, $name, %options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return $node->requests_ok($gets ? { GET => $gets } : {},
+		sub { $node->psql_ok($sql, $expected, $name, %options) }, "$name: requests");
+}
+
+# ----- look-ups and listings -----
+
+my @clusters = new_clusters(50);
+asks_ok(50, look(@clusters), 50, 'the first session asks');
+asks_ok(0, look(@clusters), 50, 'another one need not');
+asks_ok(0, look(@clusters[ 3 .. 7 ]), 5, 'nor for some of them');
+asks_ok(0, "SET online_migrations_fdw.enable_batched_join = on; SELECT count(m.status) FROM unnest(ARRAY['$clusters[0]', '$clusters[1]']::uuid[]) k
+	JOIN databases.online_migrations m ON m.database_cluster_uuid = k", 2, 'nor for a join');
+asks_ok(1, look('00000000-0000-4000-8000-999999999999'), 0, 'what the API does not know');
+asks_ok(0, look('00000000-0000-4000-8000-999999999999'), 0, '  is known, too');
+my $listed = asks_ok(1, 'SELECT count(*) FROM databases.clusters', qr/^\d+$/, 'the listing')->{out};
+asks_ok(0, 'SELECT count(*), count(DISTINCT id) FROM databases.clusters', "$listed|$listed", '  is shared');
+$node->safe_psql('digitalocean', 'SELECT FROM databases.online_migrations');
+asks_ok(0, 'SELECT count(*) >= 50 FROM databases.online_migrations', 't', '  with what is known of the statuses');
+asks_ok(1, "SELECT name FROM databases.clusters WHERE id = '$clusters[5]'", qr/./, 'a cluster by its key');
+asks_ok(0, "SELECT name FROM databases.clusters WHERE id = '$clusters[5]'", qr/./, '  once');
+
+# ----- who wants to know more -----
+
+asks_ok(2, 'SET online_migrations_fdw.cache = off; ' . look(@clusters[ 0, 1 ]), 2, 'cache = off asks');
+$node->safe_psql('digitalocean', q{
+	ALTER FOREIGN TABLE databases.online_migrations ADD COLUMN fetched_at timestamptz;
+	CREATE FOREIGN TABLE databases.fresh (database_cluster_uuid uuid, status text)
+		SERVER digitalocean OPTIONS (cache_ttl '0ms');});
+asks_ok(1, "SELECT status FROM databases.fresh WHERE database_cluster_uuid = '$clusters[0]'", 'running',
+	'the table has the last word');
+sleep(1);
+asks_ok(0, "SELECT now() - fetched_at BETWEEN '1 s' AND '1 min' FROM databases.online_migrations
+	WHERE database_cluster_uuid = '$clusters[2]'", 't', 'fetched_at is the age');
+asks_ok(1, "SET online_migrations_fdw.cache = off; SELECT now() - fetched_at < '5 s' FROM databases.online_migrations
+	WHERE database_cluster_uuid = '$clusters[2]'", 't', '  of a new answer, too');
+asks_ok(0, 'EXPLAIN (ANALYZE, COSTS off, SUMMARY off) ' . look(@clusters),
+	qr/Remote Requests: 0\n *Cache Hits: 50\n *Oldest Answer: \d+ ms/, 'EXPLAIN counts hits');
+
+is($node->safe_psql('digitalocean', q{SELECT cache_hits > 100 FROM databases.online_migrations_fdw_stats
+	WHERE operation = 'get migration'}), 't', 'so do the statistics');
+
+# ----- other tokens, other failures -----
+
+$node->create_role('other', 'dop_v1_other');
+$simulator->token('dop_v1_other', account => $OnlineMigrations::TestNode::TOKEN);
+asks_ok(1, status_of($clusters[0]), 'running', 'another token asks', role => 'other');
+my ($failing) = new_clusters(1);
+$simulator->fault('status', uuid => $failing, status => 503);
+for (1 .. 2)
+{
+	$node->requests_ok({ GET => 1 }, sub { $node->psql_fails(status_of($failing), 'HV00L', undef, "a failure, $_") },
+		'  is not shared');
+}
+$simulator->delete_faults;
+$node->psql_ok(status_of($failing), 'running', '  nor kept');
+
+# ----- one asks, others wait -----
+
+sub sessions { return map { OnlineMigrations::Session->open($node) } 1 .. $_[0]; }
+
+sub asked { my ($cluster) = @_; return scalar grep { $_->{path} =~ /$cluster/ } $simulator->log; }
+
+my @sessions = sessions(12);
+my ($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 800);
+$node->requests_ok({ GET => 1 }, sub {
+		$_->post(status_of($wanted)) for @sessions;
+		is(join(' ', map { $_->result->{out} } @sessions), join(' ', ('running') x 12), '12 sessions want the same') },
+	'  one asks');
+
+# The one who asks goes: another one takes its place.
+my %endings = (cancelled => 'INT', terminated => 'TERM');
+for my $how (sort keys %endings)
+{
+	($wanted) = new_clusters(1);
+	$sessions[0]->post(status_of($wanted));
+	OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+	$_->post(status_of($wanted)) for @sessions[ 1 .. 11 ];
+	is($node->poll_query_until('postgres', "SELECT count(*) = 12 FROM pg_stat_activity WHERE state = 'active' AND wait_event_type = 'Extension'"),
+		1, "$how: 11 wait");
+	is($node->safe_psql('postgres', 'SELECT wait_event FROM pg_stat_activity WHERE pid = ' . $sessions[5]->pid),
+		$major >= 17 ? 'OnlineMigrationsCache' : 'Extension', '  for the cache');
+	kill $endings{$how}, $sessions[0]->pid;
+	isnt($sessions[0]->result->{sqlstate}, '', "  the one who asks is $how");
+	my @results = map { $_->result } @sessions[ 1 .. 11 ];
+	is(join(' ', map { $_->{out} } @results), join(' ', ('running') x 11), '  the others have its answer');
+	cmp_ok((sort { $b <=> $a } map { $_->{seconds} } @results)[0], '<', 4, '  soon');
+	is(asked($wanted), 2, '  one of them has asked');
+}
+$sessions[0] = OnlineMigrations::Session->open($node);
+
+# Waiting for others can be cancelled, too.
+($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 3000);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+$sessions[1]->post(status_of($wanted));
+OnlineMigrations::Waiting::is_waiting($node, $sessions[1]->pid);
+my $before = time;
+kill 'INT', $sessions[1]->pid;
+my $result = $sessions[1]->result;
+is($result->{sqlstate}, '57014', 'who waits for another one can be cancelled');
+cmp_ok($result->{done} - $before, '<', 1, '  at once');
+is($sessions[0]->result->{out}, 'running', '  which does not disturb the other one');
+is(asked($wanted), 1, '  nor asks');
+
+# It fails: others ask, and nobody hangs.
+($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 300);
+$simulator->fault('status', uuid => $wanted, status => 500, times => 1);
+$_->post(status_of($wanted)) for @sessions[ 0 .. 5 ];
+my @results = map { $_->result } @sessions[ 0 .. 5 ];
+is(scalar(grep { $_->{sqlstate} eq 'HV00L' } @results), 1, 'it fails for one');
+is(scalar(grep { $_->{out} eq 'running' } @results), 5, '  the others have an answer');
+is(asked($wanted), 2, '  that one of them has asked for');
+$simulator->delete_faults;
+
+# A cursor that nobody fetches from asks, and does not drive.
+($wanted, my $also) = new_clusters(2);
+$simulator->config(latency_ms => 0);
+$sessions[0]->run("BEGIN; DECLARE c CURSOR FOR SELECT status FROM databases.online_migrations
+	WHERE database_cluster_uuid IN ('$wanted', '$also')");
+$simulator->fault('slow_first_byte', uuid => $also, ms => 500);
+$sessions[0]->run('FETCH 1 FROM c');
+$result = $sessions[1]->run(status_of($also));
+is($result->{out}, 'running', 'a cursor that rests');
+cmp_ok($result->{seconds}, '<', 8, '  is not waited for long');
+$sessions[0]->run('COMMIT');
+$simulator->delete_faults;
+
+# ----- starts and stops -----
+
+my ($cluster) = new_clusters(1, 'done');
+asks_ok(1, status_of($cluster), 'done', 'before a start');
+$simulator->config(running_ms => 600_000);
+$node->psql_ok("SELECT status FROM databases.databases_update_online_migration('$cluster', '{\"host\": \"h\", \"port\": 1}')",
+	'running', 'a start');
+asks_ok(0, status_of($cluster), 'running', '  is seen by all at once');
+my $id = $node->safe_psql('digitalocean', "SELECT id FROM databases.online_migrations WHERE database_cluster_uuid = '$cluster'");
+$node->psql_ok("SELECT databases.databases_delete_online_migration('$cluster', '$id')", 't', 'a stop');
+asks_ok(1, status_of($cluster), 'canceled', '  too');
+$simulator->migration($cluster, 'syncing', 'new-id');
+$node->psql_fails("SELECT databases.databases_update_online_migration('$cluster', '{\"host\": \"h\", \"port\": 1}')",
+	'55000', qr/is syncing/, 'the guard asks');
+asks_ok(0, status_of($cluster), 'syncing', '  and what it learns is known');
+$simulator->migration($cluster, 'done', 'new-id');
+$node->psql_ok("CALL databases.databases_wait_online_migration('$cluster')", '', 'a wait asks');
+asks_ok(0, status_of($cluster), 'done', '  likewise');
+
+# An answer that was asked for before a start is not kept after it.
+($cluster) = new_clusters(1, 'done');
+$simulator->fault('slow_first_byte', uuid => $cluster, method => 'GET', times => 1, ms => 1500);
+$sessions[0]->post(status_of($cluster));
+OnlineMigrations::Waiting::until_true(sub { asked($cluster) == 1 });
+$node->safe_psql('digitalocean', "SELECT FROM databases.databases_update_online_migration('$cluster',
+	'{\"host\": \"h\", \"port\": 1}', replace => true)");
+asks_ok(0, status_of($cluster), 'running', 'a start while another one asks');
+is($sessions[0]->result->{out}, 'done', '  whose answer is its own');
+asks_ok(0, status_of($cluster), 'running', '  and nobody else sees it');
+$simulator->delete_faults;
+
+# ----- age -----
+
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '1s')});
+($wanted) = new_clusters(1);
+asks_ok(1, status_of($wanted), 'running', 'an answer for a second');
+$simulator->migration($wanted, 'syncing', 'x');
+sleep(1.1);
+asks_ok(1, status_of($wanted), 'syncing', '  is not shown any longer');
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (ADD cache_stale '60s')});
+sleep(1.1);
+$simulator->fault('status', uuid => $wanted, status => 503);
+asks_ok(1, status_of($wanted), 'syncing', 'cache_stale: it is, while the API is away');
+asks_ok(0, status_of($wanted), 'syncing', '  which is not asked each time');
+$simulator->delete_faults;
+($wanted) = new_clusters(1);
+asks_ok(1, status_of($wanted), 'running', 'another one');
+$simulator->migration($wanted, 'syncing', 'x');
+sleep(1.1);
+$simulator->fault('slow_first_byte', uuid => $wanted, ms => 1500);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 2 });
+$result = $sessions[1]->run(status_of($wanted));
+is($result->{out}, 'running', '  while one refreshes it, others see the old one');
+cmp_ok($result->{seconds}, '<', 1, '  at once');
+is($sessions[0]->result->{out}, 'syncing', '  and the one who asks the new one');
+$simulator->delete_faults;
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '60s', DROP cache_stale)});
+
+# ----- bounds -----
+
+like($node->run_sql(q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '61min')})->{sqlstate}, qr/22023/, 'at most an hour');
+$node->append_conf('postgresql.conf', "online_migrations_fdw.cache_size = '256kB'");
+$node->restart;
+$node->safe_psql('digitalocean', "SELECT count(*) FROM databases.online_migrations WHERE database_cluster_uuid IN
+	(SELECT ('00000000-0000-4000-9000-' || lpad(g::text, 12, '0'))::uuid FROM generate_series(1, 2000) g)");
+@clusters = new_clusters(5);
+asks_ok(5, look(@clusters), 5, 'a full cache asks');
+asks_ok(0, look(@clusters), 5, '  and keeps what was used last');
+
+$node->stop;
+done_testing();
