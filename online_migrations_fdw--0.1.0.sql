@@ -33,13 +33,14 @@ CREATE FUNCTION databases_update_online_migration(
     ignore_dbs text[] DEFAULT '{}',
     replace boolean DEFAULT false,
     source_server text DEFAULT NULL,
-    server text DEFAULT NULL)
-RETURNS TABLE (id text, created_at timestamptz, status text)
+    server text DEFAULT NULL,
+    on_error text DEFAULT 'fail')
+RETURNS TABLE (id text, created_at timestamptz, status text, error text, outcome text)
 AS 'MODULE_PATHNAME', 'omf_update_online_migration'
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 ROWS 1;
 
-COMMENT ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) IS
+COMMENT ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text, text) IS
 'starts an online migration into a database cluster (PUT /v2/databases/{database_cluster_uuid}/online-migration); ROLLBACK does not undo it';
 
 CREATE FUNCTION databases_check_online_migration(
@@ -61,12 +62,13 @@ CREATE FUNCTION databases_delete_online_migration(
     database_cluster_uuid uuid,
     migration_id text,
     missing_ok boolean DEFAULT false,
-    server text DEFAULT NULL)
+    server text DEFAULT NULL,
+    on_error text DEFAULT 'fail')
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'omf_delete_online_migration'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) IS
+COMMENT ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text, text) IS
 'stops an online migration (DELETE /v2/databases/{database_cluster_uuid}/online-migration/{migration_id}); ROLLBACK does not undo it';
 
 CREATE PROCEDURE databases_wait_online_migration(
@@ -82,9 +84,9 @@ LANGUAGE C;
 COMMENT ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) IS
 'waits until an online migration has one of the given statuses (GET /v2/databases/{database_cluster_uuid}/online-migration); commits before each pause';
 
-REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_check_online_migration(uuid, jsonb, text[], text, text, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) FROM PUBLIC;
 
 CREATE FUNCTION online_migrations_fdw_rate_limits()

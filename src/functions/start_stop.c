@@ -17,41 +17,80 @@
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
+#include "access/xact.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/uuid.h"
 
 #include "functions/arguments.h"
 #include "functions/call.h"
 #include "functions/source_server.h"
+#include "session/options.h"
 #include "session/starts.h"
 
 PG_FUNCTION_INFO_V1(omf_update_online_migration);
 PG_FUNCTION_INFO_V1(omf_delete_online_migration);
 
-/* The columns of a start's row. */
-static const int start_fields[] = {OMF_MIGRATION_ID, OMF_MIGRATION_CREATED_AT, OMF_MIGRATION_STATUS};
+/* The arguments of a start, by position. */
+enum
+{
+	START_CLUSTER,
+	START_SOURCE,
+	START_DISABLE_SSL,
+	START_IGNORE_DBS,
+	START_REPLACE,
+	START_SOURCE_SERVER,
+	START_SERVER,
+	START_ON_ERROR
+};
 
-#define NSTART_FIELDS ((int) lengthof(start_fields))
+/* And those of a stop. */
+enum
+{
+	STOP_CLUSTER,
+	STOP_MIGRATION_ID,
+	STOP_MISSING_OK,
+	STOP_SERVER,
+	STOP_ON_ERROR
+};
 
-/* What the error context of a start says. */
+/* The columns of a start's row, in its order. */
+enum
+{
+	COLUMN_ID,
+	COLUMN_CREATED_AT,
+	COLUMN_STATUS,
+	COLUMN_ERROR,
+	COLUMN_OUTCOME,
+	NCOLUMNS
+};
+
+/* What has become of a start: values of the column "outcome". */
+#define OUTCOME_STARTED "started"
+#define OUTCOME_REFUSED "refused" /* surely not started */
+#define OUTCOME_UNKNOWN "unknown"
+
+/* What there is to know of a start when it ends with an error. */
 typedef struct StartContext
 {
-	const OmfCall *put;  /* the call under way, or NULL */
+	const OmfCall *put;  /* the start that is or was sent, or NULL */
 	const char *started; /* id of the migration that was started, or NULL */
+	bool concerns_all;   /* the API's failure is not one of this cluster */
 } StartContext;
 
-/* A start that a statement has made, in that statement's memory. */
+/* A start that a statement has made, or may have, in that statement's memory. */
 typedef struct Started
 {
 	struct Started *next;           /* in starts_made */
 	MemoryContext statement;        /* the memory of the query */
 	uint8 arguments[OMF_HASH_SIZE]; /* a hash of what it was called with */
-	char *texts[NSTART_FIELDS];     /* its row */
+	char *cluster;                  /* its UUID */
+	char *texts[NCOLUMNS];          /* its row */
 	MemoryContextCallback ending;   /* takes it out of starts_made */
 } Started;
 
@@ -63,6 +102,17 @@ refuse_read_only(const char *command)
 {
 	PreventCommandDuringRecovery(command);
 	PreventCommandIfReadOnly(command);
+}
+
+/* Has it been sent, or may it have been, and is that all that is known? */
+static bool
+is_unknown(const StartContext *context)
+{
+	const OmfCall *put = context->put;
+
+	if (put == NULL || context->started != NULL)
+		return false;
+	return put->error != NULL ? put->error->maybe_done : put->maybe_done;
 }
 
 /* ----- start ----- */
@@ -81,9 +131,21 @@ start_context(void *arg)
 	errhidecontext(true);
 	if (context->started != NULL)
 		errcontext("online migration \"%s\" has been started", context->started);
-	else if (put != NULL && put->request != NULL && put->method == OMF_PUT &&
-			 omf_request_reply(put->request)->sent_at > 0)
+	else if (put == NULL)
+		errcontext("nothing was started: no start had been sent");
+	else if (put->request != NULL && omf_request_reply(put->request)->sent_at > 0)
 		errcontext("the start of the online migration had been sent, and not been answered");
+	else if (is_unknown(context))
+		errcontext("the online migration may have been started");
+	else
+		errcontext("nothing was started: the start was refused, or could not be sent");
+}
+
+/* The UUID in a path of the API. */
+static char *
+cluster_of(const char *path)
+{
+	return pnstrdup(path + strlen("/v2/databases/"), OMF_UUID_TEXT);
 }
 
 static void
@@ -108,7 +170,7 @@ hash_call(const char *base_url, const char *token, const pg_uuid_t *cluster, uin
  * A cluster of another endpoint or token is another one.
  */
 static void
-refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster)
+refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster, const char *path)
 {
 	uint8 digest[PG_SHA256_DIGEST_LENGTH];
 	uint32 fields[2];
@@ -121,7 +183,8 @@ refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster is being started"),
-				 errdetail("Another transaction does so, or has done so and has not ended."),
+				 errdetail("Another transaction starts one of database cluster %s, or has done so and has not ended.",
+						   cluster_of(path)),
 				 errhint("Look at the status once it has ended, or pass replace => true.")));
 }
 
@@ -129,7 +192,7 @@ refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster)
 
 /* Refuse after a start that the API does not show yet. */
 static void
-refuse_after(const OmfStart *start)
+refuse_after(const OmfStart *start, const char *path)
 {
 	int64 seconds = omf_start_age(start) / 1000;
 
@@ -137,14 +200,15 @@ refuse_after(const OmfStart *start)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster may have been started"),
-				 errdetail("A start was sent " INT64_FORMAT " s ago, and its outcome is not known.", seconds),
+				 errdetail("A start of database cluster %s was sent " INT64_FORMAT " s ago, and its outcome is not known.",
+						   cluster_of(path), seconds),
 				 errhint("Look at the status until the API shows the migration. If it shows none %d minutes after that start, try again, or at once with replace => true.",
 						 OMF_START_UNKNOWN_KEPT_MS / 60000)));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("an online migration of this database cluster is under way"),
-			 errdetail("Migration \"%s\" was started " INT64_FORMAT " s ago, and the API does not show it yet.",
-					   start->id, seconds),
+			 errdetail("Migration \"%s\" of database cluster %s was started " INT64_FORMAT " s ago, and the API does not show it yet.",
+					   start->id, cluster_of(path), seconds),
 			 errhint(UNDER_WAY_HINT)));
 }
 
@@ -153,7 +217,8 @@ refuse_after(const OmfStart *start)
  * The start that goes on knows then what was there before it.
  */
 static void
-refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart *start)
+refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart *start,
+					StartContext *context)
 {
 	const char *status;
 	const char *id;
@@ -162,7 +227,10 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 
 	omf_call_make(call, OMF_GET, path, NULL);
 	if (call->result == OMF_RESULT_ERROR)
-		omf_call_raise(call, OMF_ACTION_READ);
+	{
+		context->concerns_all = call->error == NULL || omf_api_concerns_all(call->error);
+		omf_call_raise(call, OMF_ACTION_GUARD);
+	}
 	status = omf_call_field(call, OMF_MIGRATION_STATUS);
 	id = omf_call_field(call, OMF_MIGRATION_ID);
 	is_after_another = omf_starts_find(key, &earlier);
@@ -174,19 +242,25 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 		is_after_another = false;
 	}
 	if (status != NULL && omf_api_is_active(status))
+	{
+		const char *created_at = omf_call_field(call, OMF_MIGRATION_CREATED_AT);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster is under way"),
-				 errdetail("Migration \"%s\" is %s.", id != NULL ? id : "", status),
+				 errdetail("Migration \"%s\" of database cluster %s, created at %s, is %s.", id != NULL ? id : "",
+						   cluster_of(path), created_at != NULL ? created_at : "an unknown time", status),
 				 errhint(UNDER_WAY_HINT)));
+	}
 	if (is_after_another)
-		refuse_after(&earlier);
+		refuse_after(&earlier, path);
 	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID], call->values[OMF_MIGRATION_STATUS]);
 }
 
 /* Send it, and remember that: as long as its outcome is not known, as a start. */
 static void
-put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, OmfStart *start)
+put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, OmfStart *start,
+		  StartContext *context)
 {
 	OmfStart earlier;
 	bool replaces = omf_starts_find(key, &earlier);
@@ -207,7 +281,10 @@ put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, O
 	}
 	PG_END_TRY();
 	if (call->result != OMF_RESULT_RECORD)
+	{
+		context->concerns_all = call->error == NULL || omf_api_concerns_all(call->error);
 		omf_call_raise(call, OMF_ACTION_START);
+	}
 	omf_start_set_accepted(start, call->values[OMF_MIGRATION_ID], call->values[OMF_MIGRATION_CREATED_AT]);
 	omf_starts_put(key, GetUserId(), start);
 }
@@ -229,13 +306,12 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster, const OmfSource *source
 	omf_start_key(omf_session_account(call->session), cluster->data, key);
 	if (!replace)
 	{
-		refuse_start_at_once(engine, cluster);
-		refuse_second_start(call, path, key, &start);
+		refuse_start_at_once(engine, cluster, path);
+		refuse_second_start(call, path, key, &start, context);
 	}
 
 	context->put = call;
-	put_start(call, path, body, key, &start);
-	context->put = NULL;
+	put_start(call, path, body, key, &start, context);
 	context->started = call->values[OMF_MIGRATION_ID] != NULL ? call->values[OMF_MIGRATION_ID] : "";
 }
 
@@ -263,38 +339,87 @@ find_started(MemoryContext statement, const uint8 *arguments)
 
 /* Room to remember a start in that statement's memory, before it is made. */
 static Started *
-make_started(MemoryContext statement, const uint8 *arguments)
+make_started(MemoryContext statement, const uint8 *arguments, const pg_uuid_t *cluster)
 {
-	Started *started = MemoryContextAllocZero(statement, sizeof(Started));
+	MemoryContext before = MemoryContextSwitchTo(statement);
+	Started *started = palloc0(sizeof(Started));
 
 	started->statement = statement;
 	memcpy(started->arguments, arguments, OMF_HASH_SIZE);
+	started->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
 	started->ending.func = forget_started;
 	started->ending.arg = started;
+	MemoryContextSwitchTo(before);
 	return started;
 }
 
-/* The start has been made: its row, and that equal ones are this one. */
+/* It has been made, or may have been: equal ones of the statement are this one. */
 static void
-remember_started(Started *started, const OmfCall *call)
+remember_started(Started *started)
 {
-	MemoryContext before = MemoryContextSwitchTo(started->statement);
-
-	for (int i = 0; i < NSTART_FIELDS; i++)
-		started->texts[i] = omf_call_field(call, start_fields[i]);
 	started->next = starts_made;
 	starts_made = started;
 	MemoryContextRegisterResetCallback(started->statement, &started->ending);
+}
+
+static void
+take_row(Started *started, const OmfCall *call)
+{
+	MemoryContext before = MemoryContextSwitchTo(started->statement);
+
+	started->texts[COLUMN_ID] = omf_call_field(call, OMF_MIGRATION_ID);
+	started->texts[COLUMN_CREATED_AT] = omf_call_field(call, OMF_MIGRATION_CREATED_AT);
+	started->texts[COLUMN_STATUS] = omf_call_field(call, OMF_MIGRATION_STATUS);
+	started->texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_STARTED);
 	MemoryContextSwitchTo(before);
+}
+
+/*
+ * What the statement has started so far, for the DETAIL of what it fails with:
+ * the rows that say so go with it.  NULL: nothing.
+ */
+static char *
+list_started(MemoryContext statement)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (const Started *started = starts_made; started != NULL; started = started->next)
+		if (started->statement == statement && strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
+			appendStringInfo(&list, "%s%s (\"%s\")", list.len > 0 ? ", " : "", started->cluster,
+							 started->texts[COLUMN_ID] != NULL ? started->texts[COLUMN_ID] : "");
+		else if (started->statement == statement)
+			appendStringInfo(&list, "%s%s (outcome unknown)", list.len > 0 ? ", " : "", started->cluster);
+	return list.len > 0 ? list.data : NULL;
+}
+
+/* Raise the error that is being caught, with what the statement has started. */
+omf_noreturn static void
+fail_statement(MemoryContext statement, MemoryContext context)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	char *list = list_started(statement);
+	ErrorData *error;
+
+	if (list == NULL)
+	{
+		MemoryContextSwitchTo(before);
+		PG_RE_THROW();
+	}
+	error = CopyErrorData();
+	FlushErrorState();
+	error->detail = psprintf("%s%sAlready started by this statement: %s.",
+							 error->detail != NULL ? error->detail : "", error->detail != NULL ? " " : "", list);
+	ReThrowError(error);
 }
 
 static void
 hash_arguments(FunctionCallInfo fcinfo, Oid serverid, const char *body, uint8 *hash)
 {
 	Oid oids[] = {serverid, GetUserId()};
-	bool replace = PG_GETARG_BOOL(4);
+	bool replace = PG_GETARG_BOOL(START_REPLACE);
 	const OmfHashInput inputs[] = {{oids, sizeof(oids)},
-								   {PG_GETARG_UUID_P(0)->data, UUID_LEN},
+								   {PG_GETARG_UUID_P(START_CLUSTER)->data, UUID_LEN},
 								   {body, strlen(body)},
 								   {&replace, sizeof(replace)}};
 
@@ -302,25 +427,6 @@ hash_arguments(FunctionCallInfo fcinfo, Oid serverid, const char *body, uint8 *h
 }
 
 /* ----- its arguments and its row ----- */
-
-/* Where to copy from: what the argument "source" says goes before the server's options. */
-static OmfSource
-source_argument(FunctionCallInfo fcinfo)
-{
-	OmfSource source = {0};
-
-	if (PG_ARGISNULL(1) && PG_ARGISNULL(5))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("online migration has no source"),
-				 errdetail("Both \"source\" and \"source_server\" are NULL."),
-				 errhint("Name a foreign server of postgres_fdw or mysql_fdw, source_server => 'old_db', or pass source => '{\"host\": \"...\", ...}'.")));
-	if (!PG_ARGISNULL(1))
-		source = omf_source_parse(PG_GETARG_JSONB_P(1), PG_ARGISNULL(5));
-	if (!PG_ARGISNULL(5))
-		omf_source_server_fill(&source, text_to_cstring(PG_GETARG_TEXT_PP(5)), PG_GETARG_BOOL(2));
-	return source;
-}
 
 static void
 wipe_arguments(OmfSource *source, char *body)
@@ -331,43 +437,206 @@ wipe_arguments(OmfSource *source, char *body)
 
 /* Start it over a session of the current user. */
 static void
-make_start(FunctionCallInfo fcinfo, Oid serverid, OmfSource *source, char *body,
+make_start(FunctionCallInfo fcinfo, Oid serverid, OmfSource *source, const char *body,
 		   Started *started, StartContext *context)
 {
-	OmfCall call = {0};
+	OmfCall *call = palloc0(sizeof(OmfCall));
 
-	call.session = omf_session_acquire(serverid, GetUserId());
+	call->session = omf_session_acquire(serverid, GetUserId());
 	PG_TRY();
 	{
-		start_migration(&call, PG_GETARG_UUID_P(0), source, body, PG_GETARG_BOOL(4), context);
-		remember_started(started, &call);
+		start_migration(call, PG_GETARG_UUID_P(START_CLUSTER), source, body,
+						PG_GETARG_BOOL(START_REPLACE), context);
+		take_row(started, call);
+		remember_started(started);
 	}
 	PG_FINALLY();
 	{
-		omf_session_release(call.session);
-		wipe_arguments(source, body);
+		omf_session_release(call->session);
 	}
 	PG_END_TRY();
 }
 
+static HeapTuple
+row_of(Started *started, TupleDesc descriptor)
+{
+	return BuildTupleFromCStrings(TupleDescGetAttInMetadata(descriptor), started->texts);
+}
+
+/* Check the arguments, and start it unless the statement has done so. */
+static HeapTuple
+start(FunctionCallInfo fcinfo, Started **started, StartContext *context)
+{
+	static const char *const required[] = {"database_cluster_uuid", NULL, "disable_ssl",
+										   "ignore_dbs", "replace"};
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext statement = result->econtext->ecxt_per_query_memory;
+	uint8 arguments[OMF_HASH_SIZE];
+	OmfSource source;
+	Started *earlier;
+	Oid serverid;
+	char *body;
+
+	omf_refuse_nulls(fcinfo, required, lengthof(required));
+	source = omf_source_argument(fcinfo, START_SOURCE, START_SOURCE_SERVER, PG_GETARG_BOOL(START_DISABLE_SSL));
+	body = omf_source_body(&source, PG_GETARG_BOOL(START_DISABLE_SSL), PG_GETARG_ARRAYTYPE_P(START_IGNORE_DBS));
+	PG_TRY();
+	{
+		serverid = omf_server_argument(fcinfo, START_SERVER);
+		hash_arguments(fcinfo, serverid, body, arguments);
+		earlier = find_started(statement, arguments);
+		*started = earlier != NULL ? earlier : make_started(statement, arguments, PG_GETARG_UUID_P(START_CLUSTER));
+		if (earlier == NULL)
+			make_start(fcinfo, serverid, &source, body, *started, context);
+	}
+	PG_FINALLY();
+	{
+		wipe_arguments(&source, body);
+	}
+	PG_END_TRY();
+	return row_of(*started, result->setDesc);
+}
+
+/* ----- failures that are rows ----- */
+
+/* 'fail' or 'report'. */
+static bool
+reports_errors(FunctionCallInfo fcinfo, int argument)
+{
+	static const char *const words[] = {"fail", "report"};
+	const char *given = PG_ARGISNULL(argument) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+
+	for (int i = 0; i < (int) lengthof(words); i++)
+		if (strcmp(given, words[i]) == 0)
+			return i == 1;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid on_error"),
+			 PG_ARGISNULL(argument) ? errdetail("Argument \"on_error\" is NULL.")
+									: errdetail("Argument \"on_error\" is \"%s\".", given),
+			 errhint("%s", omf_name_hint("Its values are", given, words, lengthof(words)))));
+	return false;
+}
+
+/*
+ * Would it go wrong with the next cluster, too?  The API's failure says so, a
+ * token that is missing, and what PostgreSQL ends a statement for: classes 40,
+ * 53, 57, 58 and XX.
+ */
+static bool
+concerns_all(const ErrorData *error, bool api_says_so)
+{
+	int class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return api_says_so || error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		   class == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		   class == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+		   class == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+		   class == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR) ||
+		   class == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
+}
+
+static char *
+text_of(const ErrorData *error)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s: %s.", unpack_sql_state(error->sqlerrcode), error->message);
+	if (error->detail != NULL)
+		appendStringInfo(&text, " %s", error->detail);
+	if (error->hint != NULL)
+		appendStringInfo(&text, " %s", error->hint);
+	return text.data;
+}
+
+/* The row of a start that ended with an error; what has been sent is remembered. */
+static HeapTuple
+failed_row(const ErrorData *error, Started *started, const StartContext *context, TupleDesc descriptor)
+{
+	Started refused = {0};
+	MemoryContext before;
+
+	if (context->started == NULL && !is_unknown(context))
+	{
+		refused.texts[COLUMN_ERROR] = text_of(error);
+		refused.texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_REFUSED);
+		return row_of(&refused, descriptor);
+	}
+	before = MemoryContextSwitchTo(started->statement);
+	started->texts[COLUMN_ERROR] = text_of(error);
+	if (context->started != NULL)
+		started->texts[COLUMN_CREATED_AT] = NULL;
+	else
+	{
+		started->texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_UNKNOWN);
+		remember_started(started);
+	}
+	MemoryContextSwitchTo(before);
+	return row_of(started, descriptor);
+}
+
+/*
+ * The start in a subtransaction, so that a failure leaves no lock or pin
+ * behind, and the statement can go on.
+ */
+static HeapTuple
+start_or_report(FunctionCallInfo fcinfo, StartContext *context)
+{
+	TupleDesc descriptor = ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc;
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Started *volatile started = NULL;
+	HeapTuple volatile row = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		Started *made = NULL;
+
+		PG_TRY();
+		{
+			row = start(fcinfo, &made, context);
+		}
+		PG_FINALLY();
+		{
+			started = made;
+		}
+		PG_END_TRY();
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(memory);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(memory);
+		CurrentResourceOwner = owner;
+		if (concerns_all(error, context->concerns_all))
+			ReThrowError(error);
+		row = failed_row(error, started, context, descriptor);
+	}
+	PG_END_TRY();
+	return row;
+}
+
 /*
  * databases_update_online_migration(database_cluster_uuid, source,
- * disable_ssl, ignore_dbs, replace, source_server, server)
+ * disable_ssl, ignore_dbs, replace, source_server, server, on_error)
  */
 Datum
 omf_update_online_migration(PG_FUNCTION_ARGS)
 {
-	static const char *const required[] = {"database_cluster_uuid", NULL, "disable_ssl",
-										   "ignore_dbs", "replace"};
-	StartContext context = {NULL, NULL};
+	StartContext context = {NULL, NULL, false};
+	MemoryContext memory = CurrentMemoryContext;
 	ErrorContextCallback callback;
 	ReturnSetInfo *result;
-	MemoryContext statement;
-	OmfSource source;
-	uint8 arguments[OMF_HASH_SIZE];
-	Started *started;
-	Oid serverid;
-	char *body;
 
 	callback.callback = start_context;
 	callback.arg = &context;
@@ -375,25 +644,21 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	error_context_stack = &callback;
 
 	refuse_read_only("databases_update_online_migration()");
-	omf_refuse_nulls(fcinfo, required, lengthof(required));
-	source = source_argument(fcinfo);
-	body = omf_source_body(&source, PG_GETARG_BOOL(2), PG_GETARG_ARRAYTYPE_P(3));
-	serverid = omf_server_argument(fcinfo, 6);
 	InitMaterializedSRF(fcinfo, 0);
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
-	statement = result->econtext->ecxt_per_query_memory;
-	hash_arguments(fcinfo, serverid, body, arguments);
-	started = find_started(statement, arguments);
-
-	if (started == NULL)
+	PG_TRY();
 	{
-		started = make_started(statement, arguments);
-		make_start(fcinfo, serverid, &source, body, started, &context);
+		Started *started;
+		HeapTuple row = reports_errors(fcinfo, START_ON_ERROR) ? start_or_report(fcinfo, &context)
+															   : start(fcinfo, &started, &context);
+
+		tuplestore_puttuple(result->setResult, row);
 	}
-	else
-		wipe_arguments(&source, body);
-	tuplestore_puttuple(result->setResult,
-						BuildTupleFromCStrings(TupleDescGetAttInMetadata(result->setDesc), started->texts));
+	PG_CATCH();
+	{
+		fail_statement(result->econtext->ecxt_per_query_memory, memory);
+	}
+	PG_END_TRY();
 	error_context_stack = callback.previous;
 	return (Datum) 0;
 }
@@ -431,35 +696,85 @@ stop_migration(OmfCall *call, const char *path, bool missing_ok)
 	return false;
 }
 
-/*
- * databases_delete_online_migration(database_cluster_uuid, migration_id,
- * missing_ok, server)
- */
-Datum
-omf_delete_online_migration(PG_FUNCTION_ARGS)
+static bool
+stop(FunctionCallInfo fcinfo, OmfCall *call)
 {
 	static const char *const required[] = {"database_cluster_uuid", "migration_id", "missing_ok"};
-	OmfCall call = {0};
 	char path[OMF_PATH_SIZE];
 	char *migration_id;
 	volatile bool stopped = false;
 
-	refuse_read_only("databases_delete_online_migration()");
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
-	migration_id = omf_migration_id_argument(fcinfo, 1);
-	omf_api_migration_id_path(path, PG_GETARG_UUID_P(0)->data, migration_id);
+	migration_id = omf_migration_id_argument(fcinfo, STOP_MIGRATION_ID);
+	omf_api_migration_id_path(path, PG_GETARG_UUID_P(STOP_CLUSTER)->data, migration_id);
 
-	call.session = omf_session_acquire(omf_server_argument(fcinfo, 3), GetUserId());
+	call->session = omf_session_acquire(omf_server_argument(fcinfo, STOP_SERVER), GetUserId());
 	PG_TRY();
 	{
-		stopped = stop_migration(&call, path, PG_GETARG_BOOL(2));
+		stopped = stop_migration(call, path, PG_GETARG_BOOL(STOP_MISSING_OK));
 		if (stopped)
-			forget_stopped(&call, PG_GETARG_UUID_P(0), migration_id);
+			forget_stopped(call, PG_GETARG_UUID_P(STOP_CLUSTER), migration_id);
 	}
 	PG_FINALLY();
 	{
-		omf_session_release(call.session);
+		omf_session_release(call->session);
 	}
 	PG_END_TRY();
+	return stopped;
+}
+
+/* As a start is: true unless it failed, which is then told by a warning. */
+static bool
+stop_or_report(FunctionCallInfo fcinfo, bool *stopped)
+{
+	MemoryContext memory = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	OmfCall *call = palloc0(sizeof(OmfCall));
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(memory);
+	PG_TRY();
+	{
+		*stopped = stop(fcinfo, call);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(memory);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(memory);
+		CurrentResourceOwner = owner;
+		if (concerns_all(error, call->error != NULL && omf_api_concerns_all(call->error)))
+			ReThrowError(error);
+		error->elevel = WARNING;
+		ThrowErrorData(error);
+		done = false;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
+ * databases_delete_online_migration(database_cluster_uuid, migration_id,
+ * missing_ok, server, on_error)
+ */
+Datum
+omf_delete_online_migration(PG_FUNCTION_ARGS)
+{
+	bool stopped = false;
+	OmfCall call = {0};
+
+	refuse_read_only("databases_delete_online_migration()");
+	if (!reports_errors(fcinfo, STOP_ON_ERROR))
+		stopped = stop(fcinfo, &call);
+	else if (!stop_or_report(fcinfo, &stopped))
+		PG_RETURN_NULL();
 	PG_RETURN_BOOL(stopped);
 }

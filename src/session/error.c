@@ -200,6 +200,8 @@ message_of(OmfAction action, const OmfError *error)
 			return errmsg("could not read from the API");
 		case OMF_ACTION_LIST:
 			return errmsg("could not list the database clusters");
+		case OMF_ACTION_GUARD:
+			return errmsg("could not look for an online migration under way, so none was started");
 		case OMF_ACTION_START:
 			return errmsg("could not start the online migration");
 		case OMF_ACTION_STOP:

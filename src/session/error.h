@@ -16,6 +16,7 @@ typedef enum OmfAction
 {
 	OMF_ACTION_READ,  /* one cluster */
 	OMF_ACTION_LIST,  /* a page of the listing */
+	OMF_ACTION_GUARD, /* whether a migration is under way, before a start */
 	OMF_ACTION_START, /* a migration */
 	OMF_ACTION_STOP   /* a migration */
 } OmfAction;
