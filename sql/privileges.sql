@@ -81,7 +81,9 @@ CREATE USER MAPPING FOR omf_operator SERVER digitalocean OPTIONS (token 'dop_v1_
 SET ROLE omf_operator;
 SELECT databases.databases_delete_online_migration(:'a', 'id-a');
 SELECT status FROM databases.databases_update_online_migration(:'a', '{"host": "src.example.com", "port": 25060}');
+\set VERBOSITY terse
 SELECT status FROM databases.databases_update_online_migration(:'a', '{"host": "src.example.com", "port": 25060}');
+\set VERBOSITY default
 \echo :SQLSTATE
 \! simctl log --clear
 -- Its own token it may see and change; USAGE of a server means that.
@@ -102,7 +104,7 @@ GRANT USAGE ON FOREIGN SERVER digitalocean TO omf_viewer;
 GRANT EXECUTE ON FUNCTION databases.databases_delete_online_migration TO omf_viewer;
 RESET ROLE;
 SELECT has_server_privilege('omf_viewer', 'digitalocean', 'USAGE') AS server,
-       has_function_privilege('omf_viewer', 'databases.databases_delete_online_migration(uuid, text, boolean, text)', 'EXECUTE') AS function;
+       has_function_privilege('omf_viewer', 'databases.databases_delete_online_migration(uuid, text, boolean, text, text)', 'EXECUTE') AS function;
 
 -- ----- an owner: servers, mappings and tables -----
 CREATE ROLE omf_owner;
@@ -189,7 +191,9 @@ LANGUAGE sql AS $$ SELECT 'trap', now(), CURRENT_USER::text $$;
 SET search_path = traps, databases, pg_catalog;
 SELECT id <> 'trap' AS started, status FROM operations.start_shop_migration();
 -- It cannot start a second one, and its caller cannot ask for that.
+\set VERBOSITY terse
 SELECT status FROM operations.start_shop_migration();
+\set VERBOSITY default
 \echo :SQLSTATE
 RESET search_path;
 RESET ROLE;

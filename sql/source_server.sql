@@ -44,7 +44,9 @@ CREATE USER MAPPING FOR CURRENT_USER SERVER old_db
 SELECT status FROM databases_update_online_migration(:'a', source_server => 'old_db', ignore_dbs => '{db0}');
 \! simctl log --bodies --clear | LC_ALL=C sed 's/[^ -~]\{1,\}/(e)/g'
 -- It is refused while one is under way, as ever.
+\set VERBOSITY terse
 SELECT status FROM databases_update_online_migration(:'a', source_server => 'old_db');
+\set VERBOSITY default
 \echo :SQLSTATE
 \! simctl log --clear
 

@@ -357,8 +357,11 @@ make_started(MemoryContext statement, const uint8 *arguments, const pg_uuid_t *c
 static void
 remember_started(Started *started)
 {
-	started->next = starts_made;
-	starts_made = started;
+	Started **link = &starts_made;
+
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = started;
 	MemoryContextRegisterResetCallback(started->statement, &started->ending);
 }
 

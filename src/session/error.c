@@ -192,7 +192,7 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 static int
 message_of(OmfAction action, const OmfError *error)
 {
-	if (error->kind == OMF_ERROR_UNKNOWN)
+	if (error->kind == OMF_ERROR_UNKNOWN || error->maybe_done)
 		return errmsg("outcome of starting the online migration is unknown");
 	switch (action)
 	{
