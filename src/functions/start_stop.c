@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "functions/arguments.h"
@@ -245,6 +246,10 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 	{
 		const char *created_at = omf_call_field(call, OMF_MIGRATION_CREATED_AT);
 
+		if (created_at != NULL)
+			created_at = timestamptz_to_str(DatumGetTimestampTz(
+				DirectFunctionCall3(timestamptz_in, CStringGetDatum(created_at), ObjectIdGetDatum(InvalidOid),
+									Int32GetDatum(-1))));
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster is under way"),

@@ -108,16 +108,16 @@ sub shape_ok
 
 sub replacing { return call(new_cluster(), 'hasty', ', replace => true'); }
 
-shape_ok(1, '(f()).*', 'SELECT (' . replacing() . ').*', qr/^[^|]+\|[^|]+\|running$/);
+shape_ok(1, '(f()).*', 'SELECT (' . replacing() . ').*', qr/^[^|]+\|[^|]+\|running\|\|started$/);
 # With a sub-select among the arguments PostgreSQL calls it once per column.
 for my $argument ('replace => (SELECT true)', 'ignore_dbs => (SELECT ARRAY[$$a$$]), replace => true')
 {
 	shape_ok(1, "(f()).* with $argument", 'SELECT (' . call(new_cluster(), 'hasty', ", $argument") . ').*',
-		qr/^[^|]+\|[^|]+\|running$/);
+		qr/^[^|]+\|[^|]+\|running\|\|started$/);
 }
 seen_ok({ GET => 1, PUT => 1 }, sub {
 		$node->psql_ok('SELECT (' . call(new_cluster(), 'hasty', ', replace => (SELECT false)') . ').*',
-			qr/^[^|]+\|[^|]+\|running$/, '(f()).* with the guard') }, '(f()).* with the guard');
+			qr/^[^|]+\|[^|]+\|running\|\|started$/, '(f()).* with the guard') }, '(f()).* with the guard');
 {
 	my ($one, $other) = (new_cluster(), new_cluster());
 	shape_ok(2, 'two clusters', 'SELECT (' . call($one, 'hasty', ', replace => (SELECT true)') . ').id = ('
@@ -126,7 +126,7 @@ seen_ok({ GET => 1, PUT => 1 }, sub {
 	seen_ok({ PUT => 2 }, sub { $node->psql_ok("$twice; $twice", undef, 'two statements') }, 'two statements');
 }
 shape_ok(1, 'in the target list', 'SELECT (' . replacing() . ').status', 'running');
-shape_ok(1, 'in FROM', 'SELECT * FROM ' . replacing(), qr/running$/);
+shape_ok(1, 'in FROM', 'SELECT * FROM ' . replacing(), qr/\|running\|\|started$/);
 shape_ok(1, 'in FROM, nothing of it is used', 'SELECT 1 FROM ' . replacing(), '1');
 shape_ok(1, 'LIMIT 1', 'SELECT status FROM ' . replacing() . ' LIMIT 1', 'running');
 shape_ok(1, 'a CTE that is used twice', 'WITH s AS MATERIALIZED (SELECT * FROM '

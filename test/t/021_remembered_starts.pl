@@ -56,7 +56,7 @@ sub refused_ok
 
 my $cluster = new_cluster();
 my $id = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a start')->{out};
-refused_ok($cluster, qr/DETAIL:  Migration "$id" was started \d+ s ago, and the API does not show it yet\./,
+refused_ok($cluster, qr/DETAIL:  Migration "$id" of database cluster $cluster was started \d+ s ago, and the API does not show it yet\./,
 	"another session's start, $_") for 1 .. 2;
 is(puts($cluster), 1, 'three starts: one PUT');
 my $result = $node->run_sql("CALL databases.databases_wait_online_migration('$cluster', '$id', timeout => '0',
@@ -65,16 +65,16 @@ like($result->{err}, qr/"$id" is not there yet/, 'a wait goes by what the API sh
 $node->psql_ok(start($cluster, undef, 'other_token'), qr/^[\w-]+$/, 'of another token nothing is remembered');
 my $second = $node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, 'replace is not refused')->{out};
 isnt($second, $id, '  and starts another one');
-refused_ok($cluster, qr/"$second" was started/, '  which is what is remembered');
+refused_ok($cluster, qr/"$second" of database cluster $cluster was started/, '  which is what is remembered');
 
 # ----- until it is shown -----
 
 $simulator->migration($cluster, 'running', $second);
-refused_ok($cluster, qr/DETAIL:  Migration "$second" is running\./, 'shown as running');
+refused_ok($cluster, qr/DETAIL:  Migration "$second" of database cluster $cluster, created at [^,]+, is running\./, 'shown as running');
 $simulator->migration($cluster, 'done', $second);
 my $third = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'shown as done')->{out};
 $simulator->migration($cluster, 'done', $second);
-refused_ok($cluster, qr/"$third" was started/, 'the one before it is shown');
+refused_ok($cluster, qr/"$third" of database cluster $cluster was started/, 'the one before it is shown');
 $simulator->migration($cluster, 'error', 'later-id', '2020-01-01T00:00:00Z');
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a later one is shown, which has ended');
 
@@ -82,7 +82,7 @@ $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a later one is shown, which has e
 $cluster = new_cluster();
 $id = $node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, 'a start that replaces')->{out};
 $simulator->migration($cluster, 'done', 'old-id', '2020-01-01T00:00:00Z');
-refused_ok($cluster, qr/"$id" was started/, '  an older one is shown');
+refused_ok($cluster, qr/"$id" of database cluster $cluster was started/, '  an older one is shown');
 $simulator->migration($cluster, 'done', 'new-id', '2100-01-01T00:00:00Z');
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, '  a later one is shown');
 
@@ -111,7 +111,7 @@ for my $fault (sort keys %unknown)
 	$cluster = new_cluster();
 	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, apply => 'true', %{ $unknown{$fault} });
 	$node->run_sql(start($cluster));
-	refused_ok($cluster, qr/DETAIL:  A start was sent \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
+	refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster was sent \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
 	$simulator->delete_faults;
 	$node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, "$fault: who insists starts it");
 }

@@ -31,6 +31,7 @@ static const struct
 	{"unsure.simulator.test", NULL, NULL, EAI_AGAIN, 0},
 	{"slow.simulator.test", "127.0.0.1", NULL, 0, 20000},
 	{"late.simulator.test", "127.0.0.1", NULL, 0, 250},
+	{"source.simulator.test", "127.0.0.1", NULL, 0, 0},
 	{"dead.simulator.test", "127.0.0.2", NULL, 0, 0},
 	{"deadfirst.simulator.test", "127.0.0.2", "127.0.0.1", 0, 0},
 	{"deaffirst.simulator.test", "127.0.0.3", "127.0.0.1", 0, 0},

@@ -1,0 +1,132 @@
+# A night of 30 by examples/plan.sql: three fail their check, one goes to
+# "error", the API is away for 20 seconds in the middle, and the backend is
+# killed during the 12th start.  In the end every cluster has had exactly one
+# start that counted, the plan's state is the API's, and nothing but the failed
+# ones is left to do by hand.
+use strict;
+use warnings;
+
+use OnlineMigrations::Session;
+use OnlineMigrations::Simulator;
+use OnlineMigrations::Source;
+use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+plan skip_all => 'no openssl to make certificates with' if !OnlineMigrations::Source::has_openssl();
+
+# A source has a name under which DigitalOcean could reach it.
+my $library = PostgreSQL::Test::Utils::tempdir() . '/resolver.so';
+system("cc -shared -fPIC -o $library $ENV{OMF_TREE}/test/t/resolver.c -ldl 2>/dev/null") == 0
+  or plan skip_all => 'no compiler to make name look-ups with';
+
+my $AWAY = 20;
+my @cluster = map { sprintf '00000000-0000-4000-8000-%012d', $_ } 1 .. 30;
+my $simulator = OnlineMigrations::Simulator->start;
+$simulator->delete_cluster($_->{uuid} // $_->{id}) for $simulator->clusters;
+$simulator->config(running_ms => 4000, syncing_ms => 600_000, latency_ms => 20);
+$simulator->cluster($_, engine => 'pg', version => '18.0') for @cluster;
+$simulator->cluster($cluster[6], engine => 'pg', version => '18.0', outcome => 'error', syncing_ms => 50);
+my $node = start_node();
+my $source = OnlineMigrations::Source->start('source');
+
+sub start_node
+{
+	local $ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
+	return OnlineMigrations::TestNode->start('plan', simulator => $simulator, log_level => 'notice',
+		conf => 'restart_after_crash = on',
+		server_options => { connect_timeout => '2s', request_timeout => '2s', max_retries => 1 });
+}
+
+sub run_example
+{
+	my @command = ('psql', '-XAtq', '-d', $node->connstr('digitalocean'), '-f', "$ENV{OMF_TREE}/examples/plan.sql");
+	return is(PostgreSQL::Test::Utils::run_log(\@command) ? 1 : 0, 1, 'examples/plan.sql runs');
+}
+run_example();
+run_example();
+
+# ----- the plan: three that can't be -----
+
+$node->safe_psql('digitalocean', qq{
+	CREATE EXTENSION postgres_fdw;
+	CREATE SERVER shop_source FOREIGN DATA WRAPPER postgres_fdw
+		OPTIONS (host 'source.simulator.test', port '${\$source->port}', dbname 'shop');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER shop_source OPTIONS (user 'mover', password '$OnlineMigrations::Source::PASSWORD');
+	CREATE SERVER dead_source FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'dead.simulator.test', dbname 'shop');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER dead_source OPTIONS (user 'mover', password 's3cr3t-dead');});
+my %source_of = ($cluster[2] => 'NULL', $cluster[13] => "'dead_source'", $cluster[24] => "'nowhere'");
+$node->safe_psql('digitalocean', 'INSERT INTO migration_jobs.migration_plan (cluster, source_server, wave) VALUES ' . join ', ',
+	map { "('$cluster[$_]', " . ($source_of{ $cluster[$_] } // "'shop_source'") . ', ' . ($_ < 15 ? 1 : 2) . ')' } 0 .. $#cluster);
+
+sub puts_of { my ($uuid) = @_; return scalar grep { $_->{method} eq 'PUT' && $_->{path} =~ $uuid } $simulator->log; }
+sub states
+{
+	my %states = map { split /\|/ } split /\n/,
+	  $node->safe_psql('digitalocean', 'SELECT state, count(*) FROM migration_jobs.migration_plan GROUP BY state');
+	return \%states;
+}
+
+# ----- the night -----
+
+# The 12th start of the first wave hangs, and is carried out all the same.
+my $twelfth = (grep { !$source_of{$_} } @cluster)[11];
+$simulator->fault('hang', method => 'PUT', uuid => $twelfth, apply => 'true', times => 1);
+my $session = OnlineMigrations::Session->open($node);
+$session->post(q{CALL migration_jobs.run_plan('1 s')});
+ok(OnlineMigrations::Waiting::until_true(sub { puts_of($twelfth) || $simulator->counters->{in_flight} > 0
+	&& $node->safe_psql('digitalocean', "SELECT state FROM migration_jobs.migration_plan WHERE cluster = '$twelfth'") eq 'starting' }),
+	'the 12th is being started');
+sleep(0.5);
+is(states()->{'check failed'}, 3, 'three have failed their check');
+kill 'KILL', $session->pid;
+eval { $session->result };
+ok(OnlineMigrations::Waiting::until_true(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }), 'the server is there again after a kill');
+is($node->safe_psql('digitalocean', "SELECT state FROM migration_jobs.migration_plan WHERE cluster = '$twelfth'"), 'starting',
+	'the plan knows that it was being started');
+
+# Again, as the user would.  In the second wave the API goes away.
+$session = OnlineMigrations::Session->open($node);
+$session->post(q{CALL migration_jobs.run_plan('1 s')});
+my $other = OnlineMigrations::Session->open($node);
+ok(OnlineMigrations::Waiting::until_true(sub { puts_of($cluster[19]) }), 'the second wave has begun');
+like($other->run('CALL migration_jobs.step_plan()')->{err}, qr/worked on by another session/, 'there is one at a time');
+kill 'STOP', $simulator->pid;
+sleep($AWAY);
+kill 'CONT', $simulator->pid;
+my $result = $session->result;
+is($result->{sqlstate}, '', 'the plan comes to its end') or diag($result->{err});
+
+# ----- what has become of it -----
+
+my ($failed, $moved) = (0, 0);
+for my $uuid (@cluster)
+{
+	my ($state, $id) = split /\|/, $node->safe_psql('digitalocean',
+		"SELECT state, migration_id FROM migration_jobs.migration_plan WHERE cluster = '$uuid'");
+	my $api = $node->safe_psql('digitalocean',
+		"SELECT status, id FROM databases.online_migrations WHERE database_cluster_uuid = '$uuid'");
+	if ($source_of{$uuid})
+	{
+		$failed += $state eq 'check failed' && $api eq '' && puts_of($uuid) == 0;
+		next;
+	}
+	$moved += "$state|$id" eq $api && puts_of($uuid) == 1 or diag("$uuid: plan $state|$id, API $api, PUTs " . puts_of($uuid));
+}
+is($failed, 3, 'those that failed their check were not started');
+is($moved, 27, 'all others had one start that counted, and have the state that the API shows');
+is_deeply(states(), { 'check failed' => 3, error => 1, syncing => 26 }, 'one has gone to error, all others follow their sources');
+is($node->safe_psql('digitalocean', q{SELECT string_agg(left(last_error, 40), ', ' ORDER BY cluster)
+	FROM migration_jobs.migration_plan WHERE last_error IS NOT NULL}) =~ tr/,//, 3, 'each failure has its words, and nothing else has');
+is($node->safe_psql('digitalocean', 'SELECT wave, clusters, to_start, unknown, running, syncing, failed FROM migration_jobs.migration_plan_progress'),
+	"1|15|0|0|0|12|3\n2|15|0|0|0|14|1", 'the view says where it stands');
+
+# Another step does nothing; what was mended is done.
+$node->requests_ok({ GET => 26 }, sub { $node->psql_ok('CALL migration_jobs.step_plan()', '', 'another step') }, 'only looks');
+$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET source_server = 'shop_source', state = 'planned' WHERE cluster = '$cluster[2]'");
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'one that was mended');
+is(puts_of($cluster[2]), 1, 'is started');
+unlike($node->safe_psql('digitalocean', 'SELECT p::text FROM migration_jobs.migration_plan AS p'), qr/s3cr3t/, 'no password is in the plan');
+done_testing();
