@@ -135,7 +135,7 @@ $simulator->delete_faults;
 $node->add_server('nobody', endpoint => $simulator->url('refused'), max_retries => 0);
 $cluster = new_cluster();
 $node->psql_fails(start($cluster, 'replace => true', 'nobody'), 'HV00N', undef, "never sent, $_") for 1 .. 2;
-$node->psql_fails(start($cluster, undef, 'nobody'), 'HV00N', qr/could not read/, '  so there is nothing to remember');
+$node->psql_fails(start($cluster, undef, 'nobody'), 'HV00N', qr/could not look/, '  so there is nothing to remember');
 
 $node->stop;
 done_testing();
