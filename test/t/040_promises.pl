@@ -46,16 +46,22 @@ my $status = status_at('databases');
 # ----- timeouts, as they are where nobody has set them: see the end -----
 
 my %late;
+my $limited = '00000000-0000-4000-8000-000000000002';
 my $other = OnlineMigrations::Simulator->start;
 if ($ENV{OMF_TEST_ALL})
 {
 	$node->add_server('slow_to_connect', endpoint => $simulator->url('blackhole') =~ s/^http:/https:/r, max_retries => 0);
 	$node->add_server('slow_to_answer', endpoint => $other->http, max_retries => 0);
 	$other->fault('hang', uuid => $cluster);
-	for my $schema (qw(slow_to_connect slow_to_answer))
+	$node->add_server('limited', endpoint => $other->http, max_retries => 2);
+	$other->token('dop_v1_limited', account => $OnlineMigrations::TestNode::TOKEN);
+	$node->safe_psql('digitalocean',
+		"ALTER USER MAPPING FOR CURRENT_USER SERVER limited OPTIONS (SET token 'dop_v1_limited')");
+	$other->fault('status', uuid => $limited, status => 429, retry_after => 7, times => 2);
+	for my $schema (qw(slow_to_connect slow_to_answer limited))
 	{
 		$late{$schema} = OnlineMigrations::Session->open($node);
-		$late{$schema}->post(status_at($schema));
+		$late{$schema}->post($schema eq 'limited' ? status_at($schema) =~ s/\Q$cluster\E/$limited/r : status_at($schema));
 	}
 }
 
@@ -207,6 +213,17 @@ for my $timeout ([ 'slow_to_connect', 'HV00N', 10 ], [ 'slow_to_answer', 'HV00L'
 	is($result->{sqlstate}, $sqlstate, "$schema: no answer in time");
 	ok($result->{seconds} > $seconds - 1 && $result->{seconds} < $seconds + 5, "... after $seconds s")
 	  or diag("after $result->{seconds} s");
+}
+
+# A pause of more than 5 s is announced by a NOTICE, and a second one in the
+# same statement is not.
+if ($late{limited})
+{
+	my $result = $late{limited}->result;
+	is($result->{sqlstate} // '', '', 'a statement that waits for the rate limit twice') or diag($result->{err});
+	my @notices = $result->{err} =~ /NOTICE:/g;
+	is(scalar @notices, 1, '... tells of it once') or diag($result->{err});
+	cmp_ok($result->{seconds}, '>', 13, '... and has waited twice');
 }
 
 done_testing();
