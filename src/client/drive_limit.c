@@ -52,7 +52,8 @@ on_signal(int number)
 	timer_is_set = 0;
 	if (driven != NULL)
 	{
-		if (++rings > 1 && omf_pollset_now() - driven_since >= OMF_DRIVE_MAX_MS)
+		if (++rings > 1 &&
+			omf_pollset_now() - driven_since >= OMF_DRIVE_MAX_MS)
 			omf_sockets_cut(driven);
 		set_timer();
 	}
@@ -67,7 +68,8 @@ take_signal(void)
 	{
 		struct sigaction action;
 
-		if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+		if (sigaction(number, NULL, &action) != 0 ||
+			action.sa_handler != SIG_DFL)
 			continue;
 		memset(&action, 0, sizeof(action));
 		action.sa_handler = on_signal;
@@ -89,7 +91,8 @@ omf_drive_limit_signal(void)
 	memset(&event, 0, sizeof(event));
 	event.sigev_notify = SIGEV_SIGNAL;
 	event.sigev_signo = signal_number;
-	if (signal_number > 0 && timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0)
+	if (signal_number > 0 &&
+		timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0)
 	{
 		signal(signal_number, SIG_DFL);
 		signal_number = 0;

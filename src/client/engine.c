@@ -48,7 +48,7 @@ struct OmfRequest
 	OmfExchange exchange; /* the present or last try */
 	int64_t started;      /* the engine's clock at the try's start */
 	int64_t begun;        /* the monotonic clock at the first try's, or 0 */
-	int64_t deadline;     /* on the engine's: when request_timeout ends, once sent */
+	int64_t deadline;     /* on it: when request_timeout ends, once sent */
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
 	int stale_retries;    /* that do not */
@@ -64,11 +64,11 @@ struct OmfEngine
 	OmfRequestList delayed;   /* REQUEST_DELAYED */
 	OmfRequestList flying;    /* REQUEST_FLYING */
 	int nflying;              /* length of flying, without the urgent ones */
-	int nwaiting;             /* that of queued and delayed together, likewise */
-	OmfBudget budget;         /* of the token, unless there is a gate to a shared one */
+	int nwaiting;             /* that of queued and delayed, likewise */
+	OmfBudget budget;         /* of the token, unless a gate leads to another */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
-	int64_t clock;            /* milliseconds spent waiting for it or driving it */
-	int64_t clock_read_at;    /* up to when they are counted, or -1: it stands */
+	int64_t clock;            /* milliseconds spent waiting or driving */
+	int64_t clock_read_at;    /* up to when they count, or -1: it stands */
 	int64_t next_deadline;    /* no request's deadline is before this */
 	const char *protocol;     /* of the last answer, or NULL */
 	int64_t idle_since;       /* when the last request was over */
@@ -78,7 +78,8 @@ struct OmfEngine
 static OmfRequest *
 request_of(OmfExchange *exchange)
 {
-	return (OmfRequest *) (void *) ((char *) exchange - offsetof(OmfRequest, exchange));
+	return (OmfRequest *) (void *) ((char *) exchange -
+									offsetof(OmfRequest, exchange));
 }
 
 /* malloc'd copy that is wiped before it is freed */
@@ -133,8 +134,9 @@ static OmfPermit
 ask_permit(OmfRequest *request, int64_t now)
 {
 	OmfEngine *engine = request->engine;
-	OmfPermit permit = omf_budget_ask(lock_budget(engine), now,
-									  request->exchange.urgent ? 0 : engine->config.reserve);
+	OmfPermit permit =
+		omf_budget_ask(lock_budget(engine), now,
+					   request->exchange.urgent ? 0 : engine->config.reserve);
 
 	unlock_budget(engine);
 	return permit;
@@ -146,7 +148,8 @@ end_permit(OmfRequest *request)
 {
 	if (request->permit == 0)
 		return;
-	omf_budget_end(lock_budget(request->engine), request->permit, omf_pollset_now());
+	omf_budget_end(lock_budget(request->engine), request->permit,
+				   omf_pollset_now());
 	unlock_budget(request->engine);
 	request->permit = 0;
 }
@@ -232,7 +235,8 @@ enter_state(OmfRequest *request, RequestState state)
 	if (state == REQUEST_DONE)
 	{
 		if (request->begun != 0)
-			request->exchange.reply.took_ms = omf_pollset_now() - request->begun;
+			request->exchange.reply.took_ms =
+				omf_pollset_now() - request->begun;
 		TAILQ_REMOVE(&request->inbox->pending, request, inbox_link);
 		TAILQ_INSERT_TAIL(&request->inbox->done, request, inbox_link);
 		return;
@@ -266,7 +270,8 @@ finish_try(OmfRequest *request)
 							? omf_pollset_now_us() - reply->sent_us
 							: -1;
 	clock_gettime(CLOCK_REALTIME, &calendar);
-	omf_api_time_settle(reply, (int64_t) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000);
+	omf_api_time_settle(reply, (int64_t) calendar.tv_sec * 1000 +
+								   calendar.tv_nsec / 1000000);
 	hear_budget(request);
 
 	question.method = request->exchange.method;
@@ -294,7 +299,8 @@ finish_try(OmfRequest *request)
 		reply->earlier_unknown = true;
 	request->exchange.again = true;
 	request->not_before = omf_pollset_now() + answer.delay_ms;
-	enter_state(request, answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
+	enter_state(request,
+				answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
 }
 
 static void
@@ -329,8 +335,8 @@ start_try(OmfRequest *request)
 
 /*
  * libcurl's connect timeout also runs while nobody drives us, as when a cursor
- * rests between two FETCHes; then it says nothing, and the request starts over:
- * as often as one does that met a closed connection, for nobody else may
+ * rests between two FETCHes; then it says nothing, and the request starts
+ * over: as often as one does that met a closed connection, for nobody else may
  * bound it.
  */
 static bool
@@ -340,7 +346,8 @@ is_idle_timeout(const OmfRequest *request)
 
 	return request->exchange.timed_out &&
 		   request->exchange.reply.outcome == OMF_UNREACHABLE &&
-		   engine->clock - request->started < engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
+		   engine->clock - request->started <
+			   engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
 }
 
 /*
@@ -403,7 +410,8 @@ queue_delayed(OmfEngine *engine, int64_t now)
 {
 	OmfRequest *next;
 
-	for (OmfRequest *request = TAILQ_FIRST(&engine->delayed); request != NULL; request = next)
+	for (OmfRequest *request = TAILQ_FIRST(&engine->delayed); request != NULL;
+		 request = next)
 	{
 		next = TAILQ_NEXT(request, link);
 		if (request->not_before <= now)
@@ -424,10 +432,11 @@ hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
 	reply->outcome = OMF_HELD_BACK;
 	reply->http_status = 0;
 	reply->pause_ms = allowed_at == INT64_MAX ? -1 : allowed_at - now;
-	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
-			 allowed_at == INT64_MAX
-				 ? "The server option \"rate_limit_reserve\" leaves nothing of the API's rate limit."
-				 : "The API's rate limit is used up.");
+	snprintf(
+		reply->words, OMF_WORDS_SIZE, "%s",
+		allowed_at == INT64_MAX
+			? "The server option \"rate_limit_reserve\" leaves nothing of the API's rate limit."
+			: "The API's rate limit is used up.");
 	enter_state(request, REQUEST_DONE);
 }
 
@@ -437,7 +446,8 @@ has_room(const OmfRequest *request)
 {
 	const OmfEngine *engine = request->engine;
 
-	return request->exchange.urgent || engine->nflying < engine->config.http.max_concurrency;
+	return request->exchange.urgent ||
+		   engine->nflying < engine->config.http.max_concurrency;
 }
 
 /* Send queued requests as far as max_concurrency and the rate limit allow. */
@@ -453,7 +463,8 @@ start_requests(OmfEngine *engine)
 	engine->ask_at = INT64_MAX;
 	/* the urgent ones come first */
 	for (OmfRequest *request = TAILQ_FIRST(&engine->queued);
-		 request != NULL && has_room(request) && (!refused || request->exchange.urgent);
+		 request != NULL && has_room(request) &&
+		 (!refused || request->exchange.urgent);
 		 request = next)
 	{
 		OmfPermit permit;
@@ -588,7 +599,8 @@ omf_engine_concurrency(const OmfEngine *engine)
 int
 omf_engine_room(const OmfEngine *engine)
 {
-	int room = engine->config.http.max_concurrency - engine->nflying - engine->nwaiting;
+	int room = engine->config.http.max_concurrency - engine->nflying -
+			   engine->nwaiting;
 
 	return room > 0 ? room : 0;
 }
@@ -613,7 +625,8 @@ is_path(const char *path)
 {
 	return path[0] == '/' &&
 		   path[strspn(path, "0123456789abcdefghijklmnopqrstuvwxyz"
-							 "ABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%/?&=+:,")] == '\0';
+							 "ABCDEFGHIJKLMNOPQRSTUVWXYZ-._~%/?&=+:,")] ==
+			   '\0';
 }
 
 OmfRequest *
@@ -670,7 +683,8 @@ omf_request_free(OmfRequest *request)
 		return;
 	inbox = request->inbox;
 	if (inbox != NULL)
-		TAILQ_REMOVE(request->state == REQUEST_DONE ? &inbox->done : &inbox->pending,
+		TAILQ_REMOVE(request->state == REQUEST_DONE ? &inbox->done
+													: &inbox->pending,
 					 request, inbox_link);
 	leave_state(request);
 	end_permit(request);
@@ -779,7 +793,8 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 	engine->jitter[2] = (unsigned short) (seed >> 16);
 	if (copy_config(engine, config))
 	{
-		engine->path_prefix = strchr(strstr(engine->config.http.base_url, "://") + 3, '/');
+		engine->path_prefix =
+			strchr(strstr(engine->config.http.base_url, "://") + 3, '/');
 		if (engine->path_prefix == NULL)
 			engine->path_prefix = "";
 		engine->http = omf_http_create(&engine->config.http, reason);

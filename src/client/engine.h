@@ -32,7 +32,8 @@ typedef struct OmfRequest OmfRequest;
  */
 typedef struct OmfGate
 {
-	OmfBudget *(*lock)(void *arg); /* NULL: the engine has a budget of its own */
+	OmfBudget *(*lock)(
+		void *arg); /* NULL: the engine has a budget of its own */
 	void (*unlock)(void *arg);
 	void *arg;
 } OmfGate;

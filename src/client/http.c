@@ -6,8 +6,9 @@
  * The only includer of curl.h.
  *
  * libcurl is driven by curl_multi_socket_action() over a pollset.  (Its
- * curl_multi_poll() in 7.88 at times sleeps through an answer when many streams
- * share a connection.)  Nothing here throws; callbacks only note things down.
+ * curl_multi_poll() in 7.88 at times sleeps through an answer when many
+ * streams share a connection.)  Nothing here throws; callbacks only note
+ * things down.
  *
  * The options and their meaning: https://curl.se/libcurl/c/
  *
@@ -41,9 +42,9 @@
 #define STREAMS_PER_CONNECTION 100
 
 /*
- * libcurl's receive buffer of one handle, in bytes.  More than OMF_HEADERS_MAX:
- * over HTTP/2, libcurl 7.88 leaves what does not fit until a timer reminds it.
- * What is not received into costs no memory.
+ * libcurl's receive buffer of one handle, in bytes.  More than
+ * OMF_HEADERS_MAX: over HTTP/2, libcurl 7.88 leaves what does not fit until a
+ * timer reminds it.  What is not received into costs no memory.
  */
 #define RECEIVE_BUFFER 102400
 
@@ -53,7 +54,7 @@
 /* Ready sockets handled in one call; what is left over stays ready. */
 #define EVENTS_MAX 64
 
-/* Two address families are tried at once for an exchange, and some are kept. */
+/* Two address families are tried at once, and some are kept. */
 #define SOCKETS_PER_EXCHANGE 3
 
 /* Descriptors that libcurl opens for a multi handle: to wake up who waits. */
@@ -91,23 +92,23 @@ struct OmfHttp
 {
 	const OmfHttpConfig *config;        /* the owner's */
 	bool encrypted;                     /* https? */
-	bool multiplexed;                   /* may a connection carry several exchanges? */
-	bool http1_wanted;                  /* the server has said that HTTP/1.1 is required */
+	bool multiplexed;                   /* several exchanges a connection? */
+	bool http1_wanted;                  /* the server requires HTTP/1.1 */
 	bool broken;                        /* see renew() */
 	OmfProxy proxy;                     /* that https goes through */
-	Multi many;                         /* exchanges that may wait for each other */
-	Multi urgent;                       /* those that may not */
+	Multi many;                         /* for what may wait for others */
+	Multi urgent;                       /* for what may not */
 	OmfPollset *pollset;                /* all sockets and the timer */
-	int own_fds;                        /* descriptors counted for the pollset */
+	int own_fds;                        /* counted for the pollset */
 	struct curl_slist *headers;         /* of requests without a body */
 	struct curl_slist *body_headers;    /* of requests with one */
 	CURL **spare;                       /* handles for reuse */
 	int nspare;                         /* how many */
 	OmfSockets *sockets;                /* libcurl's */
 	sigset_t mask;                      /* of signals, before the drive */
-	bool unswept;                       /* some may have been closed behind our back */
-	int64_t name_asked;                 /* when it was asked whether its name exists, or 0 */
-	bool name_unknown;                  /* then: it does not */
+	bool unswept;                       /* closed behind our back? */
+	int64_t name_asked;                 /* when its name was looked up, or 0 */
+	bool name_unknown;                  /* and there was none */
 	char date_text[OMF_HTTP_DATE_SIZE]; /* the last Date of an answer */
 	int64_t date;                       /* the same in epoch seconds, or -1 */
 };
@@ -120,7 +121,9 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	OmfExchange *exchange = arg;
 	size_t length = size * count;
 
-	return omf_reply_add_body(&exchange->reply, data, length) ? length : CURL_WRITEFUNC_ERROR;
+	return omf_reply_add_body(&exchange->reply, data, length)
+			   ? length
+			   : CURL_WRITEFUNC_ERROR;
 }
 
 static size_t
@@ -131,7 +134,9 @@ on_header(char *data, size_t size, size_t count, void *arg)
 
 	if (length > 6 && memcmp(data, "HTTP/1", 6) == 0)
 		exchange->http1 = true;
-	return omf_reply_add_header(&exchange->reply, data, length) ? length : CURL_WRITEFUNC_ERROR;
+	return omf_reply_add_header(&exchange->reply, data, length)
+			   ? length
+			   : CURL_WRITEFUNC_ERROR;
 }
 
 /* Does the text that libcurl passes to on_trace() have that word? */
@@ -147,7 +152,8 @@ says(const char *data, size_t length, const char *word)
  * stream.
  */
 static int
-on_trace(CURL *handle, curl_infotype type, char *data, size_t length, void *arg)
+on_trace(CURL *handle, curl_infotype type, char *data, size_t length,
+		 void *arg)
 {
 	OmfExchange *exchange = arg;
 
@@ -172,13 +178,15 @@ note_second_sending(OmfExchange *exchange)
 {
 	OmfReply *reply = &exchange->reply;
 
-	exchange->http1_wanted |= strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
+	exchange->http1_wanted |=
+		strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
 	exchange->stale = !exchange->refused && !exchange->http1_wanted;
 	reply->outcome = exchange->refused ? OMF_REFUSED : OMF_LOST;
 	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
-			 exchange->refused        ? "The server refused the stream."
-			 : exchange->http1_wanted ? "The server requires HTTP/1.1."
-									  : "The connection ended before there was an answer.");
+			 exchange->refused ? "The server refused the stream."
+			 : exchange->http1_wanted
+				 ? "The server requires HTTP/1.1."
+				 : "The connection ended before there was an answer.");
 }
 
 /* The connection stands, and the request is about to be sent over it. */
@@ -220,7 +228,8 @@ is_http1(CURL *handle)
  * HTTP/2 it may say this and that at any time.
  */
 static int
-on_socket(CURL *handle, curl_socket_t fd, int what, void *arg, void *socket_arg)
+on_socket(CURL *handle, curl_socket_t fd, int what, void *arg,
+		  void *socket_arg)
 {
 	Multi *multi = arg;
 	OmfHttp *http = multi->http;
@@ -264,7 +273,8 @@ static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	OmfHttp *http = arg;
-	int fd = omf_sockets_open(http->sockets, address->family, address->socktype, address->protocol);
+	int fd = omf_sockets_open(http->sockets, address->family,
+							  address->socktype, address->protocol);
 
 	(void) purpose;
 	return fd >= 0 ? fd : CURL_SOCKET_BAD;
@@ -291,8 +301,8 @@ set_trust(OmfHttp *http, CURL *handle)
 {
 	const char *ca_file = http->config->ca_file;
 
-	return ca_file == NULL ||
-		   (SET(handle, CURLOPT_CAINFO, ca_file) && SET(handle, CURLOPT_CAPATH, NULL));
+	return ca_file == NULL || (SET(handle, CURLOPT_CAINFO, ca_file) &&
+							   SET(handle, CURLOPT_CAPATH, NULL));
 }
 
 static bool
@@ -304,8 +314,7 @@ set_security(OmfHttp *http, CURL *handle)
 		   SET(handle, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) &&
 		   SET(handle, CURLOPT_FOLLOWLOCATION, 0L) &&
 		   SET(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
-		   SET(handle, CURLOPT_PATH_AS_IS, 1L) &&
-		   set_trust(http, handle);
+		   SET(handle, CURLOPT_PATH_AS_IS, 1L) && set_trust(http, handle);
 }
 
 /* A token in clear text never leaves the host, so it goes through no proxy. */
@@ -315,7 +324,8 @@ set_proxy(OmfHttp *http, CURL *handle)
 	const OmfProxy *proxy = &http->proxy;
 
 	if (!http->encrypted)
-		return SET(handle, CURLOPT_PROXY, "") && SET(handle, CURLOPT_NOPROXY, "");
+		return SET(handle, CURLOPT_PROXY, "") &&
+			   SET(handle, CURLOPT_NOPROXY, "");
 	return SET(handle, CURLOPT_PROXY, proxy->url) &&
 		   SET(handle, CURLOPT_NOPROXY, proxy->except) &&
 		   (proxy->user == NULL ||
@@ -341,8 +351,9 @@ version_to_ask(const OmfHttp *http)
 		return CURL_HTTP_VERSION_1_1;
 	if (http->encrypted)
 		return CURL_HTTP_VERSION_2TLS;
-	return http->config->version == OMF_HTTP_2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-											   : CURL_HTTP_VERSION_1_1;
+	return http->config->version == OMF_HTTP_2
+			   ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+			   : CURL_HTTP_VERSION_1_1;
 }
 
 static bool
@@ -353,10 +364,11 @@ set_transport(OmfHttp *http, CURL *handle)
 
 	return SET(handle, CURLOPT_URL, config->base_url) &&
 		   SET(handle, CURLOPT_HTTP_VERSION, version) &&
-		   SET(handle, CURLOPT_PIPEWAIT, version != CURL_HTTP_VERSION_1_1 ? 1L : 0L) &&
-		   SET(handle, CURLOPT_NOSIGNAL, 1L) &&
-		   OMF_SET_QUICK_EXIT(handle) &&
-		   SET(handle, CURLOPT_CONNECTTIMEOUT_MS, (long) config->connect_timeout_ms) &&
+		   SET(handle, CURLOPT_PIPEWAIT,
+			   version != CURL_HTTP_VERSION_1_1 ? 1L : 0L) &&
+		   SET(handle, CURLOPT_NOSIGNAL, 1L) && OMF_SET_QUICK_EXIT(handle) &&
+		   SET(handle, CURLOPT_CONNECTTIMEOUT_MS,
+			   (long) config->connect_timeout_ms) &&
 		   SET(handle, CURLOPT_TCP_KEEPALIVE, 1L) &&
 		   SET(handle, CURLOPT_BUFFERSIZE, (long) RECEIVE_BUFFER) &&
 		   SET(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L) &&
@@ -379,30 +391,35 @@ set_callbacks(OmfHttp *http, CURL *handle)
 static bool
 set_get(OmfHttp *http, CURL *handle)
 {
-	return SET(handle, CURLOPT_HTTPGET, 1L) && SET(handle, CURLOPT_HTTPHEADER, http->headers);
+	return SET(handle, CURLOPT_HTTPGET, 1L) &&
+		   SET(handle, CURLOPT_HTTPHEADER, http->headers);
 }
 
 static bool
 set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 {
-	if (!SET(handle, CURLOPT_CUSTOMREQUEST, omf_method_name(exchange->method)) ||
-		(exchange->method == OMF_PUT && !SET(handle, CURLOPT_FRESH_CONNECT, 1L)))
+	if (!SET(handle, CURLOPT_CUSTOMREQUEST,
+			 omf_method_name(exchange->method)) ||
+		(exchange->method == OMF_PUT &&
+		 !SET(handle, CURLOPT_FRESH_CONNECT, 1L)))
 		return false;
 	return exchange->body == NULL ||
 		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&
 			SET(handle, CURLOPT_POST, 1L) &&
-			SET(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(exchange->body)) &&
+			SET(handle, CURLOPT_POSTFIELDSIZE_LARGE,
+				(curl_off_t) strlen(exchange->body)) &&
 			SET(handle, CURLOPT_POSTFIELDS, exchange->body));
 }
 
-/* A handle that has all but what differs between one GET and the next, or NULL. */
+/* A handle that has all but what differs between two GETs, or NULL. */
 static CURL *
 make_handle(OmfHttp *http)
 {
 	CURL *handle = curl_easy_init();
 
-	if (handle != NULL && set_security(http, handle) && set_proxy(http, handle) &&
-		set_transport(http, handle) && set_callbacks(http, handle) && set_get(http, handle))
+	if (handle != NULL && set_security(http, handle) &&
+		set_proxy(http, handle) && set_transport(http, handle) &&
+		set_callbacks(http, handle) && set_get(http, handle))
 		return handle;
 	curl_easy_cleanup(handle);
 	return NULL;
@@ -494,7 +511,8 @@ make_multi_handle(Multi *multi)
 	CURLM *handle;
 
 	for (int i = 0; i < WAKEUP_FDS; i++)
-		free_fds[i] = fcntl(omf_pollset_fd(multi->http->pollset), F_DUPFD_CLOEXEC, 0);
+		free_fds[i] =
+			fcntl(omf_pollset_fd(multi->http->pollset), F_DUPFD_CLOEXEC, 0);
 	for (int i = 0; i < WAKEUP_FDS; i++)
 		if (free_fds[i] >= 0)
 			close(free_fds[i]);
@@ -519,7 +537,8 @@ set_multi(Multi *multi)
 		   SET_MULTI(handle, CURLMOPT_TIMERDATA, multi) &&
 		   SET_MULTI(handle, CURLMOPT_PIPELINING, (long) CURLPIPE_MULTIPLEX) &&
 		   SET_MULTI(handle, CURLMOPT_MAXCONNECTS, most) &&
-		   SET_MULTI(handle, CURLMOPT_MAX_HOST_CONNECTIONS, multi->connections);
+		   SET_MULTI(handle, CURLMOPT_MAX_HOST_CONNECTIONS,
+					 multi->connections);
 }
 
 static void
@@ -612,7 +631,9 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->stale = exchange->timed_out = false;
 	if (problem != NULL)
-		return fail_start(exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE, problem);
+		return fail_start(
+			exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE,
+			problem);
 	handle = multi->failed ? NULL : get_handle(http, exchange);
 	if (handle == NULL)
 		return fail_start(exchange, OMF_NO_MEMORY, "");
@@ -681,7 +702,8 @@ widen(Multi *multi)
 
 	http->multiplexed = false;
 	multi->connections = http->config->max_concurrency;
-	if (!SET_MULTI(multi->handle, CURLMOPT_MAX_HOST_CONNECTIONS, multi->connections))
+	if (!SET_MULTI(multi->handle, CURLMOPT_MAX_HOST_CONNECTIONS,
+				   multi->connections))
 		return;
 	TAILQ_FOREACH(exchange, &multi->flying, link)
 	{
@@ -700,8 +722,9 @@ widen(Multi *multi)
 static int64_t
 stalls_at(const Multi *multi)
 {
-	if (!multi->http->multiplexed || multi->connections == 0 || multi->nwaiting == 0 ||
-		multi->nsent == 0 || multi->nsent > multi->connections)
+	if (!multi->http->multiplexed || multi->connections == 0 ||
+		multi->nwaiting == 0 || multi->nsent == 0 ||
+		multi->nsent > multi->connections)
 		return -1;
 	return multi->moved_at + SINGLE_STREAM_MS;
 }
@@ -714,7 +737,8 @@ static bool
 is_oversized_header(const OmfExchange *exchange, CURLcode code)
 {
 	return (int) code == OMF_CURLE_TOO_LARGE ||
-		   (code == CURLE_OUT_OF_MEMORY && exchange->http1 && !exchange->reply.headers_ended);
+		   (code == CURLE_OUT_OF_MEMORY && exchange->http1 &&
+			!exchange->reply.headers_ended);
 }
 
 /*
@@ -725,12 +749,13 @@ is_oversized_header(const OmfExchange *exchange, CURLcode code)
 static bool
 is_handshake_alert(const OmfExchange *exchange, CURLcode code)
 {
-	static const char *const reasons[] = {"certificate", "unknown ca", "access denied",
-										  "handshake failure", "decrypt error", "fatal alert"};
+	static const char *const reasons[] = {"certificate", "unknown ca",
+										  "access denied", "handshake failure",
+										  "decrypt error", "fatal alert"};
 	const OmfReply *reply = &exchange->reply;
 
-	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR) || reply->header_bytes > 0 ||
-		strcasestr(reply->words, "alert") == NULL)
+	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR) ||
+		reply->header_bytes > 0 || strcasestr(reply->words, "alert") == NULL)
 		return false;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (strcasestr(reply->words, reasons[i]) != NULL)
@@ -804,11 +829,12 @@ is_hopeless(OmfHttp *http, CURLcode code)
 static bool
 is_broken_connection(CURLcode code)
 {
-	return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE || code == CURLE_GOT_NOTHING ||
-		   code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
+	return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE ||
+		   code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
+		   code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
-/* Could the code stand for a TLS library, or a libcurl, that is in disorder? */
+/* Could the code stand for a library that is in disorder? */
 static bool
 is_disorder(CURLcode code)
 {
@@ -829,7 +855,8 @@ is_disorder(CURLcode code)
 static bool
 is_version_refused(const OmfHttp *http, const OmfExchange *exchange)
 {
-	return http->config->version == OMF_HTTP_2 && exchange->http1 && exchange->method == OMF_GET;
+	return http->config->version == OMF_HTTP_2 && exchange->http1 &&
+		   exchange->method == OMF_GET;
 }
 
 /* Handles that ask for HTTP/2 are of no use any more. */
@@ -857,7 +884,8 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 	}
 	reply->date = http->date;
 	if (reply->retry_after < 0 && reply->retry_after_text[0] != '\0')
-		reply->retry_after_date = (int64_t) curl_getdate(reply->retry_after_text, NULL);
+		reply->retry_after_date =
+			(int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
 static void
@@ -871,8 +899,9 @@ finish(OmfExchange *exchange, CURLcode code)
 	long new_connections = 0;
 
 	reply->outcome = classify(exchange, code);
-	reply->hopeless = reply->outcome == OMF_UNREACHABLE &&
-					  (is_hopeless(http, code) || is_handshake_alert(exchange, code));
+	reply->hopeless =
+		reply->outcome == OMF_UNREACHABLE &&
+		(is_hopeless(http, code) || is_handshake_alert(exchange, code));
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
@@ -887,10 +916,12 @@ finish(OmfExchange *exchange, CURLcode code)
 	{
 		reply->outcome = OMF_UNREACHABLE;
 		reply->hopeless = true;
-		snprintf(reply->words, OMF_WORDS_SIZE,
-				 "The server does not speak HTTP/2, as the option \"http_version\" wants it.");
+		snprintf(
+			reply->words, OMF_WORDS_SIZE,
+			"The server does not speak HTTP/2, as the option \"http_version\" wants it.");
 	}
-	exchange->http1_wanted |= strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
+	exchange->http1_wanted |=
+		strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
 	reply->http1_wanted = exchange->http1_wanted;
 	exchange->stale |= new_connections == 0 && reply->outcome == OMF_LOST &&
 					   !exchange->http1_wanted && is_broken_connection(code);
@@ -965,7 +996,8 @@ earlier(int64_t a, int64_t b)
 int64_t
 omf_http_timer(const OmfHttp *http)
 {
-	return earlier(earlier(http->many.timer, http->urgent.timer), stalls_at(&http->many));
+	return earlier(earlier(http->many.timer, http->urgent.timer),
+				   stalls_at(&http->many));
 }
 
 void
@@ -984,7 +1016,8 @@ act_on(Multi *multi, curl_socket_t fd, int mask)
 {
 	int running;
 
-	if (multi->failed || curl_multi_socket_action(multi->handle, fd, mask, &running) == CURLM_OK)
+	if (multi->failed || curl_multi_socket_action(multi->handle, fd, mask,
+												  &running) == CURLM_OK)
 		return;
 	multi->failed = true;
 	multi->http->broken = true;
@@ -1005,9 +1038,10 @@ run_timer(Multi *multi)
 	 * libcurl 7.88 gives up on an address that does not answer, and then waits
 	 * for an event before it connects to the next one: there will be none.
 	 */
-	if (multi->one_gone && !multi->failed && !TAILQ_EMPTY(&multi->flying))
+	if (multi->one_gone && !multi->failed && multi->nwaiting > 0)
 	{
-		CURL_IGNORE_DEPRECATION(curl_multi_socket_all(multi->handle, &running);)
+		CURL_IGNORE_DEPRECATION(
+			curl_multi_socket_all(multi->handle, &running);)
 	}
 }
 
@@ -1034,7 +1068,8 @@ omf_http_run_timer(OmfHttp *http)
 void
 omf_http_begin_drive(OmfHttp *http)
 {
-	static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+									  SIGABRT, SIGTRAP, SIGSYS};
 	int limit = omf_drive_limit_signal();
 	sigset_t held;
 
@@ -1127,7 +1162,8 @@ add_to_all(OmfHttp *http, const char *name, const char *value)
 	if (line == NULL)
 		return false;
 	snprintf(line, size, "%s%s", name, value);
-	added = add_header(&http->headers, line) && add_header(&http->body_headers, line);
+	added = add_header(&http->headers, line) &&
+			add_header(&http->body_headers, line);
 	explicit_bzero(line, size);
 	free(line);
 	return added;
@@ -1174,8 +1210,9 @@ make_parts(OmfHttp *http)
 	const OmfHttpConfig *config = http->config;
 
 	http->spare = calloc((size_t) config->max_concurrency, sizeof(CURL *));
-	http->sockets = omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
-									   config->acquire_fd, config->release_fd);
+	http->sockets =
+		omf_sockets_create(SOCKETS_PER_EXCHANGE * config->max_concurrency,
+						   config->acquire_fd, config->release_fd);
 	return http->spare != NULL && http->sockets != NULL &&
 		   omf_proxy_from_environment(&http->proxy) && make_headers(http);
 }
@@ -1186,7 +1223,8 @@ make(OmfHttp *http)
 {
 	const char *problem;
 
-	if (http->config->version == OMF_HTTP_2 && !libcurl_has(CURL_VERSION_HTTP2))
+	if (http->config->version == OMF_HTTP_2 &&
+		!libcurl_has(CURL_VERSION_HTTP2))
 		return "libcurl was built without HTTP/2, which the option \"http_version\" wants.";
 	if (!make_parts(http))
 		return no_memory;

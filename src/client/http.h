@@ -76,7 +76,8 @@ typedef struct OmfHttpConfig
  * be had, or libcurl lacks what is asked of it, with *reason set to a
  * constant sentence.
  */
-extern OmfHttp *omf_http_create(const OmfHttpConfig *config, const char **reason);
+extern OmfHttp *omf_http_create(const OmfHttpConfig *config,
+								const char **reason);
 
 /* Close all connections.  No exchange may be in flight. */
 extern void omf_http_destroy(OmfHttp *http);

@@ -58,7 +58,8 @@ change_timer(OmfPollset *set, int64_t ms)
 	int64_t now = omf_pollset_now();
 	int64_t due = ms < 0 ? -1 : now + ms;
 
-	if (due == set->timer_due || (ms == 0 && set->timer_due >= 0 && set->timer_due <= now))
+	if (due == set->timer_due ||
+		(ms == 0 && set->timer_due >= 0 && set->timer_due <= now))
 		return false;
 	set->timer_due = due;
 	return true;
@@ -94,8 +95,8 @@ omf_pollset_create(void)
 		return NULL;
 	set->timer_due = -1;
 	set->fd = epoll_create1(EPOLL_CLOEXEC);
-	set->timer_fd = timerfd_create(CLOCK_MONOTONIC,
-								   TFD_NONBLOCK | TFD_CLOEXEC);
+	set->timer_fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	memset(&event, 0, sizeof(event));
 	event.events = EPOLLIN;
 	event.data.fd = set->timer_fd;
@@ -123,8 +124,8 @@ omf_pollset_watch(OmfPollset *set, int fd, unsigned int what, bool known)
 		event.events |= EPOLLOUT;
 	event.data.fd = fd;
 
-	if (epoll_ctl(set->fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-				  fd, &event) == 0)
+	if (epoll_ctl(set->fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+				  &event) == 0)
 		return true;
 
 	/*
@@ -175,7 +176,8 @@ omf_pollset_collect(OmfPollset *set, OmfPollEvent *events, int max)
 	int nready;
 	int nevents = 0;
 
-	nready = epoll_wait(set->fd, ready, max < COLLECT_MAX ? max : COLLECT_MAX, 0);
+	nready =
+		epoll_wait(set->fd, ready, max < COLLECT_MAX ? max : COLLECT_MAX, 0);
 	for (int i = 0; i < nready; i++)
 	{
 		OmfPollEvent *event = &events[nevents];
@@ -203,7 +205,7 @@ omf_pollset_collect(OmfPollset *set, OmfPollEvent *events, int max)
 
 #else /* kqueue */
 
-/* The timer's name among the kqueue's events; sockets have their own filters. */
+/* The timer among the events; sockets have filters of their own. */
 #define TIMER_IDENT 1
 
 OmfPollset *
@@ -260,7 +262,8 @@ omf_pollset_set_timer(OmfPollset *set, int64_t ms)
 	if (!change_timer(set, ms))
 		return true;
 	EV_SET(&change, TIMER_IDENT, EVFILT_TIMER,
-		   ms >= 0 ? EV_ADD | EV_ONESHOT : EV_DELETE, 0, ms > 0 ? ms : 1, NULL);
+		   ms >= 0 ? EV_ADD | EV_ONESHOT : EV_DELETE, 0, ms > 0 ? ms : 1,
+		   NULL);
 	return kevent(set->fd, &change, 1, NULL, 0, NULL) == 0 ||
 		   (ms < 0 && errno == ENOENT);
 }
@@ -285,7 +288,8 @@ omf_pollset_collect(OmfPollset *set, OmfPollEvent *events, int max)
 			continue;
 		}
 		event->fd = (int) ready[i].ident;
-		event->what = ready[i].filter == EVFILT_READ ? OMF_POLL_READ : OMF_POLL_WRITE;
+		event->what =
+			ready[i].filter == EVFILT_READ ? OMF_POLL_READ : OMF_POLL_WRITE;
 		if (ready[i].flags & EV_ERROR)
 			event->what |= OMF_POLL_ERROR;
 		nevents++;

@@ -69,9 +69,8 @@ split(OmfProxy *proxy, const char *value)
 	size_t scheme = (size_t) (start - value);
 
 	proxy->url = malloc(scheme + strlen(host) + 1);
-	proxy->host = host[0] == '['
-					  ? strndup(host, strcspn(host, "]") + 1)
-					  : strndup(host, strcspn(host, ":/?#"));
+	proxy->host = host[0] == '[' ? strndup(host, strcspn(host, "]") + 1)
+								 : strndup(host, strcspn(host, ":/?#"));
 	if (proxy->url == NULL || proxy->host == NULL)
 		return false;
 	memcpy(proxy->url, value, scheme);
@@ -92,8 +91,8 @@ split(OmfProxy *proxy, const char *value)
 bool
 omf_proxy_from_environment(OmfProxy *proxy)
 {
-	static const char *const proxies[] = {
-		"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL};
+	static const char *const proxies[] = {"https_proxy", "HTTPS_PROXY",
+										  "all_proxy", "ALL_PROXY", NULL};
 	static const char *const exceptions[] = {"no_proxy", "NO_PROXY", NULL};
 	const char *value = environment(proxies);
 

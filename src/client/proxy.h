@@ -20,7 +20,7 @@ typedef struct OmfProxy
 	char *host;     /* of it, for messages; NULL where there is no proxy */
 	char *user;     /* or NULL */
 	char *password; /* or NULL; wiped when done with */
-	char *except;   /* the hosts that are reached without it: no_proxy, or "" */
+	char *except;   /* hosts that are reached without it, or "" */
 } OmfProxy;
 
 /* False when out of memory; to be freed in either case. */

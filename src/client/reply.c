@@ -121,7 +121,7 @@ omf_reply_free(OmfReply *reply)
 	reply->body_room = 0;
 }
 
-/* A non-negative decimal number, or -1; the greatest one for any that is greater. */
+/* A decimal number, 0 or more, cut to the greatest there is; or -1. */
 static int64_t
 parse_number(const char *value)
 {
@@ -143,27 +143,82 @@ note_request_id(OmfReply *reply, const char *value)
 		memcpy(reply->request_id, value, length + 1);
 }
 
+/* Too long a date is none. */
 static void
-note_header(OmfReply *reply, const char *name, const char *value)
+take_date(char target[OMF_HTTP_DATE_SIZE], const char *value)
 {
-	if (strcasecmp(name, "ratelimit-limit") == 0)
-		reply->ratelimit_limit = parse_number(value);
-	else if (strcasecmp(name, "ratelimit-remaining") == 0)
-		reply->ratelimit_remaining = parse_number(value);
-	else if (strcasecmp(name, "ratelimit-reset") == 0)
-		reply->ratelimit_reset = parse_number(value);
-	else if (strcasecmp(name, "content-encoding") == 0)
-		reply->content_encoded = strcasecmp(value, "identity") != 0;
-	else if (strcasecmp(name, "x-request-id") == 0)
-		note_request_id(reply, value);
-	else if (strcasecmp(name, "retry-after") == 0)
+	if (strlen(value) < OMF_HTTP_DATE_SIZE)
+		strcpy(target, value);
+}
+
+/* The header fields that are of interest. */
+typedef enum Field
+{
+	FIELD_DATE,
+	FIELD_RETRY_AFTER,
+	FIELD_REQUEST_ID,
+	FIELD_LIMIT,
+	FIELD_RESET,
+	FIELD_ENCODING,
+	FIELD_REMAINING,
+	FIELD_NONE
+} Field;
+
+static const struct
+{
+	const char *name;
+	size_t length;
+} fields[] = {
+	[FIELD_DATE] = {"date", 4},
+	[FIELD_RETRY_AFTER] = {"retry-after", 11},
+	[FIELD_REQUEST_ID] = {"x-request-id", 12},
+	[FIELD_LIMIT] = {"ratelimit-limit", 15},
+	[FIELD_RESET] = {"ratelimit-reset", 15},
+	[FIELD_ENCODING] = {"content-encoding", 16},
+	[FIELD_REMAINING] = {"ratelimit-remaining", 19},
+};
+
+/* Most lines are none of these, and are told by the length of the name. */
+static Field
+find_field(const char *name, size_t length)
+{
+	for (int i = 0; i < FIELD_NONE; i++)
+		if (fields[i].length == length &&
+			strncasecmp(fields[i].name, name, length) == 0)
+			return (Field) i;
+	return FIELD_NONE;
+}
+
+static void
+note_field(OmfReply *reply, Field field, const char *value)
+{
+	switch (field)
 	{
-		reply->retry_after = parse_number(value);
-		if (strlen(value) < sizeof(reply->retry_after_text))
-			strcpy(reply->retry_after_text, value);
+		case FIELD_DATE:
+			take_date(reply->date_text, value);
+			break;
+		case FIELD_RETRY_AFTER:
+			reply->retry_after = parse_number(value);
+			take_date(reply->retry_after_text, value);
+			break;
+		case FIELD_REQUEST_ID:
+			note_request_id(reply, value);
+			break;
+		case FIELD_LIMIT:
+			reply->ratelimit_limit = parse_number(value);
+			break;
+		case FIELD_RESET:
+			reply->ratelimit_reset = parse_number(value);
+			break;
+		case FIELD_REMAINING:
+			reply->ratelimit_remaining = parse_number(value);
+			break;
+		case FIELD_ENCODING:
+			reply->content_encoded = strcasecmp(value, "identity") != 0;
+			break;
+		case FIELD_NONE:
+			break;
 	}
-	else if (strcasecmp(name, "date") == 0 && strlen(value) < sizeof(reply->date_text))
-		strcpy(reply->date_text, value);
 }
 
 /* "HTTP/1.1 200 OK": is the status that of an interim answer? */
@@ -175,18 +230,13 @@ is_interim(const char *line, size_t length)
 	return space != NULL && space + 1 < line + length && space[1] == '1';
 }
 
-/* Could a header field that is of interest begin with this letter? */
-static bool
-is_of_interest(char first)
-{
-	return strchr("rRdDcCxX", first) != NULL;
-}
-
 bool
 omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 {
-	char copy[LINE_MAX_LENGTH + 1];
-	char *value;
+	char value[LINE_MAX_LENGTH + 1];
+	const char *colon;
+	const char *start;
+	Field field;
 
 	reply->header_bytes += length;
 	if (reply->header_bytes > OMF_HEADERS_MAX)
@@ -208,18 +258,20 @@ omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 	while (length > 0 && strchr(" \t\r\n", line[length - 1]) != NULL)
 		length--;
 	reply->headers_ended |= length == 0;
-	if (length == 0 || length > LINE_MAX_LENGTH || !is_of_interest(line[0]) ||
-		memchr(line, '\0', length) != NULL)
+	if (length > LINE_MAX_LENGTH)
 		return true;
-	memcpy(copy, line, length);
-	copy[length] = '\0';
-	value = strchr(copy, ':');
-	if (value != NULL)
-	{
-		*value++ = '\0';
-		value += strspn(value, " \t");
-		note_header(reply, copy, value);
-	}
+	colon = memchr(line, ':', length);
+	field =
+		colon != NULL ? find_field(line, (size_t) (colon - line)) : FIELD_NONE;
+	if (field == FIELD_NONE || memchr(line, '\0', length) != NULL)
+		return true;
+	start = colon + 1;
+	while (start < line + length && (*start == ' ' || *start == '\t'))
+		start++;
+	length -= (size_t) (start - line);
+	memcpy(value, start, length);
+	value[length] = '\0';
+	note_field(reply, field, value);
 	return true;
 }
 

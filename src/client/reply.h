@@ -56,7 +56,7 @@ typedef enum OmfAnswerClass
 	OMF_CLASS_429,
 	OMF_CLASS_4XX, /* any other status below 500, 3xx too */
 	OMF_CLASS_5XX,
-	OMF_CLASS_LOST, /* sent, and no whole answer came, or a refusal to look at it */
+	OMF_CLASS_LOST, /* sent, and no whole answer came, or refused */
 	OMF_CLASS_UNREACHABLE,
 	OMF_CLASS_TIMED_OUT,
 	OMF_CLASSES /* how many there are */
@@ -67,37 +67,37 @@ typedef struct OmfReply
 {
 	OmfOutcome outcome;                        /* how it ended */
 	int http_status;                           /* when answered */
-	char *body;                                /* malloc'd, NUL-terminated, or NULL */
+	char *body;                                /* malloc'd, with a NUL, or NULL */
 	size_t body_length;                        /* in bytes */
 	size_t body_room;                          /* bytes allocated */
 	size_t body_max;                           /* cap, in bytes */
 	size_t header_bytes;                       /* of all header lines */
-	bool interim;                              /* they are those of a 1xx answer */
-	bool headers_ended;                        /* the empty line after them was seen */
-	bool content_encoded;                      /* has a Content-Encoding, never asked for */
+	bool interim;                              /* headers of a 1xx answer */
+	bool headers_ended;                        /* has the line after them come? */
+	bool content_encoded;                      /* has a Content-Encoding */
 	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
 	int64_t date;                              /* the same in epoch seconds */
 	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
 	int64_t retry_after;                       /* the same, if it is seconds */
-	int64_t retry_after_date;                  /* the same, if it is a date: epoch seconds */
+	int64_t retry_after_date;                  /* if it is a date: epoch seconds */
 	int64_t ratelimit_limit;                   /* requests per window */
 	int64_t ratelimit_remaining;               /* requests left in it */
 	int64_t ratelimit_reset;                   /* epoch seconds */
-	int64_t pause_ms;                          /* Retry-After from now; api_time.h */
+	int64_t pause_ms;                          /* Retry-After from now */
 	int64_t resets_in_ms;                      /* likewise, ratelimit_reset */
 	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
-	char words[OMF_WORDS_SIZE];                /* libcurl's words on a failure */
-	int64_t sent_at;                           /* epoch seconds of the last sending, or 0 */
+	char words[OMF_WORDS_SIZE];                /* libcurl's, on a failure */
+	int64_t sent_at;                           /* epoch seconds of the last, or 0 */
 	int tries;                                 /* how often it was sent */
 	int http_version;                          /* of the last answer: 1, 2, or 0: none */
-	int64_t took_ms;                           /* from the first try's start to the end of all */
-	int64_t sent_us;                           /* the steady clock at the last sending, or 0 */
-	int64_t latency_us;                        /* from there to the end of the answer, or -1 */
+	int64_t took_ms;                           /* all tries, from the first's start */
+	int64_t sent_us;                           /* the steady clock then, or 0 */
+	int64_t latency_us;                        /* from there to the end, or -1 */
 	uint64_t bytes;                            /* received, of all tries */
-	int connections;                           /* opened for it, of all tries */
+	int connections;                           /* opened, by all tries */
 	uint16_t classes[OMF_CLASSES];             /* how its tries ended */
-	bool http1_wanted;                         /* the server has said that it requires HTTP/1.1 */
-	const char *proxy;                         /* host of the proxy that the environment names, or NULL */
+	bool http1_wanted;                         /* the server has said so */
+	const char *proxy;                         /* host of the environment's, or NULL */
 	bool earlier_unknown;                      /* an earlier try may have been carried out */
 	bool hopeless;                             /* unreachable, and no other try could do better */
 } OmfReply;
@@ -112,10 +112,12 @@ extern void omf_reply_reset(OmfReply *reply);
  * Take one header line, or the status line that begins an answer.  False with
  * outcome set when the headers are over OMF_HEADERS_MAX.
  */
-extern bool omf_reply_add_header(OmfReply *reply, const char *line, size_t length);
+extern bool omf_reply_add_header(OmfReply *reply, const char *line,
+								 size_t length);
 
 /* Take a piece of the body.  False with outcome set when over the cap. */
-extern bool omf_reply_add_body(OmfReply *reply, const char *data, size_t length);
+extern bool omf_reply_add_body(OmfReply *reply, const char *data,
+							   size_t length);
 
 /* The body, never NULL. */
 extern const char *omf_reply_body(const OmfReply *reply);

@@ -29,7 +29,8 @@ struct OmfSockets
 OmfSockets *
 omf_sockets_create(int max, bool (*acquire)(void), void (*release)(void))
 {
-	OmfSockets *sockets = malloc(sizeof(OmfSockets) + sizeof(OmfSocket) * (size_t) max);
+	OmfSockets *sockets =
+		malloc(sizeof(OmfSockets) + sizeof(OmfSocket) * (size_t) max);
 
 	if (sockets == NULL)
 		return NULL;

@@ -20,13 +20,15 @@ typedef struct OmfSockets OmfSockets;
  * Room for `max` sockets.  acquire() is asked before one is opened, release()
  * told when one is closed.  NULL when out of memory.
  */
-extern OmfSockets *omf_sockets_create(int max, bool (*acquire)(void), void (*release)(void));
+extern OmfSockets *omf_sockets_create(int max, bool (*acquire)(void),
+									  void (*release)(void));
 
 /* All sockets must have been closed. */
 extern void omf_sockets_destroy(OmfSockets *sockets);
 
 /* As socket(2), close-on-exec; -1 when that fails or no more are allowed. */
-extern int omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol);
+extern int omf_sockets_open(OmfSockets *sockets, int family, int type,
+							int protocol);
 
 /* As close(2). */
 extern int omf_sockets_close(OmfSockets *sockets, int fd);
@@ -36,7 +38,7 @@ typedef struct OmfSocket
 {
 	int fd;
 	unsigned int watched; /* OMF_POLL_...: what the pollset watches it for */
-	bool kept;            /* libcurl keeps it, and does not use it at present */
+	bool kept;            /* libcurl keeps it, unused at present */
 	ino_t inode;          /* tells it from a later one of the same number */
 } OmfSocket;
 

@@ -8,6 +8,7 @@ use OnlineMigrations::Session;
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -295,6 +296,38 @@ sub try_proxy
 }
 
 try_proxy();
+
+# ----- a libcurl that can do less -----
+
+# Bits of curl_version_info(): CURL_VERSION_HTTP2, CURL_VERSION_ASYNCHDNS.
+sub try_poor_libcurl
+{
+	my $library = PostgreSQL::Test::Utils::tempdir() . '/poor_libcurl.so';
+	my $cc = "cc -shared -fPIC -o $library $ENV{OMF_TREE}/test/t/poor_libcurl.c -ldl 2>/dev/null";
+  SKIP:
+	{
+		skip 'no compiler', 5 if system($cc) != 0;
+		local $ENV{LD_PRELOAD} = join ' ', grep { defined } $ENV{LD_PRELOAD}, $library;
+		local $ENV{OMF_LACKS} = (1 << 16) | (1 << 7);
+		my $poor = OnlineMigrations::TestNode->start('poor', simulator => $simulator, over => 'https', log_level => 'log');
+		$simulator->clear_log;
+		my $result = $poor->run_sql(statuses('databases', @clusters[ 0 .. 9 ]));
+		is($result->{out}, 10, 'without HTTP/2 in libcurl, look-ups work') or diag($result->{err});
+		is(scalar(grep { $_->{http} ne '1.1' } $simulator->log), 0, 'over HTTP/1.1');
+		like($result->{err}, qr/WARNING: .*can't be interrupted while it looks up a host name/,
+			'a resolver that can\'t be interrupted is warned of');
+		my $lines = sub { return scalar(() = $poor->log_text =~ /LOG:  online_migrations_fdw speaks HTTP\/1\.1 only/g) };
+		my $before = $lines->();
+		$poor->run_sql(statuses('databases', $clusters[0]) . ';' . statuses('databases', $clusters[1]));
+		is($lines->() - $before, 1, 'one line of the log says so for each session');
+		$poor->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (ADD http_version '2')});
+		like($poor->run_sql(statuses('databases', $clusters[0]))->{detail}, qr/without HTTP\/2/,
+			'HTTP/2 can\'t be insisted on');
+	}
+	return;
+}
+
+try_poor_libcurl();
 
 unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
 

@@ -8,6 +8,7 @@
 #include "fixture.h"
 #include "tap.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,48 @@ test_url(void)
 	submit(OMF_GET, "/x", NULL);
 	settle(100);
 	is_number(server.connections[0].input[0], 0x16, "HTTPS speaks TLS");
+	end_case();
+}
+
+/* ----- what libcurl is told ----- */
+
+/* CURLOPT_CAINFO and CURLOPT_CAPATH: their numbers are part of its interface. */
+#define OPTION_CAINFO 10065
+#define OPTION_CAPATH 10097
+
+static const char *told_ca_file;
+static bool told_no_folder;
+
+/* In the place of libcurl's, whose options are all of a word. */
+extern int curl_easy_setopt(void *handle, int option, void *value);
+
+int
+curl_easy_setopt(void *handle, int option, void *value)
+{
+	typedef int (*Setter)(void *, int, ...);
+	static Setter real;
+
+	if (real == NULL)
+		real = (Setter) dlsym(RTLD_NEXT, "curl_easy_setopt");
+	if (option == OPTION_CAINFO)
+		told_ca_file = value;
+	if (option == OPTION_CAPATH)
+		told_no_folder = value == NULL;
+	return real(handle, option, value);
+}
+
+/* A CA file replaces what the system trusts, and is not added to it. */
+static void
+test_trust(void)
+{
+	begin_case("ca_file");
+	make_engine();
+	ok(told_ca_file == NULL && !told_no_folder, "without one, libcurl's own");
+	omf_engine_destroy(engine);
+	config.http.ca_file = "/somewhere/ca.pem";
+	make_engine();
+	is_text(told_ca_file != NULL ? told_ca_file : "", "/somewhere/ca.pem", "with one, that");
+	ok(told_no_folder, "and no other");
 	end_case();
 }
 
@@ -480,6 +523,7 @@ main(void)
 	begin_tests();
 	test_requests();
 	test_url();
+	test_trust();
 	test_redirect();
 	test_reuse();
 	close_idle(false);
