@@ -220,7 +220,7 @@ sub try_sql
 sub changed
 {
 	my ($output) = @_;
-	return $output =~ s/\b(?:running|syncing|done|billing|wiki|shop|ok|t|f|GET|CALL|ERROR|5000)\b/else/r;
+	return $output =~ s/\b(?:running|syncing|done|billing|wiki|shop|ok|started|failed|t|f|GET|CALL|ERROR|5000)\b/else/r;
 }
 
 sub try_shell
