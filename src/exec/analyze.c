@@ -44,7 +44,8 @@ sample_row(Sample *sample, TupleTableSlot *slot)
 		sample->nrows++;
 	else
 	{
-		position = (int) (sample->seen * pg_prng_double(&pg_global_prng_state));
+		position = (int) (sample->seen *
+						  pg_prng_double(&pg_global_prng_state));
 		if (position >= sample->target)
 			return;
 		heap_freetuple(sample->rows[position]);
@@ -59,31 +60,36 @@ static int
 acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 					double *total, double *dead)
 {
-	const OmfResource *resource = omf_options_resource(RelationGetRelid(relation));
-	Oid serverid = GetForeignTable(RelationGetRelid(relation))->serverid;
+	Oid relid = RelationGetRelid(relation);
+	const OmfResource *resource = omf_options_resource(relid);
+	Oid serverid = GetForeignTable(relid)->serverid;
 	Sample sample = {rows, target, 0, 0, CurrentMemoryContext};
 	EState *estate = CreateExecutorState();
 	ExprContext *per_row = GetPerTupleExprContext(estate);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation),
+													&TTSOpsVirtual);
 	List *fields = omf_row_fields(relation, resource);
 	OmfRowReader *reader = omf_row_init(relation, resource, fields);
-	OmfFetch *fetch = omf_fetch_create(omf_channel_get(estate, serverid, GetUserId()), resource, fields);
+	OmfChannel *channel = omf_channel_get(estate, serverid, GetUserId());
+	OmfFetch *fetch = omf_fetch_create(channel, resource, fields);
 	OmfAnswer answer;
 
 	if (omf_row_reports_errors(relation, resource))
 		omf_fetch_report_errors(fetch);
-	omf_channel_begin_scan(omf_fetch_channel(fetch));
+	omf_channel_begin_scan(channel);
 	omf_fetch_set_all(fetch, NULL);
 	while (omf_fetch_next(fetch, &answer))
 	{
-		MemoryContext old = MemoryContextSwitchTo(per_row->ecxt_per_tuple_memory);
+		MemoryContext old;
+
+		old = MemoryContextSwitchTo(per_row->ecxt_per_tuple_memory);
 
 		omf_row_store(reader, &answer, slot);
 		MemoryContextSwitchTo(old);
 		sample_row(&sample, slot);
 		ResetExprContext(per_row);
 	}
-	omf_channel_end_scan(omf_fetch_channel(fetch));
+	omf_channel_end_scan(channel);
 	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);
 
@@ -91,12 +97,14 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 	*dead = 0;
 	ereport(elevel,
 			(errmsg("\"%s\": table contains %.0f rows; %d rows in sample",
-					RelationGetRelationName(relation), sample.seen, sample.nrows)));
+					RelationGetRelationName(relation), sample.seen,
+					sample.nrows)));
 	return sample.nrows;
 }
 
 bool
-omf_analyze_table(Relation relation, AcquireSampleRowsFunc *acquire, BlockNumber *pages)
+omf_analyze_table(Relation relation, AcquireSampleRowsFunc *acquire,
+				  BlockNumber *pages)
 {
 	(void) relation;
 	*acquire = acquire_sample_rows;

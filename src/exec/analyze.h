@@ -10,7 +10,8 @@
 
 #include "foreign/fdwapi.h"
 
-extern bool omf_analyze_table(Relation relation, AcquireSampleRowsFunc *acquire,
+extern bool omf_analyze_table(Relation relation,
+							  AcquireSampleRowsFunc *acquire,
 							  BlockNumber *pages);
 
 #endif /* OMF_ANALYZE_H */

@@ -52,7 +52,8 @@ end_waiting(void *arg)
 static Waiting *
 begin_waiting(OmfChannel *channel)
 {
-	Waiting *waiting = MemoryContextAllocZero(channel->context, sizeof(Waiting));
+	Waiting *waiting = MemoryContextAllocZero(channel->context,
+											  sizeof(Waiting));
 
 	waiting->end.func = end_waiting;
 	waiting->end.arg = waiting;
@@ -62,7 +63,8 @@ begin_waiting(OmfChannel *channel)
 	if (waiting->own_fds == OMF_POLLSET_OWN_FDS)
 		waiting->pollset = omf_pollset_create();
 	if (waiting->pollset == NULL ||
-		!omf_pollset_watch(waiting->pollset, omf_engine_fd(channel->engine), OMF_POLL_READ, false))
+		!omf_pollset_watch(waiting->pollset, omf_engine_fd(channel->engine),
+						   OMF_POLL_READ, false))
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not wait for the API asynchronously: %m"),

@@ -26,7 +26,7 @@ struct OmfInstrument
 	int64 connections;                /* opened */
 	int in_flight;                    /* requests that are not over */
 	int most_in_flight;               /* of these, at once */
-	int http_version;                 /* of the last answer: 1, 2, or 0: none */
+	int http_version;                 /* of the last answer, or 0: none */
 	double rate_limit_ms;             /* waited until the limit allowed more */
 	double retry_ms;                  /* waited until the next try */
 	double *times;                    /* of the answers, in milliseconds */
@@ -92,7 +92,8 @@ omf_instrument_reply(OmfInstrument *instrument, const OmfReply *reply)
 								? MemoryContextAlloc(instrument->context, size)
 								: repalloc_huge(instrument->times, size);
 	}
-	instrument->times[instrument->ntimes++] = (double) reply->latency_us / 1000;
+	instrument->times[instrument->ntimes++] =
+		(double) reply->latency_us / 1000;
 }
 
 void
@@ -161,7 +162,8 @@ explain_answers_as_text(const OmfInstrument *instrument, ExplainState *es)
 	if (text.len > 0)
 		ExplainPropertyText("Remote Answers", text.data, es);
 	if (instrument->retries > 0)
-		ExplainPropertyInteger("Remote Retries", NULL, instrument->retries, es);
+		ExplainPropertyInteger("Remote Retries", NULL, instrument->retries,
+							   es);
 }
 
 static void
@@ -179,7 +181,8 @@ explain_times_as_text(const OmfInstrument *instrument, ExplainState *es)
 	}
 	if (instrument->http_version != 0)
 		ExplainPropertyText("Remote Transfer",
-							psprintf("protocol=%s connections=" INT64_FORMAT " in_flight=%d bytes=" INT64_FORMAT,
+							psprintf("protocol=%s connections=" INT64_FORMAT
+									 " in_flight=%d bytes=" INT64_FORMAT,
 									 protocol(instrument),
 									 instrument->connections,
 									 instrument->most_in_flight,
@@ -200,7 +203,8 @@ explain_as_properties(const OmfInstrument *instrument, ExplainState *es)
 	double times[3] = {0, 0, 0};
 
 	for (int i = 0; i < OMF_NANSWER_KINDS; i++)
-		ExplainPropertyInteger(kinds[i].property, NULL, instrument->answers[i], es);
+		ExplainPropertyInteger(kinds[i].property, NULL,
+							   instrument->answers[i], es);
 	ExplainPropertyInteger("Remote Retries", NULL, instrument->retries, es);
 	if (!es->timing)
 		return;
@@ -211,11 +215,16 @@ explain_as_properties(const OmfInstrument *instrument, ExplainState *es)
 	ExplainPropertyFloat("Remote Slowest Time", "ms", times[2], 1, es);
 	if (instrument->http_version != 0)
 		ExplainPropertyText("Remote Protocol", protocol(instrument), es);
-	ExplainPropertyInteger("Remote Connections Opened", NULL, instrument->connections, es);
-	ExplainPropertyInteger("Remote Most in Flight", NULL, instrument->most_in_flight, es);
-	ExplainPropertyInteger("Remote Bytes Received", NULL, instrument->bytes, es);
-	ExplainPropertyFloat("Remote Rate Limit Pause", "ms", instrument->rate_limit_ms, 0, es);
-	ExplainPropertyFloat("Remote Retry Pause", "ms", instrument->retry_ms, 0, es);
+	ExplainPropertyInteger("Remote Connections Opened", NULL,
+						   instrument->connections, es);
+	ExplainPropertyInteger("Remote Most in Flight", NULL,
+						   instrument->most_in_flight, es);
+	ExplainPropertyInteger("Remote Bytes Received", NULL, instrument->bytes,
+						   es);
+	ExplainPropertyFloat("Remote Rate Limit Pause", "ms",
+						 instrument->rate_limit_ms, 0, es);
+	ExplainPropertyFloat("Remote Retry Pause", "ms", instrument->retry_ms, 0,
+						 es);
 }
 
 /* The server's options, as they are in force; none of them is a secret. */
@@ -231,8 +240,10 @@ explain_settings(Oid serverid, ExplainState *es)
 
 	ExplainPropertyText("Remote Endpoint", options.endpoint, es);
 	ExplainPropertyText("Remote Settings",
-						psprintf("http_version=%s connect_timeout=%dms request_timeout=%dms max_concurrency=%d"
-								 " max_retries=%d max_retry_wait=%dms rate_limit_reserve=%d",
+						psprintf("http_version=%s connect_timeout=%dms"
+								 " request_timeout=%dms max_concurrency=%d"
+								 " max_retries=%d max_retry_wait=%dms"
+								 " rate_limit_reserve=%d",
 								 versions[options.http_version],
 								 options.connect_timeout_ms,
 								 options.request_timeout_ms,

@@ -22,7 +22,7 @@ typedef struct OmfInstrument OmfInstrument;
 /* What a plan node has caused. */
 typedef struct OmfCounts
 {
-	int64 requests;            /* sent, or about to be; pages of listings too */
+	int64 requests;            /* sent, or queued; pages of listings too */
 	int64 hits;                /* answers of the cache (cache.h) */
 	int64 oldest;              /* how old these were at most, in milliseconds */
 	OmfInstrument *instrument; /* what EXPLAIN (ANALYZE) asks for, or NULL */

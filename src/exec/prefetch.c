@@ -6,9 +6,9 @@
  * See batch_join.c for what it is for.
  *
  * Rows are read ahead as long as their requests would be sent at once, and no
- * more of them than a window.  With a LIMIT that is as many rows as are likely
- * to be wanted, and doubles when all of these are used up: until then nothing
- * more is asked, for nobody may want to know.  A key that can't be asked for is
+ * more of them than a window.  With a LIMIT or a FETCH that is as many rows as
+ * are likely to be wanted, and doubles when all of these are used up: until
+ * then nothing more is asked, for nobody may want to know.  A key that can't be asked for is
  * left to the inner scan, which raises the error if its row is wanted at all.
  *
  *-------------------------------------------------------------------------
@@ -25,6 +25,7 @@
 #include "exec/fetch.h"
 #include "exec/keys.h"
 #include "exec/prefetch.h"
+#include "exec/tuple_bound.h"
 
 /* Rows read ahead at most, as a multiple of the requests in flight. */
 #define WINDOWS 2
@@ -124,9 +125,6 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	state->counts.instrument = omf_instrument_create(&css->ss.ps);
 	state->room = WINDOWS * omf_engine_concurrency(channel->engine);
 	state->rows = palloc(sizeof(MinimalTuple) * state->room);
-	state->window = (int) plan_number(plan, OMF_PREFETCH_WINDOW);
-	if (state->window == 0)
-		state->window = state->room;
 }
 
 /* Ask for the keys of the row in `input`. */
@@ -148,17 +146,19 @@ ask_for_row(PrefetchState *state)
 
 /*
  * Are more rows to be read now?  While the window is small, not before all of
- * it is used up; then it doubles.
+ * it is used up; then it doubles, or is what is wanted by now.
  */
 static bool
 wants_rows(PrefetchState *state)
 {
+	int bound;
+
 	if (state->window >= state->room)
 		return true;
 	if (state->nrows > 0)
 		return false;
-	if (state->batches > 0)
-		state->window *= 2;
+	bound = omf_tuple_bound(&state->css.ss.ps);
+	state->window = bound > 0 ? Max(state->window * 2, bound) : state->room;
 	return true;
 }
 

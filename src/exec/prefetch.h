@@ -25,10 +25,9 @@ enum OmfPrefetchPrivate
 
 enum OmfPrefetchNumber
 {
-	OMF_PREFETCH_SERVER,   /* that is asked */
-	OMF_PREFETCH_USER,     /* as whom, or InvalidOid: the current user */
-	OMF_PREFETCH_KEY_TYPE, /* of the key column */
-	OMF_PREFETCH_WINDOW    /* rows to read ahead at first, or 0: as many as is useful */
+	OMF_PREFETCH_SERVER,  /* that is asked */
+	OMF_PREFETCH_USER,    /* as whom, or InvalidOid: the current user */
+	OMF_PREFETCH_KEY_TYPE /* of the key column */
 };
 
 /* To be called once from _PG_init(). */

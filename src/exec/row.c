@@ -36,7 +36,7 @@ struct OmfRowReader
 {
 	const OmfResource *resource;
 	const char *table;  /* name, for the error context */
-	const char *server; /* name of the foreign server, where a column shows it */
+	const char *server; /* the foreign server's name, where a column shows it */
 	int ncolumns;       /* dropped ones included */
 	Column *columns;
 };
@@ -63,7 +63,8 @@ omf_row_fields(Relation relation, const OmfResource *resource)
 
 		if (!attribute->attisdropped)
 		{
-			name = omf_options_field_name(RelationGetRelid(relation), attribute->attnum,
+			name = omf_options_field_name(RelationGetRelid(relation),
+										  attribute->attnum,
 										  NameStr(attribute->attname));
 			field = omf_api_field(resource, name);
 			if (field < 0)
@@ -118,7 +119,8 @@ omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 	reader->columns = palloc0(sizeof(Column) * descriptor->natts);
 	foreach (cell, fields)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(descriptor, reader->ncolumns);
+		Form_pg_attribute attribute = TupleDescAttr(descriptor,
+													reader->ncolumns);
 		Column *column = &reader->columns[reader->ncolumns++];
 		Oid input;
 
@@ -139,7 +141,8 @@ omf_row_init(Relation relation, const OmfResource *resource, List *fields)
 static char *
 uuid_text(const unsigned char *uuid)
 {
-	return DatumGetCString(DirectFunctionCall1(uuid_out, PointerGetDatum(uuid)));
+	return DatumGetCString(DirectFunctionCall1(uuid_out,
+											   PointerGetDatum(uuid)));
 }
 
 static void
@@ -153,13 +156,14 @@ conversion_context(void *arg)
 				   uuid_text(conversion->uuid));
 }
 
-/* A value of the column from its text; NULL gives NULL, checked by a domain. */
+/* A column's value from its text; NULL gives NULL, checked by a domain. */
 static Datum
 value_from_text(Column *column, char *text)
 {
 	if (text != NULL && column->type == TEXTOID)
 		return CStringGetTextDatum(text);
-	return InputFunctionCall(&column->input, text, column->io_param, column->typmod);
+	return InputFunctionCall(&column->input, text, column->io_param,
+							 column->typmod);
 }
 
 /* A text column shows the UUID's canonical form, however it was asked for. */

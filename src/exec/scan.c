@@ -56,7 +56,8 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	user = omf_check_as_user(plan, estate);
 	state = palloc0(sizeof(OmfScanState));
 	state->keys = omf_keys_init(&node->ss.ps, plan->fdw_exprs, &key);
-	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw keys",
+	state->key_context = AllocSetContextCreate(estate->es_query_cxt,
+											   "online_migrations_fdw keys",
 											   ALLOCSET_SMALL_SIZES);
 	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
 													OidIsValid(user) ? user : GetUserId()),
@@ -66,7 +67,8 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 		omf_fetch_report_errors(state->fetch);
 	omf_fetch_instrument(state->fetch, omf_instrument_create(&node->ss.ps));
 	omf_channel_begin_scan(omf_fetch_channel(state->fetch));
-	state->reader = omf_row_init(node->ss.ss_currentRelation, resource, omf_plan_fields(plan));
+	state->reader = omf_row_init(node->ss.ss_currentRelation, resource,
+								 omf_plan_fields(plan));
 	node->fdw_state = state;
 }
 
@@ -109,8 +111,11 @@ omf_iterate_scan(ForeignScanState *node)
 
 	/* below an Append that waits for several scans, don't wait here */
 	step = omf_fetch_step(state->fetch, &answer);
-	if (step == OMF_FETCH_BLOCKED && (!node->ss.ps.async_capable || node->ss.ps.state->es_epq_active != NULL))
-		step = omf_fetch_next(state->fetch, &answer) ? OMF_FETCH_ANSWER : OMF_FETCH_END;
+	if (step == OMF_FETCH_BLOCKED &&
+		(!node->ss.ps.async_capable ||
+		 node->ss.ps.state->es_epq_active != NULL))
+		step = omf_fetch_next(state->fetch, &answer) ? OMF_FETCH_ANSWER
+													 : OMF_FETCH_END;
 	state->blocked = (step == OMF_FETCH_BLOCKED);
 	if (step == OMF_FETCH_ANSWER)
 		omf_row_store(state->reader, &answer, slot);

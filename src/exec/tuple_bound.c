@@ -80,7 +80,7 @@ find_way(PlanState *node, void *arg)
 	return true;
 }
 
-/* What a LIMIT wants of its input; 0 for all.  It has evaluated its clauses. */
+/* What a LIMIT, its clauses evaluated, wants of its input; 0 for all. */
 static int64
 bound_below_limit(const LimitState *limit, int64 bound)
 {

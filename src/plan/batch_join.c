@@ -53,24 +53,13 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = plan_prefetch,
 };
 
-/*
- * How many outer rows are likely to be wanted at first, 0 for all: with a
- * LIMIT, reading far ahead would ask for what nobody wants to know.
- */
-static int
-first_window(PlannerInfo *root)
-{
-	return root->tuple_fraction >= 1 && root->tuple_fraction < INT_MAX ? (int) root->tuple_fraction : 0;
-}
-
 /* The prefetch over an outer path, for what an inner path asks by. */
 static CustomPath *
-make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *values,
+make_prefetch_path(Path *outer, RelOptInfo *inner, List *values,
 				   List *shape, Oid key_type)
 {
 	CustomPath *path = makeNode(CustomPath);
-	List *numbers = list_make4_oid(inner->serverid, inner->userid, key_type,
-								   (Oid) first_window(root));
+	List *numbers = list_make3_oid(inner->serverid, inner->userid, key_type);
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = outer->parent;
@@ -171,7 +160,7 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path
 	if (clauses == NIL)
 		return;
 	omf_keys_split(clauses, &column, &values, &shape);
-	prefetch = (Path *) make_prefetch_path(root, outer, inner, values, shape, column.type);
+	prefetch = (Path *) make_prefetch_path(outer, inner, values, shape, column.type);
 	prefetch = hide_row_identity(root, prefetch);
 	answered = make_answered_path(by_key);
 	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
