@@ -84,6 +84,21 @@ LANGUAGE C;
 COMMENT ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) IS
 'waits until an online migration has one of the given statuses (GET /v2/databases/{database_cluster_uuid}/online-migration); commits before each pause';
 
+CREATE PROCEDURE databases_wait_online_migrations(
+    database_cluster_uuids uuid[],
+    migration_ids text[] DEFAULT NULL,
+    until text[] DEFAULT '{syncing,done}',
+    timeout interval DEFAULT NULL,
+    poll_interval interval DEFAULT NULL,
+    fail_fast boolean DEFAULT false,
+    server text DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'omf_wait_online_migrations'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE databases_wait_online_migrations(uuid[], text[], text[], interval, interval, boolean, text) IS
+'waits until the online migrations of several database clusters have one of the given statuses; commits before each pause';
+
+REVOKE ALL ON PROCEDURE databases_wait_online_migrations(uuid[], text[], text[], interval, interval, boolean, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_update_online_migration(uuid, jsonb, boolean, text[], boolean, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_check_online_migration(uuid, jsonb, text[], text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text, text) FROM PUBLIC;

@@ -193,6 +193,68 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	end_call(call);
 }
 
+static void
+submit_get(OmfCall *call, OmfSession *session, OmfInbox *inbox)
+{
+	call->session = session;
+	call->method = OMF_GET;
+	call->values = NULL;
+	call->error = NULL;
+	call->late = true;
+	call->resource = omf_api_resource("online_migrations");
+	call->request = omf_engine_submit(omf_session_engine(session), inbox, OMF_GET, call->path, NULL,
+									  OMF_BODY_MAX, call);
+	if (call->request == NULL)
+		omf_raise(OMF_ACTION_READ, NULL);
+	omf_request_make_urgent(call->request);
+}
+
+/* Take the answers as they come. */
+static void
+await_answers(OmfSession *session, OmfInbox *inbox, int nleft, int64 deadline)
+{
+	while (nleft > 0)
+	{
+		OmfRequest *request = omf_session_take(session, inbox);
+		int64 left = deadline != 0 ? deadline - omf_clock() : -1;
+
+		if (request != NULL)
+		{
+			OmfCall *call = omf_request_owner(request);
+
+			take_answer(call);
+			call->late = false;
+			nleft--;
+			continue;
+		}
+		if (deadline != 0 && left <= 0)
+			return;
+		omf_session_wait_at_most(session, inbox, left);
+	}
+}
+
+void
+omf_calls_get(OmfCall **calls, int ncalls, int64 deadline)
+{
+	OmfSession *session = calls[0]->session;
+	OmfInbox inbox;
+
+	omf_inbox_init(&inbox);
+	PG_TRY();
+	{
+		for (int i = 0; i < ncalls; i++)
+			submit_get(calls[i], session, &inbox);
+		await_answers(session, &inbox, ncalls, deadline);
+	}
+	PG_FINALLY();
+	{
+		for (int i = 0; i < ncalls; i++)
+			if (calls[i]->request != NULL)
+				end_call(calls[i]);
+	}
+	PG_END_TRY();
+}
+
 void
 omf_call_raise(const OmfCall *call, OmfAction action)
 {

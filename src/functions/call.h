@@ -41,6 +41,12 @@ extern int64 omf_clock(void);
  */
 extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
 
+/*
+ * GET what call->path of each says, all at once over the session of the first
+ * one; call->late is set for those without an answer by the deadline.
+ */
+extern void omf_calls_get(OmfCall **calls, int ncalls, int64 deadline);
+
 /* Raise what the call failed with. */
 omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 

@@ -34,7 +34,7 @@
 #include "functions/call.h"
 #include "compat.h"
 #include "session/options.h"
-#include "functions/wait_state.h"
+#include "functions/wait.h"
 
 PG_FUNCTION_INFO_V1(omf_wait_online_migration);
 
@@ -78,9 +78,8 @@ static uint32 wait_event = 0;
 
 /* ----- arguments ----- */
 
-/* A wait that can't commit would hold back vacuum for days. */
-static void
-refuse_atomic(FunctionCallInfo fcinfo)
+void
+omf_wait_refuse_atomic(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
 		!castNode(CallContext, fcinfo->context)->atomic)
@@ -122,8 +121,8 @@ read_status(Datum given)
 	return status;
 }
 
-static void
-read_until(ArrayType *array, OmfWait *wait)
+void
+omf_wait_read_until(ArrayType *array, OmfWait *wait)
 {
 	Datum *given;
 	bool *nulls;
@@ -151,8 +150,8 @@ milliseconds_of(const Interval *interval)
 	return days * SECS_PER_DAY * INT64CONST(1000) + interval->time / 1000;
 }
 
-static int64
-read_poll_interval(const Interval *interval)
+int64
+omf_wait_read_interval(const Interval *interval)
 {
 	if (!omf_interval_is_finite(interval) || milliseconds_of(interval) < SHORTEST_INTERVAL_MS)
 		ereport(ERROR,
@@ -162,9 +161,8 @@ read_poll_interval(const Interval *interval)
 	return milliseconds_of(interval);
 }
 
-/* When the time is over. */
-static int64
-read_timeout(const Interval *interval)
+int64
+omf_wait_read_timeout(const Interval *interval)
 {
 	if (!omf_interval_is_finite(interval) || milliseconds_of(interval) < 0)
 		ereport(ERROR,
@@ -183,9 +181,9 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 	pg_uuid_t *cluster = PG_GETARG_UUID_P(ARG_CLUSTER);
 
 	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID) ? NULL : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
-	read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
-	wait->interval_ms = read_poll_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
-	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
+	omf_wait_read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
+	wait->interval_ms = omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
+	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
 	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
 	omf_api_path(waiting->path, omf_api_resource("online_migrations"), cluster->data);
 	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
@@ -326,12 +324,9 @@ report_unknown(const Waiting *waiting)
 
 /* ----- polls ----- */
 
-/* What came of the call.  Its strings live until the next poll. */
-static void
-read_poll(Waiting *waiting, OmfPoll *poll)
+void
+omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 {
-	const OmfCall *call = &waiting->call;
-
 	poll->at = omf_clock();
 	poll->id = NULL;
 	poll->status = NULL;
@@ -384,7 +379,7 @@ look(Waiting *waiting, OmfPoll *poll)
 	PG_END_TRY();
 	if (call->late)
 		return false;
-	read_poll(waiting, poll);
+	omf_wait_read_poll(&waiting->call, poll);
 	return true;
 }
 
@@ -436,9 +431,8 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 	return false;
 }
 
-/* Wait on the latch alone. */
-static void
-pause_for(int64 milliseconds)
+void
+omf_wait_pause(int64 milliseconds)
 {
 	int64 end = omf_clock() + milliseconds;
 
@@ -493,7 +487,7 @@ wait_for_migration(Waiting *waiting)
 
 		/* so that the transaction is never older than a pause */
 		SPI_commit();
-		pause_for(step.pause_ms);
+		omf_wait_pause(step.pause_ms);
 	}
 }
 
@@ -508,7 +502,7 @@ omf_wait_online_migration(PG_FUNCTION_ARGS)
 	ErrorContextCallback callback;
 	Waiting waiting = {0};
 
-	refuse_atomic(fcinfo);
+	omf_wait_refuse_atomic(fcinfo);
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
 
 	/* from here on memory outlives commits */

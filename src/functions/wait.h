@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.h
+ *	  What waits for one migration and for many have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef OMF_WAIT_H
+#define OMF_WAIT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+#include "functions/call.h"
+#include "functions/wait_state.h"
+
+/* A wait that can't commit would hold back vacuum for days. */
+extern void omf_wait_refuse_atomic(FunctionCallInfo fcinfo);
+
+/* The arguments "until", "poll_interval" and "timeout"; the last as when the time is over. */
+extern void omf_wait_read_until(ArrayType *array, OmfWait *wait);
+extern int64 omf_wait_read_interval(const Interval *interval);
+extern int64 omf_wait_read_timeout(const Interval *interval);
+
+/* What came of the call.  Its strings live as long as the call's. */
+extern void omf_wait_read_poll(const OmfCall *call, OmfPoll *poll);
+
+/* Wait on the latch alone. */
+extern void omf_wait_pause(int64 milliseconds);
+
+#endif /* OMF_WAIT_H */

@@ -1,0 +1,467 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait_many.c
+ *	  The procedure that waits until many online migrations have got somewhere.
+ *
+ * What each look at one of them means is what it means to who waits for one
+ * (wait_state.h); they are looked at all at once.  As the wait for one, it
+ * commits before it waits for anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+#include "functions/arguments.h"
+#include "functions/wait.h"
+#include "session/gate.h"
+
+PG_FUNCTION_INFO_V1(omf_wait_online_migrations);
+
+/* The arguments, by position. */
+enum
+{
+	ARG_CLUSTERS,
+	ARG_MIGRATION_IDS,
+	ARG_UNTIL,
+	ARG_TIMEOUT,
+	ARG_POLL_INTERVAL,
+	ARG_FAIL_FAST,
+	ARG_SERVER
+};
+
+/* The shortest pause that is chosen here, and what part of the limit polls may take. */
+#define SHORTEST_CHOSEN_MS 5000
+#define PART_OF_LIMIT 4
+
+/* The API's limit by the hour, where nothing is known of the token's. */
+#define HOURLY_LIMIT 5000
+
+/* How long the last look may take, when the time is over. */
+#define LAST_LOOK_MS 10000
+
+/* One of those that are waited for. */
+typedef struct Target
+{
+	OmfWait wait;             /* what was asked for, and what has been seen */
+	const char *cluster;      /* its UUID */
+	char path[OMF_PATH_SIZE]; /* of its migration */
+	OmfCall call;             /* the last poll */
+	const char *ended;        /* the status in which its wait has ended, or NULL */
+	const char *failure;      /* why it has ended otherwise than asked for, or NULL */
+} Target;
+
+typedef struct Waiting
+{
+	Target *targets;
+	int ntargets;
+	int64 interval_ms;     /* from one poll to the next, or 0: to be chosen */
+	int64 deadline;        /* or INT64_MAX: none */
+	bool fail_fast;        /* the first failure ends the wait */
+	Oid serverid;          /* of the foreign server */
+	const char *server;    /* its name when the wait began */
+	Oid userid;            /* who waits */
+	const char *token;     /* that no message may show; the session's */
+	OmfBudget budget;      /* of that token, at the last poll */
+	MemoryContext context; /* lives as long as the wait */
+	MemoryContext scratch; /* lives until the next poll */
+} Waiting;
+
+/* ----- arguments ----- */
+
+static void
+report_bad_list(const char *name, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid list of online migrations to wait for"),
+			 errdetail("\"%s\" %s.", name, problem)));
+}
+
+static int
+read_list(ArrayType *array, const char *name, Oid type, int length, char align, Datum **items)
+{
+	int nitems;
+
+	if (ARR_NDIM(array) > 1)
+		report_bad_list(name, "has more than one dimension");
+	if (array_contains_nulls(array))
+		report_bad_list(name, "contains a NULL");
+	deconstruct_array(array, type, length, false, align, items, NULL, &nitems);
+	return nitems;
+}
+
+static void
+read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
+{
+	Datum *clusters;
+	Datum *ids = NULL;
+	OmfWait asked = {0};
+
+	waiting->ntargets = read_list(PG_GETARG_ARRAYTYPE_P(ARG_CLUSTERS), "database_cluster_uuids", UUIDOID, UUID_LEN,
+								  TYPALIGN_CHAR, &clusters);
+	if (waiting->ntargets == 0)
+		report_bad_list("database_cluster_uuids", "is empty");
+	if (!PG_ARGISNULL(ARG_MIGRATION_IDS) &&
+		read_list(PG_GETARG_ARRAYTYPE_P(ARG_MIGRATION_IDS), "migration_ids", TEXTOID, -1, TYPALIGN_INT, &ids) !=
+			waiting->ntargets)
+		report_bad_list("migration_ids", "has another length than \"database_cluster_uuids\"");
+	omf_wait_read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), &asked);
+	waiting->targets = palloc0(sizeof(Target) * waiting->ntargets);
+	for (int i = 0; i < waiting->ntargets; i++)
+	{
+		Target *target = &waiting->targets[i];
+		pg_uuid_t *cluster = DatumGetUUIDP(clusters[i]);
+
+		for (int before = 0; before < i; before++)
+			if (memcmp(DatumGetUUIDP(clusters[before])->data, cluster->data, UUID_LEN) == 0)
+				report_bad_list("database_cluster_uuids", "has a cluster twice");
+		target->wait = asked;
+		if (ids != NULL)
+		{
+			target->wait.wanted = TextDatumGetCString(ids[i]);
+			if (!omf_api_is_migration_id(target->wait.wanted))
+				report_bad_list("migration_ids", "has an element that is no migration's id");
+		}
+		target->wait.deadline = waiting->deadline;
+		target->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
+		omf_api_path(target->path, omf_api_resource("online_migrations"), cluster->data);
+		omf_wait_begin(&target->wait, omf_clock());
+	}
+}
+
+static void
+read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
+{
+	waiting->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
+	if (!PG_ARGISNULL(ARG_POLL_INTERVAL))
+		waiting->interval_ms = omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
+	waiting->fail_fast = PG_GETARG_BOOL(ARG_FAIL_FAST);
+	read_targets(fcinfo, waiting);
+	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
+	waiting->server = GetForeignServer(waiting->serverid)->servername;
+	waiting->userid = GetUserId();
+}
+
+/* ----- what there is to say ----- */
+
+static const char *
+quoted(const char *id)
+{
+	return id != NULL ? psprintf(" \"%s\"", id) : "";
+}
+
+/* "12 of 30 syncing, 3 running, 1 error": each status that was last seen. */
+static char *
+summary(const Waiting *waiting)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < OMF_NSTATUSES + 1; i++)
+	{
+		const char *name = i < OMF_NSTATUSES ? omf_statuses[i] : "not seen";
+		int count = 0;
+
+		for (int t = 0; t < waiting->ntargets; t++)
+		{
+			const Target *target = &waiting->targets[t];
+			const char *status = target->ended != NULL ? target->ended : target->wait.status;
+
+			if (status == NULL ? i == OMF_NSTATUSES : i < OMF_NSTATUSES && omf_api_known_status(status) == omf_statuses[i])
+				count++;
+		}
+		if (count > 0 && text.len == 0)
+			appendStringInfo(&text, "%d of %d %s", count, waiting->ntargets, name);
+		else if (count > 0)
+			appendStringInfo(&text, ", %d %s", count, name);
+	}
+	return text.data;
+}
+
+static void
+tell_status(const Target *target, const OmfPoll *poll)
+{
+	ereport(NOTICE,
+			(errmsg("online migration%s of database cluster %s is %s", quoted(poll->id), target->cluster, poll->status)));
+}
+
+/* Those for which that holds, by cluster: the rest of the sentence is the caller's. */
+static char *
+list_targets(const Waiting *waiting, bool failed)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < waiting->ntargets; i++)
+	{
+		const Target *target = &waiting->targets[i];
+
+		if (failed ? target->failure == NULL : target->ended != NULL)
+			continue;
+		appendStringInfo(&list, "%s%s%s %s", list.len > 0 ? ", " : "", target->cluster,
+						 quoted(target->wait.id != NULL ? target->wait.id : target->wait.wanted),
+						 failed                        ? target->failure
+						 : target->wait.status != NULL ? psprintf("was last seen %s", target->wait.status)
+													   : "has not been seen");
+	}
+	return list.data;
+}
+
+static void
+report_failures(const Waiting *waiting)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("online migrations have ended otherwise than waited for"),
+			 errdetail("%s: %s.", summary(waiting), list_targets(waiting, true)),
+			 errhint("The API gives no reason for an error. databases_check_online_migration() looks for one.")));
+}
+
+static void
+report_late(const Waiting *waiting)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("timed out while waiting for online migrations"),
+			 errdetail("%s: %s.", summary(waiting), list_targets(waiting, false))));
+}
+
+static void
+wait_context(void *arg)
+{
+	const Waiting *waiting = arg;
+
+	errcontext("wait for online migrations of %d database clusters", waiting->ntargets);
+}
+
+/* ----- polls ----- */
+
+/* Look at all that have not ended, as the wait for one does. */
+static void
+look(Waiting *waiting)
+{
+	OmfCall **calls = palloc(sizeof(OmfCall *) * waiting->ntargets);
+	OmfSession *session;
+	int64 deadline = 0;
+	int ncalls = 0;
+
+	if (waiting->deadline != INT64_MAX)
+		deadline = Max(waiting->deadline, omf_clock() + LAST_LOOK_MS);
+	AcceptInvalidationMessages();
+	omf_server_check(waiting->serverid, waiting->server, waiting->userid);
+	session = omf_session_acquire(waiting->serverid, waiting->userid);
+	PG_TRY();
+	{
+		waiting->token = omf_engine_token(omf_session_engine(session));
+		for (int i = 0; i < waiting->ntargets; i++)
+		{
+			Target *target = &waiting->targets[i];
+
+			if (target->ended != NULL)
+				continue;
+			target->call.session = session;
+			target->call.path = target->path;
+			target->call.secrets.texts = &waiting->token;
+			target->call.secrets.ntexts = 1;
+			calls[ncalls++] = &target->call;
+		}
+
+		/* the snapshots of the look-ups go */
+		SPI_commit();
+		omf_calls_get(calls, ncalls, deadline);
+		if (!omf_gate_look(omf_session_account(session), &waiting->budget))
+			waiting->budget.known = false;
+	}
+	PG_FINALLY();
+	{
+		omf_session_release(session);
+	}
+	PG_END_TRY();
+}
+
+static void
+end_target(Waiting *waiting, Target *target, const OmfPoll *poll, const char *status, const char *failure)
+{
+	if (target->wait.id == NULL && poll->id != NULL)
+		target->wait.id = MemoryContextStrdup(waiting->context, poll->id);
+	target->ended = MemoryContextStrdup(waiting->context, status);
+	if (failure == NULL)
+		return;
+	target->failure = MemoryContextStrdup(waiting->context, failure);
+	ereport(NOTICE,
+			(errmsg("online migration%s of database cluster %s %s",
+					quoted(target->wait.id != NULL ? target->wait.id : target->wait.wanted), target->cluster, failure)));
+}
+
+/* Act on what the poll means: true when something has changed. */
+static bool
+conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitStep *step, bool *warned)
+{
+	OmfWait *wait = &target->wait;
+
+	switch (step->verdict)
+	{
+		case OMF_WAIT_ON:
+			return false;
+		case OMF_WAIT_ABSENT:
+			ereport(NOTICE,
+					(errmsg("online migration%s of database cluster %s is not there yet", quoted(wait->wanted), target->cluster)));
+			return false;
+		case OMF_WAIT_CHANGED:
+			tell_status(target, poll);
+			wait->status = MemoryContextStrdup(waiting->context, poll->status);
+			if (poll->id != NULL)
+				wait->id = MemoryContextStrdup(waiting->context, poll->id);
+			break;
+		case OMF_WAIT_HELD:
+		case OMF_WAIT_TROUBLE:
+			/* one for all */
+			if (!*warned)
+				omf_warn(OMF_ACTION_READ, target->call.error, "The wait goes on.");
+			*warned = true;
+			return false;
+		case OMF_WAIT_REACHED:
+			tell_status(target, poll);
+			end_target(waiting, target, poll, poll->status, NULL);
+			break;
+		case OMF_WAIT_ENDED:
+			end_target(waiting, target, poll, poll->status, psprintf("is %s", poll->status));
+			break;
+		case OMF_WAIT_REPLACED:
+			end_target(waiting, target, poll, poll->status, psprintf("has been replaced by%s", quoted(poll->id)));
+			break;
+		case OMF_WAIT_UNKNOWN:
+			end_target(waiting, target, poll, "", "has finished, nobody knows how");
+			break;
+		case OMF_WAIT_GONE:
+			end_target(waiting, target, poll, "", "is not there");
+			break;
+		case OMF_WAIT_BROKEN:
+			if (target->call.error == NULL || omf_api_concerns_all(target->call.error) || target->call.error->passing)
+				omf_call_raise(&target->call, OMF_ACTION_READ);
+			end_target(waiting, target, poll, "", psprintf("could not be read: %s", omf_error_text(target->call.error)));
+			break;
+	}
+	return true;
+}
+
+/* The pause: as asked for, or as the limit of the token bears so many polls. */
+static int64
+pause_of(const Waiting *waiting, int nleft)
+{
+	int64 limit = waiting->budget.known && waiting->budget.limit > 0 ? waiting->budget.limit : HOURLY_LIMIT;
+	int64 pause = waiting->interval_ms;
+
+	if (pause == 0)
+		pause = Max(SHORTEST_CHOSEN_MS, (int64) nleft * SECS_PER_HOUR * 1000 * PART_OF_LIMIT / limit);
+	if (waiting->deadline != INT64_MAX)
+		pause = Max(0, Min(pause, waiting->deadline - omf_clock()));
+	return pause;
+}
+
+/* One look at all: how many are still waited for. */
+static int
+poll_all(Waiting *waiting)
+{
+	bool changed = false;
+	bool warned = false;
+	int nleft = 0;
+
+	look(waiting);
+	for (int i = 0; i < waiting->ntargets; i++)
+	{
+		Target *target = &waiting->targets[i];
+		OmfWaitStep step;
+		OmfPoll poll;
+
+		if (target->ended != NULL)
+			continue;
+		if (!target->call.late)
+		{
+			omf_wait_read_poll(&target->call, &poll);
+			step = omf_wait_judge(&target->wait, &poll);
+			changed |= conclude(waiting, target, &poll, &step, &warned);
+		}
+		nleft += target->ended == NULL;
+	}
+	if (changed)
+		ereport(NOTICE, (errmsg("%s", summary(waiting))));
+	return nleft;
+}
+
+static bool
+has_failed(const Waiting *waiting)
+{
+	for (int i = 0; i < waiting->ntargets; i++)
+		if (waiting->targets[i].failure != NULL)
+			return true;
+	return false;
+}
+
+static void
+wait_for_migrations(Waiting *waiting)
+{
+	for (;;)
+	{
+		bool is_last = waiting->deadline <= omf_clock();
+		int nleft;
+
+		MemoryContextReset(waiting->scratch);
+		nleft = poll_all(waiting);
+		if (has_failed(waiting) && (nleft == 0 || waiting->fail_fast))
+			report_failures(waiting);
+		if (nleft == 0)
+			return;
+		if (is_last)
+			report_late(waiting);
+
+		/* so that the transaction is never older than a pause */
+		SPI_commit();
+		omf_wait_pause(pause_of(waiting, nleft));
+	}
+}
+
+/*
+ * databases_wait_online_migrations(database_cluster_uuids, migration_ids,
+ * until, timeout, poll_interval, fail_fast, server)
+ */
+Datum
+omf_wait_online_migrations(PG_FUNCTION_ARGS)
+{
+	static const char *const required[] = {"database_cluster_uuids", NULL, "until", NULL, NULL, "fail_fast"};
+	ErrorContextCallback callback;
+	Waiting waiting = {0};
+
+	omf_wait_refuse_atomic(fcinfo);
+	omf_refuse_nulls(fcinfo, required, lengthof(required));
+
+	/* from here on memory outlives commits */
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	read_arguments(fcinfo, &waiting);
+	waiting.context = CurrentMemoryContext;
+	waiting.scratch = AllocSetContextCreate(CurrentMemoryContext, "online migrations poll",
+											ALLOCSET_SMALL_SIZES);
+
+	callback.callback = wait_context;
+	callback.arg = &waiting;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	MemoryContextSwitchTo(waiting.scratch);
+	wait_for_migrations(&waiting);
+	MemoryContextSwitchTo(waiting.context);
+	error_context_stack = callback.previous;
+
+	SPI_finish();
+	PG_RETURN_VOID();
+}
