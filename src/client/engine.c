@@ -27,8 +27,8 @@ typedef enum RequestState
 {
 	REQUEST_QUEUED,  /* may start at once */
 	REQUEST_DELAYED, /* waits for not_before */
-	REQUEST_FLYING,  /* http.c has it */
-	REQUEST_LANDED,  /* its try is over; what next is being decided */
+	REQUEST_ACTIVE,  /* http.c has it */
+	REQUEST_ENDED,   /* its try is over; what next is being decided */
 	REQUEST_DONE     /* in its inbox */
 } RequestState;
 
@@ -62,10 +62,9 @@ struct OmfEngine
 	OmfHttp *http;            /* the connections */
 	OmfRequestList queued;    /* REQUEST_QUEUED, oldest first */
 	OmfRequestList delayed;   /* REQUEST_DELAYED */
-	OmfRequestList flying;    /* REQUEST_FLYING */
-	int nflying;              /* length of flying, without the urgent ones */
+	OmfRequestList active;    /* REQUEST_ACTIVE */
+	int nactive;              /* length of active, without the urgent ones */
 	int nwaiting;             /* that of queued and delayed, likewise */
-	OmfBudget budget;         /* of the token, unless a gate leads to another */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
 	int64_t clock;            /* milliseconds spent waiting or driving */
 	int64_t clock_read_at;    /* up to when they count, or -1: it stands */
@@ -116,18 +115,13 @@ omf_engine_end_wait(OmfEngine *engine)
 static OmfBudget *
 lock_budget(OmfEngine *engine)
 {
-	const OmfGate *gate = &engine->config.gate;
-
-	return gate->lock != NULL ? gate->lock(gate->arg) : &engine->budget;
+	return engine->config.gate.lock(engine->config.gate.arg);
 }
 
 static void
 unlock_budget(OmfEngine *engine)
 {
-	const OmfGate *gate = &engine->config.gate;
-
-	if (gate->unlock != NULL)
-		gate->unlock(gate->arg);
+	engine->config.gate.unlock(engine->config.gate.arg);
 }
 
 static OmfPermit
@@ -179,7 +173,7 @@ hold_budget(OmfEngine *engine, int64_t pause_ms)
 	unlock_budget(engine);
 }
 
-/* ----- the way of a request: queued or delayed, flying, done ----- */
+/* ----- the states of a request: queued or delayed, active, done ----- */
 
 static OmfRequestList *
 state_list(OmfRequest *request)
@@ -192,8 +186,8 @@ state_list(OmfRequest *request)
 			return &engine->queued;
 		case REQUEST_DELAYED:
 			return &engine->delayed;
-		case REQUEST_FLYING:
-			return &engine->flying;
+		case REQUEST_ACTIVE:
+			return &engine->active;
 		default:
 			return NULL;
 	}
@@ -207,8 +201,8 @@ count(const OmfRequest *request, int change)
 
 	if (request->exchange.urgent)
 		return;
-	if (request->state == REQUEST_FLYING)
-		engine->nflying += change;
+	if (request->state == REQUEST_ACTIVE)
+		engine->nactive += change;
 	else
 		engine->nwaiting += change;
 }
@@ -322,7 +316,7 @@ start_try(OmfRequest *request)
 	OmfEngine *engine = request->engine;
 
 	leave_state(request);
-	enter_state(request, REQUEST_FLYING);
+	enter_state(request, REQUEST_ACTIVE);
 	request->started = engine->clock;
 	if (request->begun == 0)
 		request->begun = omf_pollset_now();
@@ -355,9 +349,9 @@ is_idle_timeout(const OmfRequest *request)
  * retries: a request added in between upsets its queue of messages.
  */
 static void
-land_requests(OmfEngine *engine)
+end_requests(OmfEngine *engine)
 {
-	OmfRequestList landed = TAILQ_HEAD_INITIALIZER(landed);
+	OmfRequestList ended = TAILQ_HEAD_INITIALIZER(ended);
 	OmfExchange *exchange;
 	OmfRequest *request;
 
@@ -365,12 +359,12 @@ land_requests(OmfEngine *engine)
 	{
 		request = request_of(exchange);
 		leave_state(request);
-		request->state = REQUEST_LANDED;
-		TAILQ_INSERT_TAIL(&landed, request, link);
+		request->state = REQUEST_ENDED;
+		TAILQ_INSERT_TAIL(&ended, request, link);
 	}
-	while ((request = TAILQ_FIRST(&landed)) != NULL)
+	while ((request = TAILQ_FIRST(&ended)) != NULL)
 	{
-		TAILQ_REMOVE(&landed, request, link);
+		TAILQ_REMOVE(&ended, request, link);
 		request->exchange.stale |= is_idle_timeout(request);
 		finish_try(request);
 	}
@@ -380,7 +374,7 @@ land_requests(OmfEngine *engine)
 static void
 expire_requests(OmfEngine *engine)
 {
-	OmfRequest *request = TAILQ_FIRST(&engine->flying);
+	OmfRequest *request = TAILQ_FIRST(&engine->active);
 
 	if (engine->clock < engine->next_deadline)
 		return;
@@ -447,7 +441,7 @@ has_room(const OmfRequest *request)
 	const OmfEngine *engine = request->engine;
 
 	return request->exchange.urgent ||
-		   engine->nflying < engine->config.http.max_concurrency;
+		   engine->nactive < engine->config.http.max_concurrency;
 }
 
 /* Send queued requests as far as max_concurrency and the rate limit allow. */
@@ -499,7 +493,7 @@ omf_engine_drive(OmfEngine *engine)
 	{
 		omf_http_run_timer(engine->http);
 		advance_clock(engine);
-		land_requests(engine);
+		end_requests(engine);
 		expire_requests(engine);
 	} while (start_requests(engine));
 	omf_engine_end_wait(engine);
@@ -543,7 +537,7 @@ omf_engine_state(const OmfEngine *engine)
 							engine->idle_since};
 	const OmfRequest *request;
 
-	TAILQ_FOREACH(request, &engine->flying, link)
+	TAILQ_FOREACH(request, &engine->active, link)
 	state.in_flight++;
 	if (state.in_flight > 0)
 		state.idle_since = -1;
@@ -553,7 +547,7 @@ omf_engine_state(const OmfEngine *engine)
 OmfEngineWait
 omf_engine_waits_for(const OmfEngine *engine)
 {
-	if (!TAILQ_EMPTY(&engine->flying))
+	if (!TAILQ_EMPTY(&engine->active))
 		return OMF_WAITS_HTTP;
 	if (!TAILQ_EMPTY(&engine->queued))
 		return OMF_WAITS_RATE_LIMIT;
@@ -568,7 +562,7 @@ omf_engine_pause(OmfEngine *engine)
 	int64_t sends_at = INT64_MAX;
 	const OmfRequest *request;
 
-	if (engine->nflying > 0 || engine->nwaiting == 0)
+	if (!TAILQ_EMPTY(&engine->active))
 		return 0;
 
 	/* a retry whose time comes while the token is held waits on */
@@ -599,7 +593,7 @@ omf_engine_concurrency(const OmfEngine *engine)
 int
 omf_engine_room(const OmfEngine *engine)
 {
-	int room = engine->config.http.max_concurrency - engine->nflying -
+	int room = engine->config.http.max_concurrency - engine->nactive -
 			   engine->nwaiting;
 
 	return room > 0 ? room : 0;
@@ -784,7 +778,7 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 		return NULL;
 	TAILQ_INIT(&engine->queued);
 	TAILQ_INIT(&engine->delayed);
-	TAILQ_INIT(&engine->flying);
+	TAILQ_INIT(&engine->active);
 	engine->clock_read_at = -1;
 	engine->next_deadline = INT64_MAX;
 	engine->idle_since = seed;

@@ -26,14 +26,13 @@ typedef struct OmfEngine OmfEngine;
 typedef struct OmfRequest OmfRequest;
 
 /*
- * Where the token's budget is kept, if others share it: lock() hands it over
- * until unlock().  Neither may throw, and both are called with all signals
- * blocked.
+ * Where the token's budget is kept, which others may share: lock() hands it
+ * over until unlock().  Neither may throw, and both are called with signals
+ * held off.
  */
 typedef struct OmfGate
 {
-	OmfBudget *(*lock)(
-		void *arg); /* NULL: the engine has a budget of its own */
+	OmfBudget *(*lock)(void *arg);
 	void (*unlock)(void *arg);
 	void *arg;
 } OmfGate;

@@ -83,7 +83,7 @@ typedef struct Multi
 	int nwaiting;     /* those that are not sent yet */
 	int64_t moved_at; /* when either of these changed last */
 	TAILQ_HEAD(, OmfExchange)
-	flying; /* all of them */
+	active; /* all of them */
 } Multi;
 
 static const char no_memory[] = "Out of memory.";
@@ -578,7 +578,7 @@ init_multi(Multi *multi, OmfHttp *http, long connections)
 	multi->http = http;
 	multi->timer = -1;
 	multi->connections = connections;
-	TAILQ_INIT(&multi->flying);
+	TAILQ_INIT(&multi->active);
 }
 
 /* ----- one exchange ----- */
@@ -591,7 +591,7 @@ init_multi(Multi *multi, OmfHttp *http, long connections)
 static void
 renew(OmfHttp *http)
 {
-	if (!TAILQ_EMPTY(&http->many.flying) || !TAILQ_EMPTY(&http->urgent.flying))
+	if (!TAILQ_EMPTY(&http->many.active) || !TAILQ_EMPTY(&http->urgent.active))
 		return;
 	free_spare_handles(http);
 	close_multi(&http->many);
@@ -644,7 +644,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 		return fail_start(exchange, OMF_NO_MEMORY, "");
 	}
 	exchange->handle = handle;
-	TAILQ_INSERT_TAIL(&multi->flying, exchange, link);
+	TAILQ_INSERT_TAIL(&multi->active, exchange, link);
 	multi->nwaiting++;
 	multi->moved_at = omf_pollset_now();
 	return true;
@@ -656,7 +656,7 @@ stop(OmfExchange *exchange, bool keep_handle)
 	Multi *multi = exchange->multi;
 
 	curl_multi_remove_handle(multi->handle, exchange->handle);
-	TAILQ_REMOVE(&multi->flying, exchange, link);
+	TAILQ_REMOVE(&multi->active, exchange, link);
 	if (exchange->sendings > 0)
 		multi->nsent--;
 	else
@@ -705,7 +705,7 @@ widen(Multi *multi)
 	if (!SET_MULTI(multi->handle, CURLMOPT_MAX_HOST_CONNECTIONS,
 				   multi->connections))
 		return;
-	TAILQ_FOREACH(exchange, &multi->flying, link)
+	TAILQ_FOREACH(exchange, &multi->active, link)
 	{
 		if (exchange->sendings > 0)
 			continue;
@@ -939,7 +939,7 @@ finish(OmfExchange *exchange, CURLcode code)
 static OmfExchange *
 next_finished(Multi *multi)
 {
-	OmfExchange *exchange = TAILQ_FIRST(&multi->flying);
+	OmfExchange *exchange = TAILQ_FIRST(&multi->active);
 	CURLMsg *message;
 	char *private;
 	int left;
@@ -1100,7 +1100,7 @@ act(OmfHttp *http, int fd, unsigned int what)
 	mask |= what & OMF_POLL_WRITE ? CURL_CSELECT_OUT : 0;
 	mask |= what & OMF_POLL_ERROR ? CURL_CSELECT_ERR : 0;
 	for (int i = 0; i < 2; i++)
-		if (!TAILQ_EMPTY(&multis[i]->flying))
+		if (!TAILQ_EMPTY(&multis[i]->active))
 			act_on(multis[i], fd, mask);
 }
 

@@ -54,6 +54,21 @@ release_fd(void)
 	acquired--;
 }
 
+/* The budget of the case, which no other engine shares. */
+static OmfBudget budget;
+
+static OmfBudget *
+lock_budget(void *arg)
+{
+	return arg;
+}
+
+static void
+unlock_budget(void *arg)
+{
+	(void) arg;
+}
+
 void
 begin_case(const char *name)
 {
@@ -76,6 +91,8 @@ begin_case(const char *name)
 	config.http.max_concurrency = 4;
 	config.http.acquire_fd = acquire_fd;
 	config.http.release_fd = release_fd;
+	memset(&budget, 0, sizeof(budget));
+	config.gate = (OmfGate){lock_budget, unlock_budget, &budget};
 	config.request_timeout_ms = PATIENCE;
 	config.max_retries = 0;
 	config.max_retry_wait_ms = 20;
