@@ -1068,43 +1068,52 @@ omf_json_pack(const OmfRecord *record, char *bytes)
 	return total;
 }
 
+/* Take a number from packed bytes; false if there is none. */
+static bool
+take_packed(const char **next, const char *end, uint32_t *number)
+{
+	if ((size_t) (end - *next) < sizeof(*number))
+		return false;
+	memcpy(number, *next, sizeof(*number));
+	*next += sizeof(*number);
+	return true;
+}
+
 OmfRecord *
 omf_json_unpack(const char **bytes, const char *end)
 {
 	const char *next = *bytes;
+	const char *first;
+	OmfRecord *record;
 	uint32_t nvalues;
 	uint32_t length;
-	OmfRecord *record;
+	size_t room = 0;
 	char *target;
 
-	if ((size_t) (end - next) < sizeof(nvalues))
+	if (!take_packed(&next, end, &nvalues) || nvalues > OMF_JSON_MAX_MEMBERS)
 		return NULL;
-	memcpy(&nvalues, next, sizeof(nvalues));
-	next += sizeof(nvalues);
-	if (nvalues > OMF_JSON_MAX_MEMBERS)
-		return NULL;
+	first = next;
+	for (uint32_t i = 0; i < nvalues; i++, next += length, room += length)
+		if (!take_packed(&next, end, &length) ||
+			length > (size_t) (end - next))
+			return NULL;
 
-	/* no more than what is left of the bytes goes into it */
-	record = calloc(1, sizeof(OmfRecord) + (sizeof(char *) + 1) * nvalues + (size_t) (end - next));
+	record = calloc(1, sizeof(OmfRecord) + (sizeof(char *) + 1) * nvalues +
+						   room);
 	if (record == NULL)
 		return NULL;
 	record->nvalues = (int) nvalues;
 	target = (char *) (misfits_of(record) + nvalues);
-	for (uint32_t i = 0; i < nvalues; i++)
+	next = first;
+	for (uint32_t i = 0; i < nvalues; i++, next += length)
 	{
-		if ((size_t) (end - next) < sizeof(length))
-			break;
-		memcpy(&length, next, sizeof(length));
-		next += sizeof(length);
-		if (length > (size_t) (end - next))
-			break;
+		(void) take_packed(&next, end, &length);
 		if (length == 0)
 			continue;
 		memcpy(target, next, length);
 		target[length - 1] = '\0';
 		record->values[i] = target;
 		target += length;
-		next += length;
 	}
 	*bytes = next;
 	return record;

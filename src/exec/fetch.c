@@ -100,7 +100,8 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 static int
 wanted(const OmfFetch *fetch)
 {
-	return fetch->listing != NULL ? fetch->listing->nlisted : fetch->nkeys;
+	return fetch->listing != NULL ? omf_listing_count(fetch->listing)
+								  : fetch->nkeys;
 }
 
 /* The lookup of one of them. */
@@ -109,7 +110,7 @@ lookup_of(OmfFetch *fetch, int i)
 {
 	return omf_lookup_get(fetch->topic,
 						  fetch->listing != NULL
-							  ? fetch->listing->listed[i].cluster->uuid
+							  ? omf_listing_uuid(fetch->listing, i)
 							  : fetch->keys[i].uuid);
 }
 
@@ -196,7 +197,7 @@ static bool
 is_at_end(const OmfFetch *fetch)
 {
 	return fetch->used == wanted(fetch) &&
-		   (fetch->listing == NULL || fetch->listing->complete);
+		   (fetch->listing == NULL || omf_listing_is_complete(fetch->listing));
 }
 
 /* Is the lookup's failure an answer of that fetch?  If not, throw it. */
@@ -234,8 +235,8 @@ omf_fetch_step(OmfFetch *fetch, OmfAnswer *answer)
 	{
 		OmfLookup *lookup;
 
-		if (fetch->listing != NULL && fetch->listing->failed)
-			omf_raise(OMF_ACTION_LIST, fetch->listing->error);
+		if (fetch->listing != NULL)
+			omf_listing_check(fetch->listing);
 
 		/* what is there goes first: who has enough leaves the rest unasked */
 		lookup = next_answered(fetch);
@@ -273,7 +274,7 @@ bool
 omf_fetch_is_ready(OmfFetch *fetch)
 {
 	return next_answered(fetch) != NULL || is_at_end(fetch) ||
-		   (fetch->listing != NULL && fetch->listing->failed) ||
+		   (fetch->listing != NULL && omf_listing_has_failed(fetch->listing)) ||
 		   fetch->channel->refused != NULL || can_ask(fetch);
 }
 

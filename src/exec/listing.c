@@ -22,7 +22,45 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "session/error.h"
 #include "exec/listing.h"
+
+struct OmfListing
+{
+	slist_node node;           /* in the channel's listings */
+	OmfChannel *channel;       /* that it belongs to */
+	const char *tag;           /* only clusters that have it, or NULL */
+	OmfTopic *clusters;        /* what the pages say of each cluster */
+	OmfLookup **listed;        /* in the order of the pages, each once */
+	int nlisted;               /* how many so far */
+	int room;                  /* allocated */
+	struct listed_hash *uuids; /* of the clusters listed */
+	bool complete;             /* all pages are there */
+	OmfError *error;           /* why the listing could not be had */
+	bool failed;               /* error is set, or out of memory */
+	MemoryContextCallback end; /* frees pages that have not been taken */
+	OmfCounts *counts;         /* whom its pages count for */
+	bool whole;                /* no field of a cluster is of another type */
+	OmfCacheWait *wait;        /* the question to the cache, or NULL */
+	TimestampTz fetched_at;    /* when the API said so */
+
+	/* of the try that is under way */
+	int number;       /* the first, the second */
+	bool filtered;    /* is the API asked for the tag's clusters only? */
+	slist_head pages; /* asked for and not taken, latest first */
+	int asked;        /* highest page that was asked for */
+	int taken;        /* highest page that was taken */
+	int64 npages;     /* how many there are, or -1 as long as nobody said */
+	int page_size;    /* clusters on the fullest page so far */
+	int64 total;      /* clusters that there are, by the pages' word, or -1 */
+	int64 last;       /* number of the last page, likewise */
+	bool linked;      /* there were links, which show where the end is */
+	bool has_links;   /* does the last page have any links? */
+	int last_size;    /* clusters on the last page taken */
+	int last_added;   /* of these, ones that no page before had */
+	int seen;         /* different clusters on the pages so far */
+	int filled;       /* highest page with clusters */
+};
 
 /* The tries that a listing has to agree with itself. */
 #define TRIES 2
@@ -150,8 +188,9 @@ omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms, OmfCo
 	slist_foreach(iter, &channel->listings)
 	{
 		listing = slist_container(OmfListing, node, iter.cur);
-		if (tag == NULL ? listing->tag == NULL
-						: listing->tag != NULL && strcmp(listing->tag, tag) == 0)
+		if (tag == NULL
+				? listing->tag == NULL
+				: listing->tag != NULL && strcmp(listing->tag, tag) == 0)
 			return listing;
 	}
 	listing = MemoryContextAllocZero(channel->context, sizeof(OmfListing));
@@ -171,28 +210,55 @@ omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms, OmfCo
 	return listing;
 }
 
+int
+omf_listing_count(const OmfListing *listing)
+{
+	return listing->nlisted;
+}
+
+const unsigned char *
+omf_listing_uuid(const OmfListing *listing, int i)
+{
+	return listing->listed[i]->uuid;
+}
+
+bool
+omf_listing_is_complete(const OmfListing *listing)
+{
+	return listing->complete;
+}
+
+bool
+omf_listing_has_failed(const OmfListing *listing)
+{
+	return listing->failed;
+}
+
+void
+omf_listing_check(const OmfListing *listing)
+{
+	if (listing->failed)
+		omf_raise(OMF_ACTION_LIST, listing->error);
+}
+
 /* ----- what the pages bring ----- */
 
 static void
 append_listed(OmfListing *listing, OmfLookup *cluster)
 {
-	const OmfRecord *record = cluster->record;
-	OmfListed *listed;
-
 	if (listing->nlisted == listing->room)
 	{
 		Size size;
 
 		listing->room = Max(listing->room * 2, OMF_PAGE_SIZE);
-		size = sizeof(OmfListed) * listing->room;
-		listing->listed = listing->listed == NULL
-							  ? MemoryContextAlloc(listing->channel->context, size)
-							  : repalloc_huge(listing->listed, size);
+		size = sizeof(OmfLookup *) * listing->room;
+		if (listing->listed == NULL)
+			listing->listed = MemoryContextAlloc(listing->channel->context,
+												 size);
+		else
+			listing->listed = repalloc_huge(listing->listed, size);
 	}
-	listed = &listing->listed[listing->nlisted++];
-	listed->cluster = cluster;
-	listed->can_migrate = record == NULL ||
-						  omf_api_can_migrate(record->values[OMF_CLUSTER_ENGINE]);
+	listing->listed[listing->nlisted++] = cluster;
 }
 
 /* Take a cluster; false if it is on that page twice. */
@@ -320,7 +386,7 @@ is_sharable(const OmfListing *listing)
 {
 	for (int i = 0; i < listing->nlisted; i++)
 	{
-		const OmfRecord *record = listing->listed[i].cluster->record;
+		const OmfRecord *record = listing->listed[i]->record;
 
 		if (record == NULL || record->values[OMF_CLUSTER_ID] == NULL)
 			return false;
@@ -344,10 +410,10 @@ share_list(OmfListing *listing)
 		return;
 	}
 	for (int i = 0; i < listing->nlisted; i++)
-		length += omf_json_pack(listing->listed[i].cluster->record, NULL);
+		length += omf_json_pack(listing->listed[i]->record, NULL);
 	bytes = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
 	for (int i = 0; i < listing->nlisted; i++)
-		done += omf_json_pack(listing->listed[i].cluster->record, bytes + done);
+		done += omf_json_pack(listing->listed[i]->record, bytes + done);
 	omf_cache_answer(&listing->wait->question, true, bytes, length);
 	pfree(bytes);
 }
@@ -404,7 +470,8 @@ end_try(OmfListing *listing)
 		listing->complete = true;
 		share_list(listing);
 		if (!listing->filtered)
-			omf_session_note_clusters(listing->channel->session, listing->seen);
+			omf_session_note_clusters(listing->channel->session,
+									  listing->seen);
 	}
 	/* the total of a list with a filter may be that of the list without */
 	else if (listing->number < TRIES)
@@ -442,7 +509,8 @@ take_page(OmfListing *listing, OmfPage *page, int number)
 
 			omf_api_page_path(path, number,
 							  listing->filtered ? listing->tag : NULL);
-			fail(listing, omf_api_misfit(path, "A cluster is on the page twice."));
+			fail(listing,
+				 omf_api_misfit(path, "A cluster is on the page twice."));
 			return;
 		}
 	learn_pages(listing, page, number);
@@ -529,7 +597,8 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 	}
 	problem = page_problem(asked->page, asked->number);
 	if (problem != NULL)
-		fail(listing, omf_api_error(request, OMF_ERROR_REPLY, problem, secrets));
+		fail(listing,
+			 omf_api_error(request, OMF_ERROR_REPLY, problem, secrets));
 	else
 		take_pages(listing);
 }

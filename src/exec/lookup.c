@@ -72,7 +72,8 @@ omf_topic_look_at(OmfTopic *topic, const List *fields)
 	ListCell *cell;
 
 	foreach (cell, fields)
-		if (lfirst_int(cell) >= 0 && lfirst_int(cell) < topic->resource->nfields)
+		if (lfirst_int(cell) >= 0 &&
+			lfirst_int(cell) < topic->resource->nfields)
 			topic->fields |= (OmfJsonSet) 1 << lfirst_int(cell);
 }
 
@@ -120,7 +121,8 @@ settle_failure(OmfLookup *lookup)
 	if (omf_api_concerns_all(lookup->error))
 		lookup->topic->channel->refused = lookup->error;
 	if (!omf_api_is_unsupported(lookup->error) ||
-		!lookup->topic->resource->engines_only || known_cluster(lookup) == NULL)
+		!lookup->topic->resource->engines_only ||
+		known_cluster(lookup) == NULL)
 		return;
 	lookup->state = OMF_LOOKUP_NOT_FOUND;
 	lookup->error = NULL;
@@ -319,7 +321,8 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 
 	if (entry != NULL)
 		return entry->lookup;
-	lookup = MemoryContextAllocZero(topic->channel->answers, sizeof(OmfLookup));
+	lookup = MemoryContextAllocZero(topic->channel->answers,
+									sizeof(OmfLookup));
 	lookup->asker.settle = settle_lookup;
 	lookup->topic = topic;
 	memcpy(lookup->uuid, uuid, OMF_UUID_SIZE);

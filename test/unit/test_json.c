@@ -460,6 +460,51 @@ test_huge(void)
 	free(text);
 }
 
+/* Records in a row of bytes, as the memory that backends share has them. */
+static void
+test_packed(void)
+{
+	static const char text[] = "{\"id\":\"a-1\",\"status\":\"\"}";
+	char bytes[200];
+	const char *next = bytes;
+	size_t length;
+	int wrong = 0;
+
+	decode(text);
+	length = omf_json_pack(record, NULL);
+	is_number((long long) omf_json_pack(record, bytes), (long long) length, "as many bytes as were said");
+	omf_json_pack(record, bytes + length);
+	for (int i = 0; i < 2; i++)
+	{
+		OmfRecord *unpacked = omf_json_unpack(&next, bytes + 2 * length);
+
+		if (!ok(unpacked != NULL && next == bytes + (size_t) (i + 1) * length, "a record, and what is behind it"))
+			continue;
+		is_number(unpacked->nvalues, countof(members), "  has as many values");
+		ok(strcmp(unpacked->values[0], "a-1") == 0 && strcmp(unpacked->values[1], "") == 0 &&
+			   unpacked->values[2] == NULL && unpacked->values[3] == NULL,
+		   "  and the same");
+		ok(omf_json_is_whole(unpacked), "  and is whole");
+		free(unpacked);
+	}
+	for (size_t cut = 0; cut < length; cut++)
+	{
+		char *copy = malloc(cut + 1);
+		const char *start = copy;
+		OmfRecord *unpacked;
+
+		memcpy(copy, bytes, cut);
+		unpacked = omf_json_unpack(&start, copy + cut);
+		wrong += unpacked != NULL || start != copy;
+		free(unpacked);
+		free(copy);
+	}
+	is_number(wrong, 0, "bytes that end early are no record");
+	memset(bytes, 0xFF, sizeof(bytes));
+	next = bytes;
+	ok(omf_json_unpack(&next, bytes + sizeof(bytes)) == NULL, "nor are others");
+}
+
 /*
  * Documents with a few bytes changed, added and taken away: whatever passes
  * the check can be read.  Under valgrind and the sanitizers this tells more.
@@ -527,6 +572,7 @@ main(void)
 	test_around();
 	test_utf8();
 	test_huge();
+	test_packed();
 	test_mutated();
 	free(record);
 	return finish_tests();
