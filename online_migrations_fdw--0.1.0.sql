@@ -104,6 +104,15 @@ REVOKE ALL ON FUNCTION databases_check_online_migration(uuid, jsonb, text[], tex
 REVOKE ALL ON FUNCTION databases_delete_online_migration(uuid, text, boolean, text, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE databases_wait_online_migration(uuid, text, text[], interval, interval, text) FROM PUBLIC;
 
+CREATE FUNCTION online_migrations_fdw_check(server text DEFAULT NULL)
+RETURNS TABLE ("check" text, result text, detail text, hint text)
+AS 'MODULE_PATHNAME', 'omf_self_check'
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+ROWS 10;
+
+COMMENT ON FUNCTION online_migrations_fdw_check(text) IS
+'looks whether all is well: versions, libcurl, shared memory, token, API, clock, rate limit';
+
 CREATE FUNCTION online_migrations_fdw_rate_limits()
 RETURNS TABLE (server text, "limit" bigint, remaining bigint,
     resets_at timestamptz, observed_at timestamptz, held_until timestamptz)

@@ -339,6 +339,19 @@ libcurl_has(int feature)
 	return (curl_version_info(CURLVERSION_NOW)->features & feature) != 0;
 }
 
+OmfHttpLibrary
+omf_http_library(void)
+{
+	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+	OmfHttpLibrary library;
+
+	library.version = info->version;
+	library.tls = info->ssl_version;
+	library.http2 = libcurl_has(CURL_VERSION_HTTP2);
+	library.asynchronous_names = libcurl_has(CURL_VERSION_ASYNCHDNS);
+	return library;
+}
+
 /*
  * HTTP/2 and waiting for a multiplexed connection pay over TLS only: on plain
  * HTTP one answer that hangs would hold up all others.

@@ -71,6 +71,17 @@ typedef struct OmfHttpConfig
 	void (*release_fd)(void); /* one was closed */
 } OmfHttpConfig;
 
+/* What libcurl is here: its version, and whether it has what is wanted of it. */
+typedef struct OmfHttpLibrary
+{
+	const char *version;     /* of libcurl */
+	const char *tls;         /* the library that does TLS for it, or NULL */
+	bool http2;              /* HTTP/2 */
+	bool asynchronous_names; /* look-ups of names that don't block */
+} OmfHttpLibrary;
+
+extern OmfHttpLibrary omf_http_library(void);
+
 /*
  * `config` must outlive the result.  NULL when a descriptor or memory can't
  * be had, or libcurl lacks what is asked of it, with *reason set to a

@@ -130,6 +130,7 @@ take_answer(OmfCall *call)
 	OmfError *error;
 
 	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
+	call->date = omf_request_reply(call->request)->date;
 
 	/* of a cluster, what is not of its type counts as not said */
 	call->result = omf_api_result(call->resource, call->request,

@@ -28,6 +28,7 @@ typedef struct OmfCall
 	OmfResult result;            /* what came of it */
 	const char **values;         /* then, in UTF-8, by field; any may be NULL */
 	OmfError *error;             /* or NULL */
+	int64 date;                  /* that the answer was sent at, epoch seconds, or -1 */
 	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
 
