@@ -62,8 +62,75 @@ take_for_used(OmfBudget *budget)
 	budget->used = budget->issued;
 }
 
-OmfPermit
-omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
+/* ----- turns ----- */
+
+/* The turn of that number, unless it has passed. */
+static OmfTurn *
+find_turn(OmfBudget *budget, uint64_t number, int64_t now)
+{
+	for (int i = 0; number != 0 && i < OMF_TURNS; i++)
+		if (budget->turns[i].number == number && budget->turns[i].lives_until > now)
+			return &budget->turns[i];
+	return NULL;
+}
+
+/* Is it somebody else's turn? */
+static bool
+is_behind(OmfBudget *budget, const OmfPlace *place, int64_t now)
+{
+	uint64_t own = find_turn(budget, place->turn, now) != NULL ? place->turn : UINT64_MAX;
+
+	for (int i = 0; i < OMF_TURNS; i++)
+		if (budget->turns[i].number != 0 && budget->turns[i].number < own &&
+			budget->turns[i].lives_until > now)
+			return true;
+	return false;
+}
+
+/* Have a turn, if there is one to be had, until some time after `ask_at`. */
+static void
+take_turn(OmfBudget *budget, OmfPlace *place, int64_t now, int64_t ask_at)
+{
+	OmfTurn *turn = find_turn(budget, place->turn, now);
+
+	for (int i = 0; turn == NULL && i < OMF_TURNS; i++)
+		if (budget->turns[i].number == 0 || budget->turns[i].lives_until <= now)
+		{
+			turn = &budget->turns[i];
+			turn->number = ++budget->last_turn;
+		}
+	place->turn = turn != NULL ? turn->number : 0;
+	if (turn != NULL)
+		turn->lives_until = ask_at + OMF_TURN_PATIENCE_MS;
+}
+
+void
+omf_budget_leave(OmfBudget *budget, OmfPlace *place)
+{
+	OmfTurn *turn = find_turn(budget, place->turn, 0);
+
+	if (turn != NULL)
+		turn->number = 0;
+	place->turn = 0;
+}
+
+/* It is somebody else's turn: ask again soon, or when anybody may be let through. */
+static OmfPermit
+refuse_behind(const OmfBudget *budget, int64_t now, int64_t reserve)
+{
+	int64_t allowed_at = now;
+
+	if (budget->held_until > allowed_at)
+		allowed_at = budget->held_until;
+	if (budget->remaining <= reserve && budget->resets_at > allowed_at)
+		allowed_at = budget->resets_at;
+	return refuse(allowed_at > now ? allowed_at : now + OMF_TURN_POLL_MS, allowed_at);
+}
+
+/* ----- permits ----- */
+
+static OmfPermit
+decide(OmfBudget *budget, int64_t now, int64_t reserve)
 {
 	int64_t lost_at;
 
@@ -96,6 +163,20 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve)
 	return grant(budget, now);
 }
 
+OmfPermit
+omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve, OmfPlace *place)
+{
+	OmfPermit permit;
+
+	if (budget->known && !place->wants_little && is_behind(budget, place, now))
+		permit = refuse_behind(budget, now, reserve);
+	else
+		permit = decide(budget, now, reserve);
+	if (!place->wants_little && permit.ask_at != INT64_MAX && (!permit.granted || place->turn != 0))
+		take_turn(budget, place, now, permit.granted ? now : permit.ask_at);
+	return permit;
+}
+
 void
 omf_budget_end(OmfBudget *budget, uint64_t permit, int64_t now)
 {
@@ -124,12 +205,14 @@ omf_budget_forget(OmfBudget *budget)
 	uint64_t ended = budget->ended;
 	uint64_t used = budget->used;
 	int64_t changed_at = budget->changed_at;
+	uint64_t last_turn = budget->last_turn;
 
 	memset(budget, 0, sizeof(OmfBudget));
 	budget->issued = issued;
 	budget->ended = ended;
 	budget->used = used;
 	budget->changed_at = changed_at;
+	budget->last_turn = last_turn;
 }
 
 /*

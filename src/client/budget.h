@@ -17,6 +17,11 @@
  * having died: where nothing else stands in the way, such permits are taken for
  * used, which the API will have counted, and their ends do not count any more.
  *
+ * Those that have to wait have turns, in the order in which they began: who is
+ * first gets permits until it is done, so that many who want much end one after
+ * the other, instead of all sharing what is too little for any.  Who wants
+ * little does not wait for a turn.  A turn that is not taken passes.
+ *
  * Used up, a budget waits for the time of the reset and then lets a single
  * request through, a probe, whose answer tells how many may follow.
  *
@@ -43,6 +48,31 @@
 /* How often to look whether an answer to somebody else has come. */
 #define OMF_BUDGET_POLL_MS 50
 
+/* So many requests are little. */
+#define OMF_LITTLE 5
+
+/* How many can have turns; who comes when these are given waits without one. */
+#define OMF_TURNS 32
+
+/* How often to look whether one's turn has come. */
+#define OMF_TURN_POLL_MS 100
+
+/* After so long without being taken, a turn passes. */
+#define OMF_TURN_PATIENCE_MS 2000
+
+typedef struct OmfTurn
+{
+	uint64_t number;     /* the lowest is the first one; 0: none */
+	int64_t lives_until; /* then it passes */
+} OmfTurn;
+
+/* Somebody who asks for permits: all zeroes at first. */
+typedef struct OmfPlace
+{
+	uint64_t turn;     /* number of its turn, or 0 */
+	bool wants_little; /* does it not wait for one? */
+} OmfPlace;
+
 /* All zeroes: nothing is known, and everything may be sent. */
 typedef struct OmfBudget
 {
@@ -61,6 +91,8 @@ typedef struct OmfBudget
 	uint64_t deaf_to;    /* answers up to that permit tell no news */
 	uint64_t latest;     /* the latest permit whose answer was listened to */
 	uint64_t probe;      /* permit of the probe that is out, or 0 */
+	uint64_t last_turn;  /* number of the last turn that was given */
+	OmfTurn turns[OMF_TURNS];
 } OmfBudget;
 
 /* What is to be done with a request. */
@@ -76,7 +108,11 @@ typedef struct OmfPermit
  * Ask for a permit.  `reserve` requests of the budget are left to others, 0
  * for none.
  */
-extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve);
+extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve,
+								OmfPlace *place);
+
+/* It wants nothing more for now. */
+extern void omf_budget_leave(OmfBudget *budget, OmfPlace *place);
 
 /* Learn from the answer to the request of that permit, whose times are settled. */
 extern void omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,

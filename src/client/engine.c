@@ -65,6 +65,7 @@ struct OmfEngine
 	OmfRequestList active;    /* REQUEST_ACTIVE */
 	int nactive;              /* length of active, without the urgent ones */
 	int nwaiting;             /* that of queued and delayed, likewise */
+	OmfPlace place;           /* among those that wait for the budget */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
 	int64_t clock;            /* milliseconds spent waiting or driving */
 	int64_t clock_read_at;    /* up to when they count, or -1: it stands */
@@ -128,12 +129,27 @@ static OmfPermit
 ask_permit(OmfRequest *request, int64_t now)
 {
 	OmfEngine *engine = request->engine;
-	OmfPermit permit =
-		omf_budget_ask(lock_budget(engine), now,
-					   request->exchange.urgent ? 0 : engine->config.reserve);
+	bool urgent = request->exchange.urgent;
+	OmfPlace aside = {0, true};
+	OmfPermit permit;
 
+	engine->place.wants_little =
+		engine->nwaiting + engine->nactive <= OMF_LITTLE;
+	permit = omf_budget_ask(lock_budget(engine), now,
+							urgent ? 0 : engine->config.reserve,
+							urgent ? &aside : &engine->place);
 	unlock_budget(engine);
 	return permit;
+}
+
+/* Who wants nothing any more is in nobody's way. */
+static void
+leave_place(OmfEngine *engine)
+{
+	if (engine->place.turn == 0 || engine->nwaiting > 0 || engine->nactive > 0)
+		return;
+	omf_budget_leave(lock_budget(engine), &engine->place);
+	unlock_budget(engine);
 }
 
 /* The request is called off, or starts over. */
@@ -496,6 +512,7 @@ omf_engine_drive(OmfEngine *engine)
 		end_requests(engine);
 		expire_requests(engine);
 	} while (start_requests(engine));
+	leave_place(engine);
 	omf_engine_end_wait(engine);
 	omf_http_end_drive(engine->http);
 }
@@ -682,6 +699,7 @@ omf_request_free(OmfRequest *request)
 					 request, inbox_link);
 	leave_state(request);
 	end_permit(request);
+	leave_place(request->engine);
 	omf_reply_free(&request->exchange.reply);
 	free_secret(request->body);
 	free(request->target);

@@ -75,6 +75,28 @@ cmp_ok($result->{seconds}, '>', 0.5, '  waits for the same budget');
 is($first->result->{out}, 40, '  and leaves the first one its rows');
 is(refused(), 0, '  without a 429');
 
+# ----- who has begun goes first -----
+
+# Six looks of 20 clusters at 30 requests in 2 s: one ends after the other,
+# instead of all sharing each window until none has had enough.
+new_token(limit => 30, window_seconds => 2);
+my @many = map { OnlineMigrations::Session->open($node) } 1 .. 6;
+learn_limit($many[0]);
+for my $i (0 .. $#many)
+{
+	$many[$i]->post(look(@clusters[ 20 * $i .. 20 * $i + 19 ]));
+	sleep(0.15);
+}
+# Who wants little overtakes them.
+my $little = $second->run(look($clusters[199]));
+my @looks = map { $_->result } @many;
+is(join(' ', map { $_->{out} } @looks), join(' ', (20) x 6), 'six looks at once have all of their rows');
+my @ends = map { $_->{done} } @looks;
+is_deeply([ sort { $ends[$a] <=> $ends[$b] } 0 .. 5 ], [ 0 .. 5 ], '  in the order in which they began');
+cmp_ok($little->{seconds}, '<', 5, '  and one key does not wait for all of them');
+is(refused(), 0, '  without a 429');
+$_->close for @many;
+
 # ----- one 429 for all -----
 
 new_token(limit => 5000);

@@ -60,7 +60,9 @@ start(void)
 static OmfPermit
 ask(int64_t reserve)
 {
-	return omf_budget_ask(&budget, now, reserve);
+	OmfPlace alone = {0, true};
+
+	return omf_budget_ask(&budget, now, reserve, &alone);
 }
 
 /* ----- rules ----- */
@@ -298,6 +300,72 @@ test_clocks(void)
 	ok(ask(0).granted, "no reset: one by one");
 }
 
+/* ----- turns ----- */
+
+static OmfPermit
+ask_from(OmfPlace *place)
+{
+	return omf_budget_ask(&budget, now, 0, place);
+}
+
+static void
+test_turns(void)
+{
+	OmfPlace first = {0, false};
+	OmfPlace second = {0, false};
+	OmfPlace third = {0, false};
+	OmfPermit permit;
+
+	start();
+	ok(ask_from(&second).granted && ask_from(&first).granted && second.turn == 0,
+	   "who need not wait needs no turn");
+	land_one(1, answer(200, 250, 0, 1000));
+	land_one(2, answer(200, 250, 0, 1000));
+	ok(!ask_from(&first).granted && !ask_from(&second).granted, "two that have to wait");
+	now += 1010;
+	ok(!ask_from(&second).granted, "the second one goes not first, though it asks first");
+	permit = ask_from(&first);
+	ok(permit.granted, "  but the first one");
+	land_one(permit.number, answer(200, 250, 100, 60000));
+	ok(!ask_from(&second).granted && !ask_from(&third).granted, "others wait as long as it wants more");
+	is_number(ask_from(&second).ask_at, now + OMF_TURN_POLL_MS, "  and look after it");
+	is_number(ask_from(&second).allowed_at, now, "  which is no pause worth an error");
+	ok(ask_from(&first).granted && ask_from(&first).granted, "  which it does");
+	ok(ask(0).granted, "who wants little goes at once");
+	omf_budget_leave(&budget, &first);
+	ok(!ask_from(&third).granted && ask_from(&second).granted, "then it is the second one's turn");
+	now += OMF_TURN_PATIENCE_MS - 1;
+	ok(!ask_from(&third).granted, "a turn that is not taken");
+	now += 1;
+	ok(ask_from(&third).granted, "  passes");
+	ok(!ask_from(&second).granted, "  and comes again behind that");
+}
+
+/* More than there are turns, and those that have none. */
+static void
+test_many_turns(void)
+{
+	OmfPlace places[OMF_TURNS + 8] = {{0, false}};
+	int granted = 0;
+
+	start();
+	land_one(ask(0).number, answer(200, 250, 0, 1000));
+	for (int i = 0; i < countof(places); i++)
+		(void) ask_from(&places[i]);
+	now += 1010;
+	land_one(ask(0).number, answer(200, 250, 100, 60000));
+	for (int i = countof(places) - 1; i > 0; i--)
+		granted += ask_from(&places[i]).granted;
+	is_number(granted, 0, "behind the first one nobody goes, with a turn or without");
+	ok(ask_from(&places[0]).granted, "  which does");
+	for (int i = 0; i < countof(places); i++)
+	{
+		granted += ask_from(&places[i]).granted;
+		omf_budget_leave(&budget, &places[i]);
+	}
+	is_number(granted, countof(places), "one after the other they all do");
+}
+
 /* ----- against a sliding window ----- */
 
 #define LIMIT 250
@@ -416,6 +484,8 @@ main(void)
 	test_hold();
 	test_reserve();
 	test_clocks();
+	test_turns();
+	test_many_turns();
 	test_window();
 	return finish_tests();
 }
