@@ -195,6 +195,34 @@ add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, R
 																		innerrel->relids, PATH_REQ_OUTER(inner))));
 }
 
+/*
+ * Where what an EXISTS or IN compares is constant, PostgreSQL 18 does not make
+ * its side unique, which is to be read before what waits for it: then one row
+ * of it says all there is to say.
+ */
+static void
+add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, RelOptInfo *first,
+				 JoinType jointype, JoinPathExtraData *extra)
+{
+	Path *outer = first->cheapest_total_path;
+	Path *inner = waiting->cheapest_total_path;
+	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(1), false,
+								   FLOAT8PASSBYVAL);
+	JoinCostWorkspace workspace;
+
+	if (jointype != JOIN_SEMI || joinrel->pathlist != NIL || extra->restrictlist != NIL ||
+		!omf_plan_waits(root, waiting) || outer->param_info != NULL ||
+		!bms_overlap(PATH_REQ_OUTER(inner), first->relids))
+		return;
+	outer = (Path *) create_limit_path(root, first, outer, NULL, one, LIMIT_OPTION_COUNT, 0, 1);
+	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
+	add_path(joinrel,
+			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
+										   NIL, NIL,
+										   calc_nestloop_required_outer(first->relids, NULL, waiting->relids,
+																		PATH_REQ_OUTER(inner))));
+}
+
 /* set_join_pathlist_hook */
 static void
 add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
@@ -206,6 +234,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_waiting_path(root, joinrel, outerrel, innerrel, jointype, extra);
+	add_one_row_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	if (!enable_batched_join || !enable_nestloop || !omf_is_own_rel(innerrel) ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		 jointype != JOIN_ANTI))
