@@ -108,8 +108,7 @@ SELECT asked('(' || :'keys' || ') UNION ALL (SELECT * FROM in_order.online_migra
 ALTER SERVER in_order OPTIONS (SET endpoint :'endpoint', ADD ca_file :'ca_file', SET max_concurrency '60');
 \set keys 'SELECT * FROM in_order.online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT in_order.key(i) FROM generate_series(1, 60) i))'
 \! simctl config latency_ms=300 >/dev/null
-SELECT asked(:'keys' || ' ORDER BY id LIMIT 1') AS sort;
-\! simctl counters max_in_flight | awk '{ print $2 >= 50 ? "at once" : $0 }'
+EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF) :keys ORDER BY id LIMIT 1 \g | sed -n 's/.* in_flight=[56][0-9] .*/at once/p'
 \! simctl config latency_ms=0 >/dev/null
 SELECT asked('SELECT count(*) FROM (' || :'keys' || ') x LIMIT 1') AS aggregate,
     asked('SELECT DISTINCT status FROM (' || :'keys' || ') x LIMIT 1') AS "distinct",
