@@ -63,28 +63,34 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	const OmfResource *resource = omf_plan_resource(plan);
 	bool prefixed = es->verbose || list_length(es->rtable) > 1;
+	List *plan_keys = omf_plan_keys(plan);
 	List *keys = NIL;
+	List *filters = NIL;
 	List *ancestors = NIL;
 	List *context;
 	ListCell *cell;
 
-	if (plan->fdw_exprs == NIL)
+	if (plan_keys == NIL)
 		ExplainPropertyText("Remote Listing",
 							psprintf("%s %s?per_page=%d%s%s", omf_method_name(OMF_GET),
 									 OMF_LISTING_TEMPLATE, OMF_PAGE_SIZE,
 									 omf_plan_tag(plan) != NULL ? "&tag_name=" : "",
 									 omf_plan_tag(plan) != NULL ? omf_plan_tag(plan) : ""),
 							es);
-	if (plan->fdw_exprs != NIL || !resource->in_listing)
+	if (plan_keys != NIL || !resource->in_listing)
 		ExplainPropertyText("Remote Request",
 							psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
 
 	(void) find_ancestors(node->ss.ps.state->es_plannedstmt->planTree, (Plan *) plan, &ancestors);
 	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
-	foreach (cell, plan->fdw_exprs)
+	foreach (cell, plan_keys)
 		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
+	foreach (cell, omf_plan_key_filters(plan))
+		filters = lappend(filters, deparse_expression(lfirst(cell), context, prefixed, false));
 	if (keys != NIL)
 		ExplainPropertyList("Remote Keys", keys, es);
+	if (filters != NIL)
+		ExplainPropertyList("Remote Filter", filters, es);
 	if (es->analyze && omf_scan_counts(node) != NULL)
 		omf_instrument_explain(omf_scan_counts(node), plan->fs_server, es);
 }

@@ -26,17 +26,23 @@
 
 struct OmfFetch
 {
-	OmfChannel *channel; /* that it goes over */
-	OmfTopic *topic;     /* of the resource */
-	const OmfKey *keys;  /* wanted, unless all are */
-	int nkeys;           /* how many */
-	OmfListing *listing; /* of what is wanted, where all are; else NULL */
-	int asked;           /* how many of them have been asked for */
-	int used;            /* how many of these are answered, or passed over */
-	int window;          /* how many to ask for at first, or 0: all */
-	int goal;            /* with a window: how many to ask for by now */
-	OmfCounts counts;    /* of what it has caused */
-	bool reports;        /* are failures answers? */
+	OmfChannel *channel;   /* that it goes over */
+	OmfTopic *topic;       /* of the resource */
+	const OmfKey *keys;    /* wanted, unless all are */
+	int nkeys;             /* how many */
+	OmfListing *listing;   /* of what is wanted, where all are; else NULL */
+	OmfFetchFilter passes; /* which clusters of a listing are wanted; NULL: all */
+	void *passes_arg;      /* its first argument */
+	int *passing;          /* with it: their numbers in the listing */
+	int npassing;          /* how many */
+	int nexamined;         /* clusters of the listing that it has been asked of */
+	int room;              /* length of passing */
+	int asked;             /* how many of them have been asked for */
+	int used;              /* how many of these are answered, or passed over */
+	int window;            /* how many to ask for at first, or 0: all */
+	int goal;              /* with a window: how many to ask for by now */
+	OmfCounts counts;      /* of what it has caused */
+	bool reports;          /* are failures answers? */
 };
 
 /* ----- what is wanted ----- */
@@ -93,25 +99,62 @@ void
 omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 {
 	omf_fetch_rewind(fetch);
+	fetch->npassing = 0;
+	fetch->nexamined = 0;
 	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
+}
+
+void
+omf_fetch_set_filter(OmfFetch *fetch, OmfFetchFilter passes, void *arg)
+{
+	fetch->passes = passes;
+	fetch->passes_arg = arg;
+}
+
+/* Look at what has been listed since: which of it is wanted? */
+static void
+filter_listing(OmfFetch *fetch)
+{
+	while (fetch->nexamined < omf_listing_count(fetch->listing))
+	{
+		int number = fetch->nexamined;
+
+		if (fetch->npassing == fetch->room)
+		{
+			fetch->room = fetch->room == 0 ? OMF_PAGE_SIZE : fetch->room * 2;
+			fetch->passing = fetch->passing == NULL
+								 ? MemoryContextAlloc(fetch->channel->context,
+													  sizeof(int) * fetch->room)
+								 : repalloc(fetch->passing, sizeof(int) * fetch->room);
+		}
+		if (fetch->passes(fetch->passes_arg,
+						  omf_listing_uuid(fetch->listing, number)))
+			fetch->passing[fetch->npassing++] = number;
+		fetch->nexamined++;
+	}
 }
 
 /* How many clusters are wanted, as far as that is known. */
 static int
-wanted(const OmfFetch *fetch)
+wanted(OmfFetch *fetch)
 {
-	return fetch->listing != NULL ? omf_listing_count(fetch->listing)
-								  : fetch->nkeys;
+	if (fetch->listing == NULL)
+		return fetch->nkeys;
+	if (fetch->passes == NULL)
+		return omf_listing_count(fetch->listing);
+	filter_listing(fetch);
+	return fetch->npassing;
 }
 
 /* The lookup of one of them. */
 static OmfLookup *
 lookup_of(OmfFetch *fetch, int i)
 {
-	return omf_lookup_get(fetch->topic,
-						  fetch->listing != NULL
-							  ? omf_listing_uuid(fetch->listing, i)
-							  : fetch->keys[i].uuid);
+	if (fetch->listing == NULL)
+		return omf_lookup_get(fetch->topic, fetch->keys[i].uuid);
+	if (fetch->passes != NULL)
+		i = fetch->passing[i];
+	return omf_lookup_get(fetch->topic, omf_listing_uuid(fetch->listing, i));
 }
 
 /* ----- asking ----- */
@@ -194,7 +237,7 @@ next_answered(OmfFetch *fetch)
 
 /* Is there nothing left to wait for? */
 static bool
-is_at_end(const OmfFetch *fetch)
+is_at_end(OmfFetch *fetch)
 {
 	return fetch->used == wanted(fetch) &&
 		   (fetch->listing == NULL || omf_listing_is_complete(fetch->listing));

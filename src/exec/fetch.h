@@ -45,6 +45,14 @@ extern void omf_fetch_report_errors(OmfFetch *fetch);
 extern void omf_fetch_instrument(OmfFetch *fetch, OmfInstrument *instrument);
 
 /*
+ * Of the clusters of a listing, want only those that pass: `passes` is called
+ * once for each, before it is asked about, and may throw.
+ */
+typedef bool (*OmfFetchFilter)(void *arg, const unsigned char *uuid);
+
+extern void omf_fetch_set_filter(OmfFetch *fetch, OmfFetchFilter passes, void *arg);
+
+/*
  * Want these keys now, and nothing of what was wanted before.  The keys must
  * be distinct, and stay where they are until the next call.
  */

@@ -118,12 +118,6 @@ is_key_var(Node *node, const OmfKeyColumn *column)
 		   var->varattno == column->attno && var->varlevelsup == 0;
 }
 
-bool
-omf_is_key_expression(Node *node, const OmfKeyColumn *column)
-{
-	return column->attno != 0 && is_key_var(node, column);
-}
-
 /* Look through a cast to varchar(n) that a UUID's text fits into. */
 static Node *
 strip_length(Node *node)
@@ -161,6 +155,14 @@ is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
 			   is_key_var((Node *) coercion->arg, column);
 	}
 	return false;
+}
+
+bool
+omf_is_key_expression(Node *node, const OmfKeyColumn *column)
+{
+	bool as_text;
+
+	return column->attno != 0 && is_key_side(node, column, &as_text);
 }
 
 /* Does the operator say that both sides are the same UUID, or the same text? */

@@ -45,7 +45,7 @@ extern bool omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column);
 extern double omf_estimate_keys(PlannerInfo *root, Node *clause,
 								const OmfKeyColumn *column);
 
-/* Is the expression the key column, as a join clause has it? */
+/* Is the expression the key column, or its text, as a join clause has it? */
 extern bool omf_is_key_expression(Node *node, const OmfKeyColumn *column);
 
 typedef struct OmfKeySource OmfKeySource;

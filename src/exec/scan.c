@@ -36,7 +36,50 @@ typedef struct OmfScanState
 	OmfFetch *fetch;           /* the answers */
 	void *waiting;             /* async.c's, or NULL */
 	OmfRowReader *reader;      /* makes rows of them */
+	ExprState *filters;        /* the key filters, or NULL: there are none */
+	OmfRowReader *key_reader;  /* makes rows for them, of the key alone */
+	TupleTableSlot *key_slot;  /* such a row */
 } OmfScanState;
+
+/* Does the cluster pass the key filters? */
+static bool
+passes_filters(void *arg, const unsigned char *uuid)
+{
+	ForeignScanState *node = arg;
+	OmfScanState *state = node->fdw_state;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	OmfAnswer cluster = {.uuid = uuid};
+	MemoryContext old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+
+	omf_row_store(state->key_reader, &cluster, state->key_slot);
+	MemoryContextSwitchTo(old);
+	econtext->ecxt_scantuple = state->key_slot;
+	return ExecQual(state->filters, econtext);
+}
+
+/* Make the key filters ready, if there are some. */
+static void
+init_filters(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	const OmfResource *resource = omf_plan_resource(plan);
+	Relation relation = node->ss.ss_currentRelation;
+	List *filters = omf_plan_key_filters(plan);
+	List *fields = NIL;
+	ListCell *cell;
+
+	if (filters == NIL)
+		return;
+	foreach (cell, omf_plan_fields(plan))
+		fields = lappend_int(fields, lfirst_int(cell) == resource->key ? resource->key : -1);
+	state->filters = ExecInitQual(filters, &node->ss.ps);
+	state->key_reader = omf_row_init(relation, resource, fields);
+	state->key_slot = ExecInitExtraTupleSlot(node->ss.ps.state,
+											 RelationGetDescr(relation),
+											 &TTSOpsVirtual);
+	omf_fetch_set_filter(state->fetch, passes_filters, node);
+}
 
 void
 omf_begin_scan(ForeignScanState *node, int eflags)
@@ -55,7 +98,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	/* the token is that of a view's owner where the view reads the table */
 	user = omf_check_as_user(plan, estate);
 	state = palloc0(sizeof(OmfScanState));
-	state->keys = omf_keys_init(&node->ss.ps, plan->fdw_exprs, &key);
+	state->keys = omf_keys_init(&node->ss.ps, omf_plan_keys(plan), &key);
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt,
 											   "online_migrations_fdw keys",
 											   ALLOCSET_SMALL_SIZES);
@@ -70,6 +113,22 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->reader = omf_row_init(node->ss.ss_currentRelation, resource,
 								 omf_plan_fields(plan));
 	node->fdw_state = state;
+	init_filters(node);
+}
+
+/* Keep the keys that pass the key filters. */
+static int
+filter_keys(ForeignScanState *node, OmfKey *keys, int nkeys)
+{
+	OmfScanState *state = node->fdw_state;
+	int kept = 0;
+
+	if (state->filters == NULL)
+		return nkeys;
+	for (int i = 0; i < nkeys; i++)
+		if (passes_filters(node, keys[i].uuid))
+			keys[kept++] = keys[i];
+	return kept;
 }
 
 /* Evaluate the key clauses and want what they say; without any, want all. */
@@ -83,7 +142,7 @@ evaluate_keys(ForeignScanState *node)
 	int nkeys;
 
 	state->evaluated = true;
-	if (plan->fdw_exprs == NIL)
+	if (omf_plan_keys(plan) == NIL)
 	{
 		omf_fetch_set_all(state->fetch, omf_plan_tag(plan));
 		return;
@@ -92,6 +151,7 @@ evaluate_keys(ForeignScanState *node)
 	old = MemoryContextSwitchTo(state->key_context);
 	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
 	MemoryContextSwitchTo(old);
+	nkeys = filter_keys(node, keys, nkeys);
 	omf_fetch_set_keys(state->fetch, keys, nkeys);
 }
 

@@ -45,3 +45,17 @@ omf_plan_tag(const ForeignScan *plan)
 
 	return tag[0] != '\0' ? tag : NULL;
 }
+
+List *
+omf_plan_keys(const ForeignScan *plan)
+{
+	return list_copy_head(plan->fdw_exprs,
+						  intVal(list_nth(plan->fdw_private, OMF_PLAN_NKEYS)));
+}
+
+List *
+omf_plan_key_filters(const ForeignScan *plan)
+{
+	return list_copy_tail(plan->fdw_exprs,
+						  intVal(list_nth(plan->fdw_private, OMF_PLAN_NKEYS)));
+}

@@ -17,8 +17,10 @@
 
 /*
  * ForeignScan.fdw_private is a list of these, in this order.  fdw_exprs is
- * the list of the key clauses, whole; they are also among the plan's quals,
- * where a recheck after a concurrent update finds them.
+ * the list of the key clauses, whole, and behind them of the key filters: other
+ * clauses on the key alone, which are applied to a cluster before it is asked
+ * about.  A recheck after a concurrent update finds all of them among the
+ * plan's quals or its fdw_recheck_quals.
  */
 enum OmfPlanPrivate
 {
@@ -27,7 +29,8 @@ enum OmfPlanPrivate
 	OMF_PLAN_KEY_TYPE,   /* Oid as Integer: its base type */
 	OMF_PLAN_FIELDS,     /* integer list: see omf_row_init() */
 	OMF_PLAN_TAG,        /* String: what all clusters have, or empty */
-	OMF_PLAN_REPORTS     /* Boolean as Integer: do rows show errors? */
+	OMF_PLAN_REPORTS,    /* Boolean as Integer: do rows show errors? */
+	OMF_PLAN_NKEYS       /* Integer: how many of fdw_exprs are key clauses */
 };
 
 /* What a plan says; varno is the scan's own. */
@@ -36,5 +39,7 @@ extern OmfKeyColumn omf_plan_key_column(const ForeignScan *plan);
 extern List *omf_plan_fields(const ForeignScan *plan);
 extern const char *omf_plan_tag(const ForeignScan *plan);
 extern bool omf_plan_reports_errors(const ForeignScan *plan);
+extern List *omf_plan_keys(const ForeignScan *plan);
+extern List *omf_plan_key_filters(const ForeignScan *plan);
 
 #endif /* OMF_SCAN_PLAN_H */

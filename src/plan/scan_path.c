@@ -252,6 +252,40 @@ count_keys(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	return nkeys;
 }
 
+/*
+ * Does the clause say something of the key alone, so that it can be applied to
+ * a cluster before that is asked about?  As with keys, only where PostgreSQL
+ * itself would evaluate it that early.
+ */
+static bool
+is_key_filter(RelOptInfo *rel, RestrictInfo *restriction)
+{
+	const RelInfo *info = rel->fdw_private;
+	Bitmapset *used = NULL;
+	int column;
+
+	if (info->key.attno == 0 || restriction->pseudoconstant ||
+		!restriction_is_securely_promotable(restriction, rel) ||
+		contain_volatile_functions((Node *) restriction->clause))
+		return false;
+	pull_varattnos((Node *) restriction->clause, rel->relid, &used);
+	return bms_get_singleton_member(used, &column) &&
+		   column == info->key.attno - FirstLowInvalidHeapAttributeNumber;
+}
+
+/* What part of the clusters that a listing shows passes the key filters. */
+static double
+filter_selectivity(PlannerInfo *root, RelOptInfo *rel)
+{
+	List *filters = NIL;
+	ListCell *cell;
+
+	foreach (cell, rel->baserestrictinfo)
+		if (is_key_filter(rel, lfirst_node(RestrictInfo, cell)))
+			filters = lappend(filters, lfirst(cell));
+	return clauselist_selectivity(root, filters, (int) rel->relid, JOIN_INNER, NULL);
+}
+
 /* The part of the clauses that does not choose keys lets so many rows pass. */
 static double
 rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
@@ -267,10 +301,14 @@ rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 
 /* What it costs to list the clusters, and to ask about each where need be. */
 static void
-cost_listing(const RelInfo *info, Cost *startup, Cost *total)
+cost_listing(PlannerInfo *root, RelOptInfo *rel, Cost *startup, Cost *total)
 {
+	const RelInfo *info = rel->fdw_private;
 	double pages = ceil(Max(info->nclusters, 1) / OMF_PAGE_SIZE);
-	double lookups = info->resource->in_listing ? 0 : info->nclusters;
+	double lookups = 0;
+
+	if (!info->resource->in_listing)
+		lookups = ceil(info->nclusters * filter_selectivity(root, rel));
 
 	*startup = lookups > 0 ? 2 * OMF_ROUND_TRIP_COST : OMF_ROUND_TRIP_COST;
 	*total = *startup + (pages + lookups) * OMF_REQUEST_COST;
@@ -284,7 +322,6 @@ cost_listing(const RelInfo *info, Cost *startup, Cost *total)
 static void
 add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 {
-	RelInfo *info = rel->fdw_private;
 	List *restrictions = rel->baserestrictinfo;
 	double nkeys;
 	double rows = rel->rows;
@@ -296,7 +333,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 										restrictions);
 	nkeys = count_keys(root, rel, restrictions);
 	if (nkeys < 0)
-		cost_listing(info, &startup, &total);
+		cost_listing(root, rel, &startup, &total);
 	else
 	{
 		if (!bms_is_empty(outer))
@@ -407,6 +444,7 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	OmfKeyColumn key;
 	List *keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
 	List *local = extract_actual_clauses(scan_clauses, false);
+	List *filters = NIL;
 	List *recheck = NIL;
 	List *fdw_private;
 	ListCell *cell;
@@ -423,13 +461,27 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		if (omf_is_exact_key_clause(lfirst(cell), &key))
 			recheck = lappend(recheck, lfirst(cell));
 	local = list_difference_ptr(local, recheck);
+
+	/* nor has a clause to be applied again that was before the cluster was asked */
+	foreach (cell, scan_clauses)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (list_member_ptr(local, restriction->clause) &&
+			is_key_filter(rel, restriction))
+			filters = lappend(filters, restriction->clause);
+	}
+	recheck = list_concat(recheck, filters);
+	local = list_difference_ptr(local, filters);
 	fdw_private = list_make5(makeString(pstrdup(info->resource->name)),
 							 makeInteger((int) info->key.attno),
 							 makeInteger((int) info->key.type),
 							 info->fields,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
 	fdw_private = lappend(fdw_private, makeInteger(info->reports));
-	return make_foreignscan(tlist, local, rel->relid, keys, fdw_private, NIL, recheck, outer_plan);
+	fdw_private = lappend(fdw_private, makeInteger(list_length(keys)));
+	return make_foreignscan(tlist, local, rel->relid, list_concat_copy(keys, filters),
+							fdw_private, NIL, recheck, outer_plan);
 }
 
 List *
