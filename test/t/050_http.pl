@@ -74,7 +74,8 @@ sub try_start_beside_reads
 	my $name = "$over, max_concurrency $concurrency";
 	my $schema = add_server(endpoint => $simulator->url($over), max_concurrency => $concurrency,
 		$over eq 'http' ? () : @ca);
-	my ($read, $hung, $started, $stopped) = @clusters[ 0 .. 3 ];
+	# a start is remembered: each is of another cluster
+	my ($read, $hung, $stopped, $started) = @clusters[ 0 .. 2, 50 + $servers ];
 	my $session = OnlineMigrations::Session->open($node);
 	$simulator->fault('slow_first_byte', uuid => $hung, ms => 20_000, method => 'GET');
 	$simulator->migration($stopped, 'running', "id-$stopped");
