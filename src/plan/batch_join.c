@@ -17,6 +17,7 @@
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
@@ -171,6 +172,32 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path
 }
 
 /*
+ * Where the values that an EXISTS or IN compares are all known to equal
+ * constants, any one of its rows will do; newer minor versions of PostgreSQL
+ * make no rows unique then, so they have no join that begins with them.
+ */
+static void
+add_any_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, RelOptInfo *others,
+				 JoinPathExtraData *extra)
+{
+	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(1), false,
+								   FLOAT8PASSBYVAL);
+	Path *inner = waiting->cheapest_total_path;
+	Path *outer = others->cheapest_total_path;
+	JoinCostWorkspace workspace;
+
+	if (bms_overlap(PATH_REQ_OUTER(outer), waiting->relids))
+		return;
+	outer = (Path *) create_limit_path(root, others, outer, NULL, one, LIMIT_OPTION_COUNT, 0, 1);
+	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
+	add_path(joinrel,
+			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
+										   NIL, NIL,
+										   calc_nestloop_required_outer(others->relids, PATH_REQ_OUTER(outer),
+																		waiting->relids, PATH_REQ_OUTER(inner))));
+}
+
+/*
  * PostgreSQL does not try joins whose outer side is to wait for other tables
  * still.  Where a barrier leaves no other path, this is the one.
  */
@@ -182,8 +209,15 @@ add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, R
 	Path *inner = innerrel->cheapest_total_path;
 	JoinCostWorkspace workspace;
 
-	if (joinrel->pathlist != NIL || !omf_plan_waits(root, joinrel) ||
-		bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids) ||
+	if (joinrel->pathlist != NIL || !omf_plan_waits(root, joinrel))
+		return;
+	if (jointype == JOIN_SEMI && extra->restrictlist == NIL &&
+		bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids))
+	{
+		add_any_row_path(root, joinrel, outerrel, innerrel, extra);
+		return;
+	}
+	if (bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids) ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		 jointype != JOIN_ANTI))
 		return;
