@@ -270,6 +270,26 @@ tell_strange(const Waiting *waiting, const OmfPoll *poll)
 			 errhint("The wait goes on, and ends with one of the statuses that it knows.")));
 }
 
+/* Calls succeed again, or nothing was said for long. */
+static void
+tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
+{
+	const OmfWait *wait = &waiting->wait;
+
+	if (step->is_back)
+		ereport(NOTICE,
+				(errmsg("the API answers again, and the wait for the online migration of database cluster %s goes on",
+						waiting->cluster)));
+	else if (step->is_alive && wait->status != NULL)
+		ereport(NOTICE,
+				(errmsg("online migration%s of database cluster %s is still %s, for %s now", quoted(wait->id),
+						waiting->cluster, wait->status, duration(step->took_ms))));
+	else if (step->is_alive)
+		ereport(NOTICE,
+				(errmsg("online migration%s of database cluster %s is still waited for, for %s now", quoted(wait->wanted),
+						waiting->cluster, duration(step->took_ms))));
+}
+
 static void
 report_late(const Waiting *waiting)
 {
@@ -476,6 +496,7 @@ wait_for_migration(Waiting *waiting)
 			report_late(waiting);
 		step = omf_wait_judge(&waiting->wait, &poll);
 		waiting->telling = true;
+		tell_going_on(waiting, &step);
 		reached = conclude(waiting, &poll, &step);
 		if (!reached && step.is_strange)
 			tell_strange(waiting, &poll);

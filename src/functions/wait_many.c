@@ -375,6 +375,8 @@ poll_all(Waiting *waiting)
 {
 	bool changed = false;
 	bool warned = false;
+	bool back = false;
+	bool alive = false;
 	int nleft = 0;
 
 	look(waiting);
@@ -390,11 +392,15 @@ poll_all(Waiting *waiting)
 		{
 			omf_wait_read_poll(&target->call, &poll);
 			step = omf_wait_judge(&target->wait, &poll);
+			back |= step.is_back;
+			alive |= step.is_alive;
 			changed |= conclude(waiting, target, &poll, &step, &warned);
 		}
 		nleft += target->ended == NULL;
 	}
-	if (changed)
+	if (back && !warned)
+		ereport(NOTICE, (errmsg("the API answers again, and the wait for online migrations goes on")));
+	if (changed || alive)
 		ereport(NOTICE, (errmsg("%s", summary(waiting))));
 	return nleft;
 }

@@ -23,6 +23,8 @@ omf_wait_begin(OmfWait *wait, int64_t now)
 	wait->strangers = 0;
 	wait->held = false;
 	wait->told_absent = false;
+	wait->troubled = false;
+	wait->told_at = now;
 }
 
 int64_t
@@ -190,6 +192,32 @@ is_strange(OmfWait *wait, const OmfPoll *poll)
 	return wait->strangers == OMF_WAIT_STRANGERS;
 }
 
+/* After a warning that calls fail: the first one that does not. */
+static bool
+is_back(OmfWait *wait, const OmfPoll *poll, OmfWaitVerdict verdict)
+{
+	bool fails = poll->kind == OMF_POLL_HELD || poll->kind == OMF_POLL_PASSING || poll->kind == OMF_POLL_FAILED;
+	bool back = wait->troubled && !fails;
+
+	if (verdict == OMF_WAIT_HELD || verdict == OMF_WAIT_TROUBLE)
+		wait->troubled = true;
+	else if (back)
+		wait->troubled = false;
+	return back;
+}
+
+/* Who waits for days wants to know that something does. */
+static bool
+is_alive(OmfWait *wait, const OmfPoll *poll, const OmfWaitStep *step)
+{
+	bool alive = step->verdict == OMF_WAIT_ON && !step->is_back && !step->is_strange &&
+				 poll->at - wait->told_at >= OMF_WAIT_SILENT_MS;
+
+	if (alive || step->verdict != OMF_WAIT_ON || step->is_back || step->is_strange)
+		wait->told_at = poll->at;
+	return alive;
+}
+
 OmfWaitStep
 omf_wait_judge(OmfWait *wait, const OmfPoll *poll)
 {
@@ -200,5 +228,7 @@ omf_wait_judge(OmfWait *wait, const OmfPoll *poll)
 	step.verdict = judge(wait, poll);
 	step.pause_ms = pause_after(wait, poll);
 	step.is_strange = is_strange(wait, poll);
+	step.is_back = is_back(wait, poll, step.verdict);
+	step.is_alive = is_alive(wait, poll, &step);
 	return step;
 }

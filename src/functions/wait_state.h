@@ -33,6 +33,9 @@
  */
 #define OMF_WAIT_EMPTIES 3
 
+/* After how long without a word a wait says that it goes on. */
+#define OMF_WAIT_SILENT_MS (10 * 60 * 1000)
+
 /* What a poll has come to. */
 typedef enum OmfPollKind
 {
@@ -72,6 +75,8 @@ typedef struct OmfWait
 	int strangers;         /* polls in a row with a status that nobody knows */
 	bool held;             /* the last poll was held, and OMF_WAIT_HELD has been said */
 	bool told_absent;      /* OMF_WAIT_ABSENT has been said */
+	bool troubled;         /* OMF_WAIT_HELD or OMF_WAIT_TROUBLE has been said */
+	int64_t told_at;       /* when anything was said last */
 } OmfWait;
 
 typedef enum OmfWaitVerdict
@@ -101,6 +106,8 @@ typedef struct OmfWaitStep
 	int64_t took_ms;    /* since that was first seen, or the wait began */
 	int64_t pause_ms;   /* until the next poll, if the wait goes on */
 	bool is_strange;    /* tell that nobody knows the status */
+	bool is_back;       /* tell that calls succeed again */
+	bool is_alive;      /* tell that the wait goes on: nothing was said for long */
 } OmfWaitStep;
 
 /* Nothing has been seen yet.  The first five fields are the caller's. */

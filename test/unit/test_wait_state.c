@@ -331,6 +331,25 @@ test_time_left(void)
 	is_number(omf_wait_time_left(&wait, BEGIN + 99), 0, "after the deadline");
 }
 
+/* Who was told of trouble is told of its end; and of silence, that the wait goes on. */
+static void
+test_going_on(void)
+{
+	OmfWait wait = begin("a");
+
+	is_number(judge(&wait, 10, IS("a", "running")).is_back, 0, "nothing was wrong");
+	is_number(judge(&wait, 20, OMF_POLL_PASSING, NULL, NULL).is_back, 0, "trouble");
+	is_number(judge(&wait, 30, OMF_POLL_PASSING, NULL, NULL).is_back, 0, "more of it");
+	is_number(judge(&wait, 40, IS("a", "running")).is_back, 1, "it is over");
+	is_number(judge(&wait, 50, IS("a", "running")).is_back, 0, "which is said once");
+	is_number(judge(&wait, 639, IS("a", "running")).is_alive, 0, "not ten minutes yet");
+	is_number(judge(&wait, 640, IS("a", "running")).is_alive, 1, "ten minutes");
+	is_number(judge(&wait, 650, IS("a", "running")).is_alive, 0, "not each time");
+	is_number(judge(&wait, 1240, IS("a", "running")).is_alive, 1, "ten minutes more");
+	is_number(judge(&wait, 1830, MISSING).is_alive, 0, "not ten minutes yet");
+	is_number(judge(&wait, 1840, MISSING).is_alive, 1, "of an answer that says nothing, too");
+}
+
 int
 main(void)
 {
@@ -343,6 +362,7 @@ main(void)
 	test_missing();
 	test_empty();
 	test_failures();
+	test_going_on();
 	test_pauses();
 	test_time_left();
 	return finish_tests();
