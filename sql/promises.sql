@@ -176,6 +176,24 @@ SELECT count(*), bool_and(line ~ '\mw\.k\M') FROM remote_lines('SELECT FROM want
 RESET enable_hashjoin;
 RESET enable_mergejoin;
 
+-- Options of a server, as they are where nobody has set them.
+CREATE SERVER unset_options FOREIGN DATA WRAPPER online_migrations_fdw;
+CREATE USER MAPPING FOR CURRENT_USER SERVER unset_options OPTIONS (token 'dop_v1_nowhere00');
+CREATE FOREIGN TABLE unset (database_cluster_uuid uuid, status text) SERVER unset_options;
+CREATE FUNCTION settings(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) ' || query LOOP
+        IF line ~ 'Endpoint|Settings' THEN
+            RETURN NEXT trim(line);
+        END IF;
+    END LOOP;
+END $$;
+SELECT settings($$SELECT * FROM unset WHERE database_cluster_uuid = ANY ('{}')$$);
+-- Not more of the rate limit than the API allows in an hour can be left to others.
+ALTER SERVER unset_options OPTIONS (ADD rate_limit_reserve '5000');
+ALTER SERVER unset_options OPTIONS (SET rate_limit_reserve '5001');
+
 -- ----- failures as rows -----
 
 -- Show failures as rows: one warning for a statement, that says how many
@@ -238,5 +256,5 @@ SELECT state, message, regexp_replace(detail, 'Request ID.*', '') AS detail FROM
 \! simctl config list_max_page=200 list_links=true list_total=true >/dev/null
 
 SET client_min_messages = error;
-DROP SERVER promises CASCADE;
+DROP SERVER promises, unset_options CASCADE;
 DROP SCHEMA promises CASCADE;
