@@ -25,7 +25,7 @@ sub start
 	return $class->SUPER::start(@arguments) if ref $class;
 	my ($name, %options) = @_ > 1 ? @arguments : die "a source needs a name\n";
 	my $self = $class->new($name);
-	$self->init(allows_streaming => 'logical');
+	$self->init(allows_streaming => 'logical', extra => [ '--encoding', 'UTF8', '--locale', 'C.UTF-8' ]);
 	my $tls = ($options{tls} // 1) && $self->_make_certificate;
 	$self->append_conf('postgresql.conf', join "\n", "listen_addresses = '127.0.0.1'",
 		$tls ? 'ssl = on' : 'ssl = off', $options{conf} // '');
