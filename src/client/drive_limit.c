@@ -20,8 +20,13 @@
 
 #ifdef __linux__
 
-/* How much CPU time the timer waits for, in milliseconds. */
+/*
+ * How much CPU time the timer waits for, in milliseconds, and how often it
+ * rings before a drive is cut: many handshakes in one drive, on a machine that
+ * has other things to do, are no flood.
+ */
 #define TIMER_MS 50
+#define RINGS 5
 
 /* What the signal's handler sees. */
 static OmfSockets *volatile driven;   /* of the drive under way, or NULL */
@@ -52,7 +57,7 @@ on_signal(int number)
 	timer_is_set = 0;
 	if (driven != NULL)
 	{
-		if (++rings > 1 &&
+		if (++rings > RINGS &&
 			omf_pollset_now() - driven_since >= OMF_DRIVE_MAX_MS)
 			omf_sockets_cut(driven);
 		set_timer();
