@@ -214,13 +214,13 @@ _add({},
 _add({ _same('HV000') },
 	map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] }
 	  300 .. 305, 307, 308, 402, 405, 406, 408, 410, 411, 413 .. 418, 421, 423 .. 426, 428, 431, 451, 499);
-_add({ read => 'HV000', list => 'HV000', start => 'HV000?' },
+_add({ read => 'HV000', list => 'HV000', start => 'HV010?' },
 	map { [ "status $_", _custom('{"id":"a"}', status => $_), says => qr/HTTP status $_/ ] } 203, 205 .. 208);
 _add({ _same('HV000'), says => qr/HTTP status 20[12]/ },
 	map { ([ "status $_ with a migration", _custom('{"id":"a","status":"running"}', status => $_), start => 'row a|running',
 			$_ == 202 ? (stop => 'ok') : () ],
 		[ "status $_ without one", _custom('{}', status => $_), start => 'HV010?', $_ == 202 ? (stop => 'ok') : () ]) } 201, 202);
-_add({ _same('HV000'), start => 'HV000?', says => qr/HTTP status 204/ },
+_add({ _same('HV000'), start => 'HV010?', says => qr/HTTP status 204/ },
 	[ '204 where a body belongs', ['no_content_204'], stop => 'ok' ]);
 _add({ stop => 'ok' }, [ '200 for a stop', _custom('{}') ]);
 _add({},
