@@ -45,6 +45,9 @@ SELECT f.i, m.status FROM few f LEFT JOIN LATERAL
 SELECT f.i, m.id FROM few f LEFT JOIN many y ON y.i = f.i + 1
     LEFT JOIN online_migrations m ON m.database_cluster_uuid = y.k ORDER BY f.i;
 SELECT f.i, m.id FROM few f LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k AND f.i > 1 ORDER BY f.i;
+-- A join that the planner removes, beside a sub-select.
+SELECT count(*) FROM (SELECT DISTINCT database_cluster_uuid AS k, status FROM online_migrations) m
+    LEFT JOIN (SELECT DISTINCT k FROM many) x ON x.k = m.k;
 \! simctl log --clear >/dev/null
 -- Keys that are expressions, NULL, there twice, or of no cluster.
 SELECT v.n, m.id FROM (VALUES (1, key(1)), (2, NULL), (3, key(1)), (4, key(999)), (5, key(2))) v(n, k)

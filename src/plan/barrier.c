@@ -29,7 +29,8 @@
 
 /*
  * Is the query what planning has made of that range table entry's?  Planning
- * works on a copy, and only appends to its range table.
+ * works on a copy, and only appends to its range table.  Of a join that the
+ * planner has removed there is no entry, from PostgreSQL 17 on.
  */
 static bool
 is_query_of(const Query *query, const RangeTblEntry *rte)
@@ -37,7 +38,7 @@ is_query_of(const Query *query, const RangeTblEntry *rte)
 	ListCell *cell;
 	ListCell *original;
 
-	if (rte->subquery == NULL ||
+	if (rte == NULL || rte->subquery == NULL ||
 		list_length(rte->subquery->rtable) > list_length(query->rtable))
 		return false;
 	forboth(original, rte->subquery->rtable, cell, query->rtable)
