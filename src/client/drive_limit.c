@@ -22,8 +22,8 @@
 
 /*
  * How much CPU time the timer waits for, in milliseconds, and how often it
- * rings before a drive is cut: many handshakes in one drive, on a machine that
- * has other things to do, are no flood.
+ * rings without any progress before a drive is cut: handshakes take their
+ * time, on a machine that has other things to do.
  */
 #define TIMER_MS 50
 #define RINGS 5
@@ -31,7 +31,7 @@
 /* What the signal's handler sees. */
 static OmfSockets *volatile driven;   /* of the drive under way, or NULL */
 static volatile int64_t driven_since; /* when that began */
-static volatile sig_atomic_t rings;   /* how often the timer has rung since */
+static volatile sig_atomic_t rings;   /* since then, without progress */
 static volatile sig_atomic_t timer_is_set;
 
 static timer_t timer;
@@ -118,6 +118,12 @@ omf_drive_limit_begin(OmfSockets *sockets)
 }
 
 void
+omf_drive_limit_progress(void)
+{
+	rings = 0;
+}
+
+void
 omf_drive_limit_end(void)
 {
 	driven = NULL;
@@ -136,6 +142,11 @@ void
 omf_drive_limit_begin(OmfSockets *sockets)
 {
 	(void) sockets;
+}
+
+void
+omf_drive_limit_progress(void)
+{
 }
 
 void

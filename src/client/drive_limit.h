@@ -17,7 +17,10 @@
 
 #include "client/sockets.h"
 
-/* So long a drive may take, in milliseconds; others take a few. */
+/*
+ * So long a drive may take, in milliseconds, in which nothing is sent or
+ * received that is of use; others take a few.
+ */
 #define OMF_DRIVE_MAX_MS 1000
 
 /* The signal that must not be blocked during a drive, or 0: there is none. */
@@ -25,6 +28,7 @@ extern int omf_drive_limit_signal(void);
 
 /* A drive of those sockets begins, and ends. */
 extern void omf_drive_limit_begin(OmfSockets *sockets);
+extern void omf_drive_limit_progress(void);
 extern void omf_drive_limit_end(void);
 
 #endif /* OMF_DRIVE_LIMIT_H */

@@ -121,6 +121,7 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	OmfExchange *exchange = arg;
 	size_t length = size * count;
 
+	omf_drive_limit_progress();
 	return omf_reply_add_body(&exchange->reply, data, length)
 			   ? length
 			   : CURL_WRITEFUNC_ERROR;
@@ -132,6 +133,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	OmfExchange *exchange = arg;
 	size_t length = size * count;
 
+	omf_drive_limit_progress();
 	if (length > 6 && memcmp(data, "HTTP/1", 6) == 0)
 		exchange->http1 = true;
 	return omf_reply_add_header(&exchange->reply, data, length)
@@ -199,6 +201,7 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 
 	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
 
+	omf_drive_limit_progress();
 	if (exchange->sendings++ > 0)
 	{
 		note_second_sending(exchange);
