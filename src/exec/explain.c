@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "commands/explain.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/ruleutils.h"
 
 #include "compat.h"
@@ -15,20 +16,48 @@
 #include "exec/scan_plan.h"
 #include "exec/scan.h"
 
+/* What is looked for in a statement's plans, and the way to it. */
+typedef struct Search
+{
+	const PlannedStmt *statement;
+	const Plan *target;
+	List *ancestors; /* Plans and SubPlans, the nearest to the target first */
+} Search;
+
+static bool find_ancestors(Plan *plan, Search *search);
+
+/* expression_tree_walker() for the sub-selects in a node's expressions */
+static bool
+find_in_subplans(Node *node, void *context)
+{
+	Search *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) &&
+		find_ancestors(list_nth(search->statement->subplans, ((SubPlan *) node)->plan_id - 1), search))
+	{
+		search->ancestors = lappend(search->ancestors, node);
+		return true;
+	}
+	return expression_tree_walker(node, find_in_subplans, context);
+}
+
 /*
- * Append to *ancestors the nodes between `plan` and `target`, the nearest to
- * the target first.  EXPLAIN keeps that list, but does not hand it to us; it
- * is what turns a parameter of a join back into the expression it stands for.
+ * Collect the nodes between `plan` and the target.  EXPLAIN keeps that list,
+ * but does not hand it to us; it is what turns a parameter of a join or of a
+ * sub-select back into the expression it stands for.
  */
 static bool
-find_ancestors(Plan *plan, const Plan *target, List **ancestors)
+find_ancestors(Plan *plan, Search *search)
 {
 	List *children = NIL;
 	ListCell *cell;
+	bool found;
 
 	if (plan == NULL)
 		return false;
-	if (plan == target)
+	if (plan == search->target)
 		return true;
 	children = lappend(lappend(children, plan->lefttree), plan->righttree);
 	switch (nodeTag(plan))
@@ -48,13 +77,15 @@ find_ancestors(Plan *plan, const Plan *target, List **ancestors)
 		default:
 			break;
 	}
+	found = find_in_subplans((Node *) plan->initPlan, search) ||
+			find_in_subplans((Node *) plan->targetlist, search) ||
+			find_in_subplans((Node *) plan->qual, search);
 	foreach (cell, children)
-		if (find_ancestors(lfirst(cell), target, ancestors))
-		{
-			*ancestors = lappend(*ancestors, plan);
-			return true;
-		}
-	return false;
+		if (found || (found = find_ancestors(lfirst(cell), search)))
+			break;
+	if (found)
+		search->ancestors = lappend(search->ancestors, plan);
+	return found;
 }
 
 void
@@ -66,7 +97,7 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	List *plan_keys = omf_plan_keys(plan);
 	List *keys = NIL;
 	List *filters = NIL;
-	List *ancestors = NIL;
+	Search search = {node->ss.ps.state->es_plannedstmt, (Plan *) plan, NIL};
 	List *context;
 	ListCell *cell;
 
@@ -81,8 +112,8 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 		ExplainPropertyText("Remote Request",
 							psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
 
-	(void) find_ancestors(node->ss.ps.state->es_plannedstmt->planTree, (Plan *) plan, &ancestors);
-	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	(void) find_ancestors(search.statement->planTree, &search);
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, search.ancestors);
 	foreach (cell, plan_keys)
 		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
 	foreach (cell, omf_plan_key_filters(plan))

@@ -305,6 +305,34 @@ omf_estimate_keys(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 	return nkeys;
 }
 
+static bool
+is_parameter(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXTERN;
+	return expression_tree_walker(node, is_parameter, context);
+}
+
+bool
+omf_has_unknown_array(Node *clause, const OmfKeyColumn *column)
+{
+	List *comparisons = NIL;
+	ListCell *cell;
+
+	(void) collect_comparisons(clause, column, &comparisons);
+	foreach (cell, comparisons)
+	{
+		Comparison *comparison = lfirst(cell);
+
+		if (comparison->is_array && !IsA(comparison->value, ArrayExpr) &&
+			is_parameter((Node *) comparison->value, NULL))
+			return true;
+	}
+	return false;
+}
+
 /* ----- evaluation ----- */
 
 /* What the integers of a shape list say: the clause, and these two. */

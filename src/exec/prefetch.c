@@ -5,9 +5,9 @@
  *
  * See batch_join.c for what it is for.
  *
- * Rows are read ahead as long as their requests would be sent at once, and no
- * more of them than a window.  With a LIMIT or a FETCH that is as many rows as
- * are likely to be wanted, and doubles when all of these are used up: until
+ * Rows are read ahead as long as their requests would be sent at once, and as
+ * work_mem holds them.  With a LIMIT or a FETCH, no more of them than are
+ * likely to be wanted, and twice as many when all of these are used up: until
  * then nothing more is asked, for nobody may want to know.  A key that can't be asked for is
  * left to the inner scan, which raises the error if its row is wanted at all.
  *
@@ -27,8 +27,8 @@
 #include "exec/prefetch.h"
 #include "exec/tuple_bound.h"
 
-/* Rows read ahead at most, as a multiple of the requests in flight. */
-#define WINDOWS 2
+/* Rows that there is room for at first. */
+#define FIRST_ROOM 64
 
 typedef struct PrefetchState
 {
@@ -40,9 +40,10 @@ typedef struct PrefetchState
 	MemoryContext key_context; /* of one row's keys */
 	MinimalTuple *rows;        /* ring of rows read ahead */
 	int room;                  /* its length */
+	Size bytes;                /* what the rows in it take */
 	int first;                 /* the oldest row */
 	int nrows;                 /* how many */
-	int window;                /* how many are to be read ahead now */
+	int window;                /* rows to read ahead now, or 0: as many as is useful */
 	bool at_end;               /* the child has no more */
 	OmfCounts counts;          /* of what it has caused */
 	int64 batches;             /* times that some were sent */
@@ -123,7 +124,7 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	state->input = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
 										  &TTSOpsVirtual);
 	state->counts.instrument = omf_instrument_create(&css->ss.ps);
-	state->room = WINDOWS * omf_engine_concurrency(channel->engine);
+	state->room = FIRST_ROOM;
 	state->rows = palloc(sizeof(MinimalTuple) * state->room);
 }
 
@@ -153,13 +154,48 @@ wants_rows(PrefetchState *state)
 {
 	int bound;
 
-	if (state->window >= state->room)
-		return true;
 	if (state->nrows > 0)
-		return false;
+		return state->window == 0;
 	bound = omf_tuple_bound(&state->css.ss.ps);
-	state->window = bound > 0 ? Max(state->window * 2, bound) : state->room;
+	state->window = bound > 0 && state->window <= PG_INT32_MAX / 2
+						? Max(bound, state->window * 2)
+						: 0;
 	return true;
+}
+
+/* Keep the row in `input`. */
+static void
+keep_row(PrefetchState *state)
+{
+	MinimalTuple row = ExecCopySlotMinimalTuple(state->input);
+
+	if (state->nrows == state->room)
+	{
+		/* unroll the ring: its oldest row goes first */
+		MinimalTuple *rows = palloc_extended(sizeof(MinimalTuple) * state->room * 2, MCXT_ALLOC_HUGE);
+
+		for (int i = 0; i < state->nrows; i++)
+			rows[i] = state->rows[(state->first + i) % state->room];
+		pfree(state->rows);
+		state->rows = rows;
+		state->first = 0;
+		state->room *= 2;
+	}
+	state->rows[(state->first + state->nrows) % state->room] = row;
+	state->nrows++;
+	state->bytes += row->t_len;
+}
+
+/* Forget the oldest row, which is returned. */
+static MinimalTuple
+drop_row(PrefetchState *state)
+{
+	MinimalTuple row = state->rows[state->first];
+
+	state->first = (state->first + 1) % state->room;
+	state->nrows--;
+	state->bytes -= row->t_len;
+	return row;
 }
 
 /* Read rows ahead, and get their requests on the way. */
@@ -168,13 +204,12 @@ read_ahead(PrefetchState *state)
 {
 	PlanState *child = linitial(state->css.custom_ps);
 	int64 requests = state->counts.requests;
-	int limit;
 
 	if (!wants_rows(state))
 		return;
-	limit = Min(state->window, state->room);
-	while (!state->at_end && state->nrows < limit &&
-		   (state->nrows == 0 || omf_engine_room(state->topic->channel->engine) > 0))
+	while (!state->at_end && (state->window == 0 || state->nrows < state->window) &&
+		   (state->nrows == 0 || (omf_engine_room(state->topic->channel->engine) > 0 &&
+								  state->bytes < (Size) work_mem * 1024)))
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 
@@ -184,8 +219,7 @@ read_ahead(PrefetchState *state)
 			break;
 		}
 		ExecCopySlot(state->input, slot);
-		state->rows[(state->first + state->nrows) % state->room] = ExecCopySlotMinimalTuple(state->input);
-		state->nrows++;
+		keep_row(state);
 		ask_for_row(state);
 	}
 	if (state->counts.requests > requests)
@@ -215,9 +249,7 @@ take_row(PrefetchState *state)
 		return ExecClearTuple(slot);
 
 	/* frees the tuple after copying it */
-	ExecForceStoreMinimalTuple(state->rows[state->first], slot, true);
-	state->first = (state->first + 1) % state->room;
-	state->nrows--;
+	ExecForceStoreMinimalTuple(drop_row(state), slot, true);
 	return slot;
 }
 
@@ -249,12 +281,10 @@ rescan(CustomScanState *css)
 	PrefetchState *state = (PrefetchState *) css;
 	PlanState *child = linitial(css->custom_ps);
 
-	for (; state->nrows > 0; state->nrows--)
-	{
-		pfree(state->rows[state->first]);
-		state->first = (state->first + 1) % state->room;
-	}
+	while (state->nrows > 0)
+		pfree(drop_row(state));
 	state->at_end = false;
+	state->window = 0;
 	if (css->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(child, css->ss.ps.chgParam);
 	if (child->chgParam == NULL)

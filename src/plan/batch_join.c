@@ -27,6 +27,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "utils/guc.h"
+#include "utils/selfuncs.h"
 
 #include "plan/batch_join.h"
 #include "compat.h"
@@ -54,13 +55,21 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = plan_prefetch,
 };
 
+/* How many clusters the rows of an outer path ask about: rows share keys. */
+static double
+count_outer_keys(PlannerInfo *root, const Path *outer, List *values)
+{
+	return outer->rows > 1 ? estimate_num_groups(root, values, outer->rows, NULL, NULL) : outer->rows;
+}
+
 /* The prefetch over an outer path, for what an inner path asks by. */
 static CustomPath *
-make_prefetch_path(Path *outer, RelOptInfo *inner, List *values,
+make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *values,
 				   List *shape, Oid key_type)
 {
 	CustomPath *path = makeNode(CustomPath);
 	List *numbers = list_make3_oid(inner->serverid, inner->userid, key_type);
+	double nkeys = count_outer_keys(root, outer, values);
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = outer->parent;
@@ -70,9 +79,10 @@ make_prefetch_path(Path *outer, RelOptInfo *inner, List *values,
 	path->path.pathkeys = outer->pathkeys;
 	path->path.startup_cost = outer->startup_cost + OMF_ROUND_TRIP_COST * PREFETCH_DISCOUNT;
 	path->path.total_cost = outer->total_cost +
-							(ceil(outer->rows / OMF_DEFAULT_CONCURRENCY) * OMF_ROUND_TRIP_COST +
-							 outer->rows * OMF_REQUEST_COST) *
-								PREFETCH_DISCOUNT;
+							(ceil(nkeys / OMF_DEFAULT_CONCURRENCY) * OMF_ROUND_TRIP_COST +
+							 nkeys * OMF_REQUEST_COST) *
+								PREFETCH_DISCOUNT +
+							outer->rows * cpu_operator_cost;
 	omf_copy_disabled_nodes(&path->path, outer);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(outer);
@@ -161,7 +171,7 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path
 	if (clauses == NIL)
 		return;
 	omf_keys_split(clauses, &column, &values, &shape);
-	prefetch = (Path *) make_prefetch_path(outer, inner, values, shape, column.type);
+	prefetch = (Path *) make_prefetch_path(root, outer, inner, values, shape, column.type);
 	prefetch = hide_row_identity(root, prefetch);
 	answered = make_answered_path(by_key);
 	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
@@ -262,6 +272,7 @@ static void
 add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 				  RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
 {
+	List *outers = outerrel->pathlist;
 	ListCell *inner_cell;
 	ListCell *outer_cell;
 
@@ -271,9 +282,18 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 	add_one_row_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	if (!enable_batched_join || !enable_nestloop || !omf_is_own_rel(innerrel) ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
-		 jointype != JOIN_ANTI))
+		 jointype != JOIN_ANTI && jointype != JOIN_UNIQUE_OUTER))
 		return;
 
+	/* an IN whose keys are read first, each of them once */
+	if (jointype == JOIN_UNIQUE_OUTER)
+	{
+		Path *unique = (Path *) create_unique_path(root, outerrel, outerrel->cheapest_total_path,
+												   extra->sjinfo);
+
+		outers = unique != NULL ? list_make1(unique) : NIL;
+		jointype = JOIN_INNER;
+	}
 	foreach (inner_cell, innerrel->pathlist)
 	{
 		Path *inner = lfirst(inner_cell);
@@ -281,7 +301,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		if (!IsA(inner, ForeignPath) || inner->param_info == NULL ||
 			!bms_is_subset(PATH_REQ_OUTER(inner), outerrel->relids))
 			continue;
-		foreach (outer_cell, outerrel->pathlist)
+		foreach (outer_cell, outers)
 		{
 			Path *outer = lfirst(outer_cell);
 

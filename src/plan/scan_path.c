@@ -16,6 +16,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -163,7 +164,8 @@ find_tag(RelOptInfo *rel, const RelInfo *info)
 static double
 estimate_clusters(const RelOptInfo *rel)
 {
-	double nclusters = omf_session_clusters(rel->serverid);
+	double nclusters = omf_session_clusters(rel->serverid,
+											OidIsValid(rel->userid) ? rel->userid : GetUserId());
 
 	if (nclusters < 0)
 		nclusters = rel->tuples > 0 ? rel->tuples : DEFAULT_CLUSTERS;
@@ -286,6 +288,28 @@ filter_selectivity(PlannerInfo *root, RelOptInfo *rel)
 	return clauselist_selectivity(root, filters, (int) rel->relid, JOIN_INNER, NULL);
 }
 
+/*
+ * How many of these keys to leave out of the price: PostgreSQL takes an array
+ * of unknown length for one of ten elements.  Most have fewer, and a generic
+ * plan that is priced by ten would lose against one made anew each time.
+ */
+static double
+count_unknown(PlannerInfo *root, RelOptInfo *rel, List *restrictions, double nkeys)
+{
+	RelInfo *info = rel->fdw_private;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (is_key_restriction(root, rel, restriction) &&
+			omf_has_unknown_array((Node *) restriction->clause, &info->key))
+			return Max(nkeys - 1, 0);
+	}
+	return 0;
+}
+
 /* The part of the clauses that does not choose keys lets so many rows pass. */
 static double
 rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
@@ -339,7 +363,7 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 		if (!bms_is_empty(outer))
 			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
 		startup = OMF_ROUND_TRIP_COST;
-		total = startup + nkeys * OMF_REQUEST_COST;
+		total = startup + (nkeys - count_unknown(root, rel, restrictions, nkeys)) * OMF_REQUEST_COST;
 	}
 	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
 			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "catalog/pg_user_mapping.h"
 #include "foreign/foreign.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -456,16 +457,30 @@ omf_session_disconnect(Oid serverid, bool *held)
 	return closed;
 }
 
-double
-omf_session_clusters(Oid serverid)
+/* The user mapping of that user for the server, be it PUBLIC's, or none. */
+static Oid
+mapping_of(Oid serverid, Oid userid)
 {
+	Oid mapping = GetSysCacheOid2(USERMAPPINGUSERSERVER, Anum_pg_user_mapping_oid,
+								  ObjectIdGetDatum(userid), ObjectIdGetDatum(serverid));
+
+	if (OidIsValid(mapping))
+		return mapping;
+	return GetSysCacheOid2(USERMAPPINGUSERSERVER, Anum_pg_user_mapping_oid,
+						   ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(serverid));
+}
+
+double
+omf_session_clusters(Oid serverid, Oid userid)
+{
+	Oid mapping = mapping_of(serverid, userid);
 	dlist_iter iter;
 
 	dlist_foreach(iter, &sessions)
 	{
 		OmfSession *session = dlist_container(OmfSession, node, iter.cur);
 
-		if (session->serverid == serverid && session->nclusters >= 0)
+		if (session->mapping == mapping && session->nclusters >= 0)
 			return session->nclusters;
 	}
 	return -1;

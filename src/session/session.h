@@ -34,10 +34,10 @@ extern OmfSession *omf_session_acquire(Oid serverid, Oid userid);
 extern void omf_session_release(OmfSession *session);
 
 /*
- * The number of clusters that a listing over some session to that server has
- * shown in this backend, or -1: what planning goes by.
+ * The number of clusters that a listing of that user's account has shown in
+ * this backend, or -1: what planning goes by.
  */
-extern double omf_session_clusters(Oid serverid);
+extern double omf_session_clusters(Oid serverid, Oid userid);
 
 /* Remember it. */
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
