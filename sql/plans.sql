@@ -1,0 +1,64 @@
+-- How many requests a query takes that asks by few keys, in an account of
+-- 1,000 clusters which the planner knows: as many as there are keys, whatever
+-- form a reporting tool gives the query.
+\! simctl reset >/dev/null
+\! simctl token dop_v1_plans0001 >/dev/null
+\! simctl populate seed=9 count=1000 token=dop_v1_plans0001 status=done >/dev/null
+SET search_path = databases;
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_plans0001');
+CREATE FUNCTION key(i integer) RETURNS uuid IMMUTABLE LANGUAGE sql
+RETURN ('00000009-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid;
+CREATE TABLE few AS SELECT i, key(i) AS k, key(i)::text AS t FROM generate_series(1, 3) i;
+CREATE TABLE hundred AS SELECT i, key(i) AS k FROM generate_series(1, 100) i;
+CREATE TABLE dup3 AS SELECT i, key(1 + i % 3) AS k FROM generate_series(1, 10000) i;
+ANALYZE few, hundred, dup3;
+CREATE FUNCTION explained(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) ' || query;
+END $$;
+SELECT count(*) FROM clusters;
+\! simctl log --clear >/dev/null
+
+-- By the key's text.
+SELECT count(m.id) FROM few JOIN online_migrations m ON m.database_cluster_uuid::text = few.t;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM few WHERE EXISTS (SELECT FROM online_migrations m WHERE m.database_cluster_uuid::text = few.t);
+\! simctl log --clear | wc -l
+SELECT count(*) FROM few WHERE t IN (SELECT database_cluster_uuid::text FROM online_migrations);
+\! simctl log --clear | wc -l
+-- An IN whose list is another table.
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid IN (SELECT k FROM hundred);
+\! simctl log --clear | wc -l
+EXPLAIN (COSTS OFF) SELECT FROM online_migrations WHERE database_cluster_uuid IN (SELECT k FROM hundred) \g | grep -c 'Batch Keys'
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid IN (VALUES (key(5)), (key(6)), (key(5)));
+\! simctl log --clear | wc -l
+-- Rows that share keys.
+SELECT count(*) FROM dup3 WHERE EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid = k AND status = 'done');
+\! simctl log --clear | wc -l
+SELECT count(m.id) FROM dup3 JOIN online_migrations m ON m.database_cluster_uuid = k;
+\! simctl log --clear | wc -l
+EXPLAIN (COSTS OFF) SELECT m.id FROM dup3 JOIN online_migrations m ON m.database_cluster_uuid = k \g | grep -c 'Batch Keys'
+-- One wave, however many rows stand between two keys.
+SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FROM (SELECT k FROM dup3 ORDER BY k OFFSET 0) d JOIN online_migrations m ON m.database_cluster_uuid = k') line WHERE line ~ 'Batches';
+-- A sort reads all of its input: no small portions.
+SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FROM hundred JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY m.created_at LIMIT 1') line WHERE line ~ 'Batches';
+\! simctl log --clear >/dev/null
+
+-- The generic plan is as good as one made anew, and is taken.
+PREPARE by_array(uuid[]) AS SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY ($1);
+EXECUTE by_array(ARRAY[key(1)]);
+EXECUTE by_array(ARRAY[key(1)]);
+EXECUTE by_array(ARRAY[key(1)]);
+EXECUTE by_array(ARRAY[key(1)]);
+EXECUTE by_array(ARRAY[key(1)]);
+EXECUTE by_array(ARRAY[key(1), key(2)]);
+SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'by_array';
+DEALLOCATE by_array;
+
+-- EXPLAIN names the column also in sub-selects and CTEs.
+EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM online_migrations m WHERE m.database_cluster_uuid = f.k) FROM few f \g | grep 'Remote Keys'
+EXPLAIN (COSTS OFF) WITH x AS MATERIALIZED (SELECT m.id FROM few f JOIN online_migrations m ON m.database_cluster_uuid = f.k) SELECT FROM x \g | grep -c 'Remote Keys: .*f\.k'
+
+DROP TABLE few, hundred, dup3;
+DROP FUNCTION key, explained;
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');
