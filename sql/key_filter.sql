@@ -8,34 +8,34 @@ SET search_path = databases, public;
 -- Ten clusters are of this test; what else the account has is filtered, too.
 \! simctl log --clear >/dev/null
 SELECT id FROM online_migrations WHERE database_cluster_uuid::text LIKE '00000003-%';
-\! simctl log --clear
+\! simctl log --sort --clear
 SELECT id FROM online_migrations WHERE database_cluster_uuid::text ~ '^0000000[45]-';
-\! simctl log --clear
+\! simctl log --sort --clear
 SELECT id FROM online_migrations
 WHERE database_cluster_uuid BETWEEN '00000006-0000-4000-8000-000000000000' AND '00000007-ffff-4000-8000-000000000000';
-\! simctl log --clear
+\! simctl log --sort --clear
 SELECT id FROM online_migrations WHERE database_cluster_uuid < '00000001-0000-0000-0000-000000000000';
-\! simctl log --clear
+\! simctl log --sort --clear
 SELECT id FROM online_migrations WHERE database_cluster_uuid::text LIKE '0000000%'
     AND database_cluster_uuid NOT IN ('00000000-0000-4000-8000-000000000000', '00000001-0000-4000-8000-000000000001',
     '00000002-0000-4000-8000-000000000002', '00000003-0000-4000-8000-000000000003', '00000004-0000-4000-8000-000000000004',
     '00000005-0000-4000-8000-000000000005', '00000006-0000-4000-8000-000000000006', '00000007-0000-4000-8000-000000000007');
-\! simctl log --clear
+\! simctl log --sort --clear
 
 -- Keys are filtered as well; a parameter and a sub-select do.
 SELECT id FROM online_migrations
 WHERE database_cluster_uuid IN ('00000001-0000-4000-8000-000000000001', '00000002-0000-4000-8000-000000000002')
     AND database_cluster_uuid::text LIKE '%2';
-\! simctl log --clear
+\! simctl log --sort --clear
 PREPARE like_it(text) AS SELECT id FROM online_migrations WHERE database_cluster_uuid::text LIKE $1;
 EXECUTE like_it('00000008%');
-\! simctl log --clear
+\! simctl log --sort --clear
 SET plan_cache_mode = force_generic_plan;
 EXECUTE like_it('00000009%');
-\! simctl log --clear
+\! simctl log --sort --clear
 RESET plan_cache_mode;
 SELECT id FROM online_migrations WHERE left(database_cluster_uuid::text, 8) = (SELECT '00000005');
-\! simctl log --clear
+\! simctl log --sort --clear
 
 -- EXPLAIN shows it.
 EXPLAIN (COSTS OFF) SELECT id FROM online_migrations
@@ -52,10 +52,10 @@ WHERE database_cluster_uuid::text LIKE '0%' AND database_cluster_uuid::text <> r
 CREATE FOREIGN TABLE by_text (database_cluster_uuid text, id text) SERVER digitalocean
     OPTIONS (resource 'online_migrations');
 SELECT id FROM by_text WHERE database_cluster_uuid LIKE '0000000_-0000-4000-8000-000000000004';
-\! simctl log --clear
+\! simctl log --sort --clear
 SELECT n, (SELECT id FROM online_migrations WHERE database_cluster_uuid::text LIKE '0000000' || n || '%')
 FROM generate_series(3, 5) n;
-\! simctl log --clear
+\! simctl log --sort --clear
 
 -- Behind a security barrier the reader's clause comes after the view's own,
 -- unless it is leakproof.
