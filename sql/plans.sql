@@ -44,6 +44,19 @@ SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FR
 SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FROM hundred JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY m.created_at LIMIT 1') line WHERE line ~ 'Batches';
 \! simctl log --clear >/dev/null
 
+-- What GraphQL layers write: a LATERAL subquery for each row.
+SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT h.i, m.status FROM hundred h LEFT JOIN LATERAL
+    (SELECT status FROM online_migrations WHERE database_cluster_uuid = h.k LIMIT 1) m ON true') line WHERE line ~ 'Batches|Batch Keys';
+\! simctl log --clear | wc -l
+SELECT count(m.status), count(m.n) FROM few f LEFT JOIN LATERAL (SELECT status, f.i AS n FROM online_migrations
+    WHERE database_cluster_uuid = f.k AND f.i > 1 ORDER BY created_at DESC LIMIT 1) m ON true;
+\! simctl log --clear | wc -l
+SELECT count(m.status) FROM few f JOIN dup3 d ON d.i = f.i LEFT JOIN LATERAL (SELECT status FROM online_migrations
+    WHERE database_cluster_uuid = ANY (ARRAY[f.k, d.k]) OFFSET 0) m ON true;
+\! simctl log --clear | wc -l
+SELECT count((SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = f.k LIMIT 1)) FROM few f;
+\! simctl log --clear | wc -l
+
 -- The generic plan is as good as one made anew, and is taken.
 PREPARE by_array(uuid[]) AS SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY ($1);
 EXECUTE by_array(ARRAY[key(1)]);

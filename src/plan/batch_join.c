@@ -94,15 +94,115 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *valu
 
 /* The inner path as it is once its keys have been asked for. */
 static Path *
-make_answered_path(const ForeignPath *path)
+make_answered_path(const Path *path)
 {
-	ForeignPath *answered = makeNode(ForeignPath);
+	Size size = IsA(path, ForeignPath) ? sizeof(ForeignPath) : sizeof(SubqueryScanPath);
+	Path *answered = palloc(size);
 
-	memcpy(answered, path, sizeof(ForeignPath));
-	answered->path.startup_cost = 0;
-	answered->path.total_cost = ANSWERED_COST;
-	return (Path *) answered;
+	memcpy(answered, path, size);
+	answered->startup_cost = 0;
+	answered->total_cost = ANSWERED_COST;
+	return answered;
 }
+
+/* ----- a LATERAL subquery ----- */
+
+/* The scan by key that a subquery's rows come from one by one, or NULL. */
+static RelOptInfo *
+find_scan(Path *path)
+{
+	if (IsA(path, LimitPath))
+		return find_scan(((LimitPath *) path)->subpath);
+	if (IsA(path, ProjectionPath))
+		return find_scan(((ProjectionPath *) path)->subpath);
+	if (IsA(path, SortPath))
+		return find_scan(((SortPath *) path)->subpath);
+	return IsA(path, ForeignPath) && path->param_info == NULL &&
+				   omf_is_own_rel(path->parent) && path->parent->lateral_relids == NULL
+			   ? path->parent
+			   : NULL;
+}
+
+/* What a subquery's parameters stand for in the query around it. */
+static Node *
+in_outer_query(Node *node, void *params)
+{
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		foreach (cell, (List *) params)
+		{
+			PlannerParamItem *param = lfirst_node(PlannerParamItem, cell);
+
+			if (param->paramId == ((Param *) node)->paramid)
+				return copyObject(param->item);
+		}
+	return expression_tree_mutator(node, in_outer_query, params);
+}
+
+static bool
+has_exec_param(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, has_exec_param, context);
+}
+
+static bool
+is_pseudoconstant(const List *restrictions)
+{
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return true;
+	return false;
+}
+
+/*
+ * What the inner side asks by, in terms of the outer side's columns; false if
+ * it asks by nothing of these.
+ */
+static bool
+find_values(PlannerInfo *root, Path *inner, Relids outer, RelOptInfo **scanned,
+			List **values, List **shape, OmfKeyColumn *column)
+{
+	RelOptInfo *rel = inner->parent;
+	List *restrictions;
+	PlannerInfo *asking = root;
+
+	if (IsA(inner, ForeignPath) && omf_is_own_rel(rel))
+	{
+		*scanned = rel;
+		restrictions = list_concat_copy(inner->param_info->ppi_clauses, rel->baserestrictinfo);
+	}
+	else if (IsA(inner, SubqueryScanPath) && rel->subroot != NULL)
+	{
+		*scanned = find_scan(((SubqueryScanPath *) inner)->subpath);
+		asking = rel->subroot;
+		if (*scanned == NULL || is_pseudoconstant((*scanned)->baserestrictinfo))
+			return false;
+		restrictions = (*scanned)->baserestrictinfo;
+	}
+	else
+		return false;
+	restrictions = omf_plan_key_clauses(asking, *scanned, restrictions, column);
+	if (restrictions == NIL)
+		return false;
+	omf_keys_split(restrictions, column, values, shape);
+	if (asking == root)
+		return true;
+	*values = (List *) in_outer_query((Node *) *values, rel->subplan_params);
+	return !has_exec_param((Node *) *values, NULL) &&
+		   !bms_is_empty(pull_varnos(root, (Node *) *values)) &&
+		   bms_is_subset(pull_varnos(root, (Node *) *values), outer);
+}
+
+/* ----- paths ----- */
 
 /*
  * Does the outer side have columns that identify rows of the target of an
@@ -154,26 +254,22 @@ show_row_identity(Node *node, void *context)
 
 /* Add the nested loop of that outer and that inner path, with a prefetch. */
 static void
-add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *inner, Path *outer,
-				 ForeignPath *by_key, JoinType jointype, JoinPathExtraData *extra)
+add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner, Path *outer,
+				 JoinType jointype, JoinPathExtraData *extra)
 {
 	OmfKeyColumn column;
-	List *clauses = omf_plan_key_clauses(root, inner,
-										 list_concat_copy(by_key->path.param_info->ppi_clauses,
-														  inner->baserestrictinfo),
-										 &column);
+	RelOptInfo *scanned;
 	List *values;
 	List *shape;
 	Path *prefetch;
 	Path *answered;
 	JoinCostWorkspace workspace;
 
-	if (clauses == NIL)
+	if (!find_values(root, inner, outer->parent->relids, &scanned, &values, &shape, &column))
 		return;
-	omf_keys_split(clauses, &column, &values, &shape);
-	prefetch = (Path *) make_prefetch_path(root, outer, inner, values, shape, column.type);
+	prefetch = (Path *) make_prefetch_path(root, outer, scanned, values, shape, column.type);
 	prefetch = hide_row_identity(root, prefetch);
-	answered = make_answered_path(by_key);
+	answered = make_answered_path(inner);
 	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
 	add_path(joinrel, (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra,
 													prefetch, answered, extra->restrictlist,
@@ -280,12 +376,14 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_waiting_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_one_row_path(root, joinrel, outerrel, innerrel, jointype, extra);
-	if (!enable_batched_join || !enable_nestloop || !omf_is_own_rel(innerrel) ||
+	if (!enable_batched_join || !enable_nestloop ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
 		 jointype != JOIN_ANTI && jointype != JOIN_UNIQUE_OUTER))
 		return;
 
 	/* an IN whose keys are read first, each of them once */
+	if (jointype == JOIN_UNIQUE_OUTER && !omf_is_own_rel(innerrel))
+		return;
 	if (jointype == JOIN_UNIQUE_OUTER)
 	{
 		Path *unique = (Path *) create_unique_path(root, outerrel, outerrel->cheapest_total_path,
@@ -298,7 +396,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 	{
 		Path *inner = lfirst(inner_cell);
 
-		if (!IsA(inner, ForeignPath) || inner->param_info == NULL ||
+		if (inner->param_info == NULL ||
 			!bms_is_subset(PATH_REQ_OUTER(inner), outerrel->relids))
 			continue;
 		foreach (outer_cell, outers)
@@ -306,7 +404,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 			Path *outer = lfirst(outer_cell);
 
 			if (outer->param_info == NULL)
-				add_batched_path(root, joinrel, innerrel, outer, (ForeignPath *) inner, jointype, extra);
+				add_batched_path(root, joinrel, inner, outer, jointype, extra);
 		}
 	}
 }
