@@ -156,17 +156,22 @@ SET search_path = pg_catalog, :"schema", :"jobs", pg_temp
 AS $$
 DECLARE
     start record;
+    away boolean;
 BEGIN
     SELECT s.* INTO start
     FROM migration_plan AS p CROSS JOIN LATERAL databases_update_online_migration(
         p.cluster, source_server => p.source_server, ignore_dbs => p.ignore_dbs,
         disable_ssl => p.disable_ssl, server => plan_start.server, on_error => 'report') AS s
     WHERE p.cluster = which;
+
+    -- not started because the API could not even be asked: that passes
+    away := start.outcome = 'refused' AND left(start.error, 5) IN ('HV00L', 'HV00N', '53400');
     UPDATE migration_plan
-    SET state = CASE start.outcome WHEN 'started' THEN coalesce(start.status, 'running') ELSE start.outcome END,
+    SET state = CASE WHEN start.outcome = 'started' THEN coalesce(start.status, 'running')
+                     WHEN away THEN 'checked' ELSE start.outcome END,
         migration_id = start.id, created_at = start.created_at, last_error = start.error, changed_at = clock_timestamp()
     WHERE cluster = which;
-    RETURN true;
+    RETURN NOT away;
 EXCEPTION WHEN OTHERS THEN
     UPDATE migration_plan
     SET state = 'checked', last_error = SQLSTATE || ': ' || SQLERRM, changed_at = clock_timestamp()
