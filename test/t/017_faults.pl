@@ -367,7 +367,7 @@ sub problems_of
 	}
 	else
 	{
-		push @problems, "wanted $cell->{expected}, got $error{sqlstate}" if $error{sqlstate} ne $cell->{expected};
+		push @problems, "wanted $cell->{expected}, got $error{sqlstate} $printed" if $error{sqlstate} ne $cell->{expected};
 		push @problems, "does not say $row->{says}" if $row->{says} && $said !~ $row->{says};
 		push @problems, 'does not say how often it was tried' if $cell->{again} && $said !~ /Tried \d+ times/;
 		push @problems, 'no detail or no hint' if (!$error{detail} || !$error{hint}) && $cell->{expected} ne '22007';

@@ -75,7 +75,8 @@ _add({ %lost, stopped => 'HV00L+', breaks => 1 },
 	[ 'reset in the headers', ['reset_in_headers'] ],
 	[ 'GOAWAY that covers the request', [ 'goaway', covered => 'true' ], over => 'h2' ],
 	[ 'GOAWAY with an error', [ 'goaway', covered => 'true', code => 11 ], over => 'h2' ],
-	map { [ "RST_STREAM $_", [ 'rst_stream', code => $_ ], over => 'h2' ] } 0 .. 6, 8 .. 13);
+	# (13, HTTP_1_1_REQUIRED, sends a session to HTTP/1.1: t/050_http has that)
+	map { [ "RST_STREAM $_", [ 'rst_stream', code => $_ ], over => 'h2' ] } 0 .. 6, 8 .. 12);
 
 _add({ %lost, breaks => 1 },
 	[ 'closed in the body', ['close_in_body'] ],
