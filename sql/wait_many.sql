@@ -7,6 +7,7 @@
 \! simctl migration 00000000-0000-4000-8000-000000000904 running id-4 >/dev/null
 \! simctl log --clear >/dev/null
 SET search_path = databases, public;
+SET intervalstyle = postgres;
 \set SHOW_CONTEXT never
 \set one '{00000000-0000-4000-8000-000000000901}'
 \set two '{00000000-0000-4000-8000-000000000901,00000000-0000-4000-8000-000000000902}'
@@ -48,6 +49,23 @@ SELECT outcome FROM databases_update_online_migration('00000000-0000-4000-8000-0
 CALL databases_wait_online_migrations('{00000000-0000-4000-8000-000000000911,00000000-0000-4000-8000-000000000901}');
 \set VERBOSITY default
 \! simctl log --clear | grep -c 'GET .*911/'
+
+-- Once a listing has told it, a cluster is called by its name.
+\! for n in 1 2 3 4; do simctl cluster 00000000-0000-4000-8000-00000000090$n engine=pg name=shop-$n >/dev/null; done
+SELECT count(*) > 0 AS listed FROM clusters;
+\set VERBOSITY terse
+CALL databases_wait_online_migrations(:'four', timeout => '0');
+CALL databases_wait_online_migrations(:'two');
+CALL databases_wait_online_migration('00000000-0000-4000-8000-000000000901');
+\set VERBOSITY default
+CALL databases_wait_online_migration('00000000-0000-4000-8000-000000000901', until => '{canceled}', timeout => '0');
+
+-- Nobody needs the time for that: one that is none is not said.
+\! simctl fault bad_timestamp uuid=00000000-0000-4000-8000-000000000902 times=3 >/dev/null
+CALL databases_wait_online_migration('00000000-0000-4000-8000-000000000902', 'magic', '{done}', timeout => '0');
+CALL databases_wait_online_migrations(:'two', until => '{running,syncing}');
+SELECT outcome, error FROM databases_update_online_migration('00000000-0000-4000-8000-000000000902', '{"host": "h", "port": 1}', on_error => 'report');
+\! simctl nofaults >/dev/null
 
 -- Bad arguments: nothing is sent.
 \! simctl log --clear >/dev/null

@@ -330,6 +330,21 @@ may_have_more(const OmfListing *listing)
 		   (listing->last_size >= full && !listing->has_links);
 }
 
+/* Let messages call the clusters by their names. */
+static void
+note_names(const OmfListing *listing)
+{
+	int field = omf_api_field(omf_api_resource("clusters"), "name");
+
+	for (int i = 0; i < listing->nlisted; i++)
+	{
+		const OmfRecord *record = listing->listed[i]->record;
+
+		if (record != NULL && record->values[field] != NULL)
+			omf_session_note_name(listing->channel->session, listing->listed[i]->uuid, record->values[field]);
+	}
+}
+
 /* ----- answers that backends share ----- */
 
 /* A list that was whole: the records of its clusters, one behind the other. */
@@ -354,6 +369,8 @@ take_cached(OmfListing *listing, OmfCached *answer)
 			free(cluster.record);
 	}
 	listing->complete = !listing->failed;
+	if (listing->complete)
+		note_names(listing);
 	if (listing->complete && listing->tag == NULL)
 		omf_session_note_clusters(listing->channel->session, listing->nlisted);
 	pfree(answer->bytes);
@@ -469,6 +486,7 @@ end_try(OmfListing *listing)
 	{
 		listing->complete = true;
 		share_list(listing);
+		note_names(listing);
 		if (!listing->filtered)
 			omf_session_note_clusters(listing->channel->session,
 									  listing->seen);

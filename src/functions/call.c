@@ -9,11 +9,16 @@
 
 #include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
+#include "utils/timestamp.h"
 
+#include "client/api_time.h"
 #include "client/retry.h"
 #include "functions/call.h"
 #include "session/cache.h"
 #include "session/log.h"
+
+/* What of a migration is decided by: a time that is none is not said, and harms nobody. */
+#define DECISIVE_FIELDS ((OmfJsonSet) 1 << OMF_MIGRATION_ID | (OmfJsonSet) 1 << OMF_MIGRATION_STATUS)
 
 int64
 omf_clock(void)
@@ -134,7 +139,7 @@ take_answer(OmfCall *call)
 
 	/* of a cluster, what is not of its type counts as not said */
 	call->result = omf_api_result(call->resource, call->request,
-								  call->resource->in_listing ? 0 : OMF_JSON_ALL,
+								  call->resource->in_listing ? 0 : DECISIVE_FIELDS,
 								  &call->secrets, &record, &error);
 	PG_TRY();
 	{
@@ -268,4 +273,15 @@ omf_call_field(const OmfCall *call, int field)
 	const char *value = call->values[field];
 
 	return value != NULL ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8) : NULL;
+}
+
+char *
+omf_call_created_at(const OmfCall *call)
+{
+	const char *value = call->values[OMF_MIGRATION_CREATED_AT];
+	int64 ms = value != NULL ? omf_api_time_parse(value) : -1;
+
+	if (ms < 0)
+		return NULL;
+	return pstrdup(timestamptz_to_str(TimestampTzPlusMilliseconds(time_t_to_timestamptz((pg_time_t) (ms / 1000)), ms % 1000)));
 }

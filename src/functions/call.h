@@ -54,4 +54,7 @@ omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 /* A copy of a field in the server's encoding, or NULL. */
 extern char *omf_call_field(const OmfCall *call, int field);
 
+/* When the migration was created, as the session shows times; palloc'd, or NULL. */
+extern char *omf_call_created_at(const OmfCall *call);
+
 #endif /* OMF_CALL_H */

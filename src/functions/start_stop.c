@@ -207,7 +207,7 @@ refuse_after(const OmfStart *start, const char *path)
 						 OMF_START_UNKNOWN_KEPT_MS / 60000)));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("an online migration of this database cluster is under way"),
+			 errmsg("an online migration of this database cluster has been started, and does not show yet"),
 			 errdetail("Migration \"%s\" of database cluster %s was started " INT64_FORMAT " s ago, and the API does not show it yet.",
 					   start->id, cluster_of(path), seconds),
 			 errhint(UNDER_WAY_HINT)));
@@ -244,12 +244,8 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 	}
 	if (status != NULL && omf_api_is_active(status))
 	{
-		const char *created_at = omf_call_field(call, OMF_MIGRATION_CREATED_AT);
+		const char *created_at = omf_call_created_at(call);
 
-		if (created_at != NULL)
-			created_at = timestamptz_to_str(DatumGetTimestampTz(
-				DirectFunctionCall3(timestamptz_in, CStringGetDatum(created_at), ObjectIdGetDatum(InvalidOid),
-									Int32GetDatum(-1))));
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster is under way"),

@@ -65,12 +65,15 @@ typedef struct Waiting
 	Oid serverid;             /* of the foreign server */
 	const char *server;       /* its name when the wait began */
 	Oid userid;               /* who waits */
-	const char *cluster;      /* its UUID */
+	pg_uuid_t uuid;           /* of the cluster */
+	const char *cluster;      /* what messages call it */
 	char path[OMF_PATH_SIZE]; /* of its migration */
+	const char *created_at;   /* when that was, as far as it is known */
 	OmfCall call;             /* the last poll */
 	const char *token;        /* that no message may show; the session's */
 	MemoryContext context;    /* lives as long as the wait */
 	MemoryContext scratch;    /* lives until the next poll */
+	bool named;               /* the cluster's name has been looked for */
 	bool telling;             /* a notice is on its way, which needs no context */
 } Waiting;
 
@@ -178,14 +181,14 @@ static void
 read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 {
 	OmfWait *wait = &waiting->wait;
-	pg_uuid_t *cluster = PG_GETARG_UUID_P(ARG_CLUSTER);
 
 	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID) ? NULL : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
 	omf_wait_read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
 	wait->interval_ms = omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
 	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
-	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
-	omf_api_path(waiting->path, omf_api_resource("online_migrations"), cluster->data);
+	waiting->uuid = *PG_GETARG_UUID_P(ARG_CLUSTER);
+	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&waiting->uuid)));
+	omf_api_path(waiting->path, omf_api_resource("online_migrations"), waiting->uuid.data);
 	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
 	waiting->server = GetForeignServer(waiting->serverid)->servername;
 	waiting->userid = GetUserId();
@@ -206,11 +209,47 @@ duration(int64 milliseconds)
 	return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval)));
 }
 
-/* ' "id"' or, of a migration whose id nobody said, nothing. */
-static const char *
-quoted(const char *id)
+char *
+omf_wait_cluster_words(const OmfSession *session, const unsigned char *uuid)
 {
-	return id != NULL ? psprintf(" \"%s\"", id) : "";
+	pg_uuid_t copy;
+	const char *name = omf_session_cluster_name(session, uuid);
+	char *text;
+
+	memcpy(copy.data, uuid, UUID_LEN);
+	text = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&copy)));
+	return name != NULL ? psprintf("\"%s\" (%s)", omf_error_words(name), text) : text;
+}
+
+char *
+omf_wait_migration_words(const char *id, const char *cluster, const char *created_at)
+{
+	StringInfoData words;
+
+	initStringInfo(&words);
+	if (id != NULL)
+		appendStringInfo(&words, " \"%s\"", id);
+	if (created_at != NULL)
+		appendStringInfo(&words, ", created at %s,", created_at);
+	appendStringInfo(&words, " of database cluster %s", cluster);
+	return words.data;
+}
+
+/* The one that is waited for, or was last seen. */
+static const char *
+migration_words(const Waiting *waiting)
+{
+	const OmfWait *wait = &waiting->wait;
+
+	return omf_wait_migration_words(wait->id != NULL ? wait->id : wait->wanted, waiting->cluster,
+									waiting->created_at);
+}
+
+/* The one that the last poll has shown. */
+static const char *
+shown_words(const Waiting *waiting, const OmfPoll *poll)
+{
+	return omf_wait_migration_words(poll->id, waiting->cluster, omf_call_created_at(&waiting->call));
 }
 
 static const char *
@@ -233,40 +272,42 @@ wait_context(void *arg)
 
 	if (waiting->telling)
 		return;
-	errcontext("wait for online migration%s of database cluster %s, last status: %s",
-			   quoted(wait->id != NULL ? wait->id : wait->wanted), waiting->cluster,
+	errcontext("wait for online migration%s, last status: %s",
+			   omf_wait_migration_words(wait->id != NULL ? wait->id : wait->wanted, waiting->cluster, NULL),
 			   wait->status != NULL ? wait->status : "none");
 	if (wait->failing_since >= 0)
 		errcontext("calls fail for " INT64_FORMAT " s", (omf_clock() - wait->failing_since) / 1000);
 }
 
+/* A status may have begun before the first poll that saw it, and ended after the last one. */
 static void
-tell_status(const OmfPoll *poll, const OmfWaitStep *step)
+tell_status(const Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 {
 	ereport(NOTICE,
-			(errmsg("online migration%s is %s, after %s of %s", quoted(poll->id), poll->status,
-					duration(step->took_ms), step->before != NULL ? step->before : "waiting")));
+			(errmsg("online migration%s is %s, after %s%s of %s",
+					omf_wait_migration_words(poll->id, waiting->cluster, NULL), poll->status,
+					step->before != NULL ? "at least " : "", duration(step->took_ms),
+					step->before != NULL ? step->before : "waiting")));
 }
 
-static void
-tell_absent(const Waiting *waiting, const OmfPoll *poll)
+void
+omf_wait_tell_absent(const OmfWait *wait, const char *cluster, const OmfPoll *poll)
 {
 	ereport(NOTICE,
-			(errmsg("online migration%s is not there yet", quoted(waiting->wait.wanted)),
+			(errmsg("online migration%s is not there yet", omf_wait_migration_words(wait->wanted, cluster, NULL)),
 			 poll->kind == OMF_POLL_MIGRATION
-				 ? errdetail("The API shows online migration%s of database cluster %s, which is %s.",
-							 quoted(poll->id), waiting->cluster, poll->status)
-				 : errdetail("The API shows none of database cluster %s.", waiting->cluster)));
+				 ? errdetail("The API shows online migration%s, which is %s.",
+							 omf_wait_migration_words(poll->id, cluster, NULL), poll->status)
+				 : errdetail("The API shows none of database cluster %s.", cluster)));
 }
 
-static void
-tell_strange(const Waiting *waiting, const OmfPoll *poll)
+void
+omf_wait_tell_strange(const char *cluster, const OmfPoll *poll)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("online migration has a status that is not known"),
-			 errdetail("Online migration%s of database cluster %s is %s.", quoted(poll->id),
-					   waiting->cluster, poll->status),
+			 errdetail("Online migration%s is %s.", omf_wait_migration_words(poll->id, cluster, NULL), poll->status),
 			 errhint("The wait goes on, and ends with one of the statuses that it knows.")));
 }
 
@@ -282,12 +323,13 @@ tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
 						waiting->cluster)));
 	else if (step->is_alive && wait->status != NULL)
 		ereport(NOTICE,
-				(errmsg("online migration%s of database cluster %s is still %s, for %s now", quoted(wait->id),
-						waiting->cluster, wait->status, duration(step->took_ms))));
+				(errmsg("online migration%s is still waited for, and was seen %s for at least %s",
+						omf_wait_migration_words(wait->id, waiting->cluster, NULL), wait->status,
+						duration(step->took_ms))));
 	else if (step->is_alive)
 		ereport(NOTICE,
-				(errmsg("online migration%s of database cluster %s is still waited for, for %s now", quoted(wait->wanted),
-						waiting->cluster, duration(step->took_ms))));
+				(errmsg("online migration%s is still waited for, for %s now",
+						omf_wait_migration_words(wait->wanted, waiting->cluster, NULL), duration(step->took_ms))));
 }
 
 static void
@@ -299,10 +341,8 @@ report_late(const Waiting *waiting)
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("timed out while waiting for an online migration"),
 			 wait->status != NULL
-				 ? errdetail("Online migration%s of database cluster %s was last seen %s.",
-							 quoted(wait->id), waiting->cluster, wait->status)
-				 : errdetail("Online migration%s of database cluster %s has not been seen.",
-							 quoted(wait->wanted), waiting->cluster)));
+				 ? errdetail("Online migration%s was last seen %s.", migration_words(waiting), wait->status)
+				 : errdetail("Online migration%s has not been seen.", migration_words(waiting))));
 }
 
 static void
@@ -311,8 +351,7 @@ report_ended(const Waiting *waiting, const OmfPoll *poll)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("online migration has ended in a status that is not waited for"),
-			 errdetail("Online migration%s of database cluster %s is %s. Waited for: %s.",
-					   quoted(poll->id), waiting->cluster, poll->status,
+			 errdetail("Online migration%s is %s. Waited for: %s.", shown_words(waiting, poll), poll->status,
 					   statuses_waited_for(&waiting->wait)),
 			 omf_api_known_status(poll->status) == omf_api_known_status("error")
 				 ? errhint("The API gives no reason. Look at the source: reachable from DigitalOcean, credentials, TLS, logical replication.")
@@ -325,9 +364,20 @@ report_replaced(const Waiting *waiting, const OmfPoll *poll)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("online migration has been replaced by another one"),
-			 errdetail("Online migration%s of database cluster %s was last seen %s. The API now shows%s, which is %s.",
-					   quoted(waiting->wait.id), waiting->cluster, waiting->wait.status,
-					   quoted(poll->id), poll->status)));
+			 errdetail("Online migration%s was last seen %s. The API now shows online migration%s, which is %s.",
+					   migration_words(waiting), waiting->wait.status, shown_words(waiting, poll), poll->status)));
+}
+
+/* The failure ends the wait. */
+omf_noreturn static void
+report_failure(const Waiting *waiting, OmfAction action)
+{
+	const OmfWait *wait = &waiting->wait;
+	const char *about = psprintf("Online migration%s %s.", migration_words(waiting),
+								 wait->status != NULL ? psprintf("was last seen %s", wait->status)
+													  : "has not been seen");
+
+	omf_raise_about(action, waiting->call.error, about);
 }
 
 static void
@@ -336,8 +386,8 @@ report_unknown(const Waiting *waiting)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("online migration has finished, its status is unknown"),
-			 errdetail("For database cluster %s, the API has answered %d times in a row without saying anything, which it does of finished migrations. Last status: %s.",
-					   waiting->cluster, OMF_WAIT_EMPTIES,
+			 errdetail("Of online migration%s the API has said nothing %d times in a row, which it does of finished ones. Last status: %s.",
+					   migration_words(waiting), OMF_WAIT_EMPTIES,
 					   waiting->wait.status != NULL ? waiting->wait.status : "none"),
 			 errhint("Look into the database cluster itself.")));
 }
@@ -370,6 +420,17 @@ omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 	}
 }
 
+/* What the session knows of the cluster's name stays said, whatever session comes next. */
+static void
+name_cluster(Waiting *waiting)
+{
+	MemoryContext before = MemoryContextSwitchTo(waiting->context);
+
+	waiting->cluster = omf_wait_cluster_words(waiting->call.session, waiting->uuid.data);
+	waiting->named = true;
+	MemoryContextSwitchTo(before);
+}
+
 /*
  * Look at the migration: false when the time was over before the answer.  All
  * that rests on the catalogs may have changed since the last time.
@@ -385,6 +446,8 @@ look(Waiting *waiting, OmfPoll *poll)
 	PG_TRY();
 	{
 		waiting->token = omf_engine_token(omf_session_engine(call->session));
+		if (!waiting->named)
+			name_cluster(waiting);
 		call->secrets.texts = &waiting->token;
 		call->secrets.ntexts = 1;
 
@@ -403,6 +466,19 @@ look(Waiting *waiting, OmfPoll *poll)
 	return true;
 }
 
+/* What the poll has shown is what was last seen, beyond the next one. */
+static void
+keep_seen(Waiting *waiting, const OmfPoll *poll)
+{
+	MemoryContext before = MemoryContextSwitchTo(waiting->context);
+
+	waiting->wait.status = pstrdup(poll->status);
+	if (poll->id != NULL)
+		waiting->wait.id = pstrdup(poll->id);
+	waiting->created_at = omf_call_created_at(&waiting->call);
+	MemoryContextSwitchTo(before);
+}
+
 /* Act on what the poll means: true when the wait has ended well. */
 static bool
 conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
@@ -414,13 +490,11 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 		case OMF_WAIT_ON:
 			break;
 		case OMF_WAIT_ABSENT:
-			tell_absent(waiting, poll);
+			omf_wait_tell_absent(wait, waiting->cluster, poll);
 			break;
 		case OMF_WAIT_CHANGED:
-			tell_status(poll, step);
-			wait->status = MemoryContextStrdup(waiting->context, poll->status);
-			if (poll->id != NULL)
-				wait->id = MemoryContextStrdup(waiting->context, poll->id);
+			tell_status(waiting, poll, step);
+			keep_seen(waiting, poll);
 			break;
 		case OMF_WAIT_HELD:
 			omf_warn(OMF_ACTION_READ, waiting->call.error,
@@ -432,7 +506,7 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 							  OMF_WAIT_FAILING_MS / 60000));
 			break;
 		case OMF_WAIT_REACHED:
-			tell_status(poll, step);
+			tell_status(waiting, poll, step);
 			return true;
 		case OMF_WAIT_ENDED:
 			report_ended(waiting, poll);
@@ -444,9 +518,11 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 			report_unknown(waiting);
 			break;
 		case OMF_WAIT_GONE:
+			waiting->telling = false;
+			report_failure(waiting, OMF_ACTION_FIND);
 		case OMF_WAIT_BROKEN:
 			waiting->telling = false;
-			omf_call_raise(&waiting->call, OMF_ACTION_READ);
+			report_failure(waiting, OMF_ACTION_WAIT);
 	}
 	return false;
 }
@@ -499,7 +575,7 @@ wait_for_migration(Waiting *waiting)
 		tell_going_on(waiting, &step);
 		reached = conclude(waiting, &poll, &step);
 		if (!reached && step.is_strange)
-			tell_strange(waiting, &poll);
+			omf_wait_tell_strange(waiting->cluster, &poll);
 		waiting->telling = false;
 		if (reached)
 			return;

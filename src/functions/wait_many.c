@@ -53,9 +53,11 @@ enum
 typedef struct Target
 {
 	OmfWait wait;             /* what was asked for, and what has been seen */
-	const char *cluster;      /* its UUID */
+	pg_uuid_t uuid;           /* of the cluster */
+	const char *cluster;      /* what messages call it */
 	char path[OMF_PATH_SIZE]; /* of its migration */
 	OmfCall call;             /* the last poll */
+	const char *created_at;   /* when the migration was, as far as it is known */
 	const char *ended;        /* the status in which its wait has ended, or NULL */
 	const char *failure;      /* why it has ended otherwise than asked for, or NULL */
 } Target;
@@ -72,6 +74,8 @@ typedef struct Waiting
 	Oid userid;            /* who waits */
 	const char *token;     /* that no message may show; the session's */
 	OmfBudget budget;      /* of that token, at the last poll */
+	int64 held_ms;         /* for how long the limit allows no more, at the last poll */
+	bool named;            /* the clusters' names have been looked for */
 	MemoryContext context; /* lives as long as the wait */
 	MemoryContext scratch; /* lives until the next poll */
 } Waiting;
@@ -120,10 +124,10 @@ read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
 	for (int i = 0; i < waiting->ntargets; i++)
 	{
 		Target *target = &waiting->targets[i];
-		pg_uuid_t *cluster = DatumGetUUIDP(clusters[i]);
 
+		target->uuid = *DatumGetUUIDP(clusters[i]);
 		for (int before = 0; before < i; before++)
-			if (memcmp(DatumGetUUIDP(clusters[before])->data, cluster->data, UUID_LEN) == 0)
+			if (memcmp(waiting->targets[before].uuid.data, target->uuid.data, UUID_LEN) == 0)
 				report_bad_list("database_cluster_uuids", "has a cluster twice");
 		target->wait = asked;
 		if (ids != NULL)
@@ -133,8 +137,8 @@ read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
 				report_bad_list("migration_ids", "has an element that is no migration's id");
 		}
 		target->wait.deadline = waiting->deadline;
-		target->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
-		omf_api_path(target->path, omf_api_resource("online_migrations"), cluster->data);
+		target->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&target->uuid)));
+		omf_api_path(target->path, omf_api_resource("online_migrations"), target->uuid.data);
 		omf_wait_begin(&target->wait, omf_clock());
 	}
 }
@@ -155,9 +159,10 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 /* ----- what there is to say ----- */
 
 static const char *
-quoted(const char *id)
+migration_words(const Target *target, const char *created_at)
 {
-	return id != NULL ? psprintf(" \"%s\"", id) : "";
+	return omf_wait_migration_words(target->wait.id != NULL ? target->wait.id : target->wait.wanted, target->cluster,
+									created_at);
 }
 
 /* "12 of 30 syncing, 3 running, 1 error": each status that was last seen. */
@@ -192,7 +197,7 @@ static void
 tell_status(const Target *target, const OmfPoll *poll)
 {
 	ereport(NOTICE,
-			(errmsg("online migration%s of database cluster %s is %s", quoted(poll->id), target->cluster, poll->status)));
+			(errmsg("online migration%s is %s", omf_wait_migration_words(poll->id, target->cluster, NULL), poll->status)));
 }
 
 /* Those for which that holds, by cluster: the rest of the sentence is the caller's. */
@@ -208,8 +213,8 @@ list_targets(const Waiting *waiting, bool failed)
 
 		if (failed ? target->failure == NULL : target->ended != NULL)
 			continue;
-		appendStringInfo(&list, "%s%s%s %s", list.len > 0 ? ", " : "", target->cluster,
-						 quoted(target->wait.id != NULL ? target->wait.id : target->wait.wanted),
+		appendStringInfo(&list, "%sonline migration%s %s", list.len > 0 ? "; " : "",
+						 migration_words(target, target->created_at),
 						 failed                        ? target->failure
 						 : target->wait.status != NULL ? psprintf("was last seen %s", target->wait.status)
 													   : "has not been seen");
@@ -246,6 +251,18 @@ wait_context(void *arg)
 
 /* ----- polls ----- */
 
+/* As the wait for one does: once, and for good. */
+static void
+name_clusters(Waiting *waiting, const OmfSession *session)
+{
+	MemoryContext before = MemoryContextSwitchTo(waiting->context);
+
+	for (int i = 0; i < waiting->ntargets; i++)
+		waiting->targets[i].cluster = omf_wait_cluster_words(session, waiting->targets[i].uuid.data);
+	waiting->named = true;
+	MemoryContextSwitchTo(before);
+}
+
 /* Look at all that have not ended, as the wait for one does. */
 static void
 look(Waiting *waiting)
@@ -263,6 +280,8 @@ look(Waiting *waiting)
 	PG_TRY();
 	{
 		waiting->token = omf_engine_token(omf_session_engine(session));
+		if (!waiting->named)
+			name_clusters(waiting, session);
 		for (int i = 0; i < waiting->ntargets; i++)
 		{
 			Target *target = &waiting->targets[i];
@@ -289,18 +308,33 @@ look(Waiting *waiting)
 	PG_END_TRY();
 }
 
+/* What the poll has shown is what was last seen of it; another migration is not it. */
+static void
+keep_seen(Waiting *waiting, Target *target, const OmfPoll *poll)
+{
+	MemoryContext before = MemoryContextSwitchTo(waiting->context);
+
+	if (target->wait.id == NULL || poll->id == NULL || strcmp(target->wait.id, poll->id) == 0)
+	{
+		target->wait.status = pstrdup(poll->status);
+		if (poll->id != NULL)
+			target->wait.id = pstrdup(poll->id);
+		target->created_at = omf_call_created_at(&target->call);
+	}
+	MemoryContextSwitchTo(before);
+}
+
 static void
 end_target(Waiting *waiting, Target *target, const OmfPoll *poll, const char *status, const char *failure)
 {
-	if (target->wait.id == NULL && poll->id != NULL)
-		target->wait.id = MemoryContextStrdup(waiting->context, poll->id);
+	if (poll->kind == OMF_POLL_MIGRATION)
+		keep_seen(waiting, target, poll);
 	target->ended = MemoryContextStrdup(waiting->context, status);
 	if (failure == NULL)
 		return;
 	target->failure = MemoryContextStrdup(waiting->context, failure);
 	ereport(NOTICE,
-			(errmsg("online migration%s of database cluster %s %s",
-					quoted(target->wait.id != NULL ? target->wait.id : target->wait.wanted), target->cluster, failure)));
+			(errmsg("online migration%s %s", migration_words(target, NULL), failure)));
 }
 
 /* Act on what the poll means: true when something has changed. */
@@ -314,14 +348,11 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 		case OMF_WAIT_ON:
 			return false;
 		case OMF_WAIT_ABSENT:
-			ereport(NOTICE,
-					(errmsg("online migration%s of database cluster %s is not there yet", quoted(wait->wanted), target->cluster)));
+			omf_wait_tell_absent(wait, target->cluster, poll);
 			return false;
 		case OMF_WAIT_CHANGED:
 			tell_status(target, poll);
-			wait->status = MemoryContextStrdup(waiting->context, poll->status);
-			if (poll->id != NULL)
-				wait->id = MemoryContextStrdup(waiting->context, poll->id);
+			keep_seen(waiting, target, poll);
 			break;
 		case OMF_WAIT_HELD:
 		case OMF_WAIT_TROUBLE:
@@ -338,7 +369,7 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 			end_target(waiting, target, poll, poll->status, psprintf("is %s", poll->status));
 			break;
 		case OMF_WAIT_REPLACED:
-			end_target(waiting, target, poll, poll->status, psprintf("has been replaced by%s", quoted(poll->id)));
+			end_target(waiting, target, poll, poll->status, psprintf("has been replaced by \"%s\"", poll->id));
 			break;
 		case OMF_WAIT_UNKNOWN:
 			end_target(waiting, target, poll, "", "has finished, nobody knows how");
@@ -348,7 +379,7 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 			break;
 		case OMF_WAIT_BROKEN:
 			if (target->call.error == NULL || omf_api_concerns_all(target->call.error) || target->call.error->passing)
-				omf_call_raise(&target->call, OMF_ACTION_READ);
+				omf_raise_about(OMF_ACTION_WAIT, target->call.error, psprintf("Waited for: %s.", summary(waiting)));
 			end_target(waiting, target, poll, "", psprintf("could not be read: %s", omf_error_text(target->call.error)));
 			break;
 	}
@@ -364,6 +395,7 @@ pause_of(const Waiting *waiting, int nleft)
 
 	if (pause == 0)
 		pause = Max(SHORTEST_CHOSEN_MS, (int64) nleft * SECS_PER_HOUR * 1000 * PART_OF_LIMIT / limit);
+	pause = Max(pause, waiting->held_ms);
 	if (waiting->deadline != INT64_MAX)
 		pause = Max(0, Min(pause, waiting->deadline - omf_clock()));
 	return pause;
@@ -380,6 +412,7 @@ poll_all(Waiting *waiting)
 	int nleft = 0;
 
 	look(waiting);
+	waiting->held_ms = 0;
 	for (int i = 0; i < waiting->ntargets; i++)
 	{
 		Target *target = &waiting->targets[i];
@@ -395,6 +428,10 @@ poll_all(Waiting *waiting)
 			back |= step.is_back;
 			alive |= step.is_alive;
 			changed |= conclude(waiting, target, &poll, &step, &warned);
+			if (step.is_strange && target->ended == NULL)
+				omf_wait_tell_strange(target->cluster, &poll);
+			if (poll.kind == OMF_POLL_HELD)
+				waiting->held_ms = Max(waiting->held_ms, poll.asked_ms);
 		}
 		nleft += target->ended == NULL;
 	}

@@ -17,6 +17,7 @@ omf_wait_begin(OmfWait *wait, int64_t now)
 	wait->id = NULL;
 	wait->status = NULL;
 	wait->since = now;
+	wait->seen_at = now;
 	wait->missing_since = -1;
 	wait->failing_since = -1;
 	wait->empties = 0;
@@ -98,6 +99,7 @@ judge_migration(OmfWait *wait, const OmfPoll *poll)
 		return OMF_WAIT_REACHED;
 	if (omf_api_is_ended(poll->status))
 		return OMF_WAIT_ENDED;
+	wait->seen_at = poll->at;
 	if (wait->status != NULL && is_same_status(wait->status, poll->status))
 		return OMF_WAIT_ON;
 	if (poll->id != NULL)
@@ -218,14 +220,26 @@ is_alive(OmfWait *wait, const OmfPoll *poll, const OmfWaitStep *step)
 	return alive;
 }
 
+/*
+ * How long it has surely had the status that is known, by the polls that saw
+ * it; without one, how long it has been waited for.
+ */
+static int64_t
+time_seen(const OmfWait *wait, const OmfPoll *poll)
+{
+	return (wait->status != NULL ? wait->seen_at : poll->at) - wait->since;
+}
+
 OmfWaitStep
 omf_wait_judge(OmfWait *wait, const OmfPoll *poll)
 {
 	OmfWaitStep step;
 
 	step.before = wait->status;
-	step.took_ms = poll->at - wait->since;
+	step.took_ms = time_seen(wait, poll);
 	step.verdict = judge(wait, poll);
+	if (step.verdict == OMF_WAIT_ON)
+		step.took_ms = time_seen(wait, poll);
 	step.pause_ms = pause_after(wait, poll);
 	step.is_strange = is_strange(wait, poll);
 	step.is_back = is_back(wait, poll, step.verdict);

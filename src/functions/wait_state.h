@@ -69,6 +69,7 @@ typedef struct OmfWait
 	const char *id;        /* of the migration that is waited for, or NULL */
 	const char *status;    /* its last one, or NULL: none yet */
 	int64_t since;         /* when that was first seen, or the wait began */
+	int64_t seen_at;       /* when it was last seen */
 	int64_t missing_since; /* the first of a row of 404s, or -1 */
 	int64_t failing_since; /* the first of a row of failures, or -1 */
 	int empties;           /* in a row */
@@ -103,7 +104,8 @@ typedef struct OmfWaitStep
 {
 	OmfWaitVerdict verdict;
 	const char *before; /* the status that it had, or NULL: this is the first one */
-	int64_t took_ms;    /* since that was first seen, or the wait began */
+	int64_t took_ms;    /* from the first to the last poll that saw it, so
+						 * it took at least that; or since the wait began */
 	int64_t pause_ms;   /* until the next poll, if the wait goes on */
 	bool is_strange;    /* tell that nobody knows the status */
 	bool is_back;       /* tell that calls succeed again */

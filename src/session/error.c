@@ -206,6 +206,10 @@ message_of(OmfAction action, const OmfError *error)
 			return errmsg("could not start the online migration");
 		case OMF_ACTION_STOP:
 			return errmsg("could not stop the online migration");
+		case OMF_ACTION_WAIT:
+			return errmsg("could not go on waiting for the online migration");
+		case OMF_ACTION_FIND:
+			return errmsg("online migration that is waited for does not exist");
 	}
 	return 0;
 }
@@ -219,10 +223,13 @@ omf_error_sqlstate(const OmfError *error)
 	return ERRCODE_FDW_ERROR;
 }
 
-/* With a hint of one's own, or else that of the kind of failure. */
+/*
+ * With a hint of one's own, or else that of the kind of failure; and with
+ * what there is to say besides, or NULL.
+ */
 static void
 report(int elevel, OmfAction action, const OmfError *error,
-	   const char *own_hint)
+	   const char *own_hint, const char *about)
 {
 	const char *hint = own_hint;
 
@@ -237,19 +244,27 @@ report(int elevel, OmfAction action, const OmfError *error,
 	ereport(elevel,
 			(errcode(omf_error_sqlstate(error)),
 			 message_of(action, error),
-			 errdetail("%s", detail_of(error)),
+			 about != NULL ? errdetail("%s %s", detail_of(error), about)
+						   : errdetail("%s", detail_of(error)),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
 void
 omf_warn(OmfAction action, const OmfError *error, const char *hint)
 {
-	report(WARNING, action, error, hint);
+	report(WARNING, action, error, hint, NULL);
 }
 
 void
 omf_raise(OmfAction action, const OmfError *error)
 {
-	report(ERROR, action, error, NULL);
+	report(ERROR, action, error, NULL, NULL);
+	pg_unreachable();
+}
+
+void
+omf_raise_about(OmfAction action, const OmfError *error, const char *about)
+{
+	report(ERROR, action, error, NULL, about);
 	pg_unreachable();
 }

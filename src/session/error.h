@@ -18,7 +18,9 @@ typedef enum OmfAction
 	OMF_ACTION_LIST,  /* a page of the listing */
 	OMF_ACTION_GUARD, /* whether a migration is under way, before a start */
 	OMF_ACTION_START, /* a migration */
-	OMF_ACTION_STOP   /* a migration */
+	OMF_ACTION_STOP,  /* a migration */
+	OMF_ACTION_WAIT,  /* for a migration, and the wait goes no further */
+	OMF_ACTION_FIND   /* the migration to wait for, for too long */
 } OmfAction;
 
 /*
@@ -46,5 +48,8 @@ extern void omf_warn(OmfAction action, const OmfError *error,
  * for "out of memory".
  */
 omf_noreturn extern void omf_raise(OmfAction action, const OmfError *error);
+
+/* Likewise, with a sentence about what the call was for in the DETAIL. */
+omf_noreturn extern void omf_raise_about(OmfAction action, const OmfError *error, const char *about);
 
 #endif /* OMF_ERROR_H */

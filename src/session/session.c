@@ -24,6 +24,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -40,6 +41,20 @@
 
 /* Room for a token, for what may follow it in a file, and for a NUL byte. */
 #define TOKEN_SIZE (OMF_TOKEN_MAX + 3)
+
+/*
+ * The longest name of a cluster that is remembered, with its NUL byte, and how
+ * many: it is a service to readers, and must not grow with the account.
+ */
+#define NAME_SIZE 64
+#define NAMES_MAX 10000
+
+/* A cluster's name, as a listing has shown it. */
+typedef struct ClusterName
+{
+	unsigned char uuid[OMF_UUID_SIZE]; /* the hash key */
+	char name[NAME_SIZE];
+} ClusterName;
 
 /* What identifies the contents of a token file without reading it. */
 typedef struct FileStamp
@@ -63,6 +78,7 @@ struct OmfSession
 	TimestampTz used_by;          /* start of the last transaction that acquired it */
 	bool outdated;                /* no new holders: free with the last one */
 	int nclusters;                /* that a listing has shown, or -1 */
+	HTAB *names;                  /* of clusters that listings have shown, or NULL */
 	bool no_tags;                 /* its token may not filter a listing by tag */
 	char *token_file;             /* malloc'd, or NULL */
 	FileStamp stamp;              /* of the token file when it was read */
@@ -207,6 +223,8 @@ destroy_session(OmfSession *session)
 		dlist_delete(&session->node);
 	if (session->wait_set != NULL)
 		FreeWaitEventSet(session->wait_set);
+	if (session->names != NULL)
+		hash_destroy(session->names);
 	omf_engine_destroy(session->engine);
 	free(session->keeper);
 	free(session->token_file);
@@ -490,6 +508,37 @@ void
 omf_session_note_clusters(OmfSession *session, int nclusters)
 {
 	session->nclusters = nclusters;
+}
+
+void
+omf_session_note_name(OmfSession *session, const unsigned char *uuid, const char *name)
+{
+	ClusterName *known;
+
+	if (strlen(name) >= NAME_SIZE)
+		return;
+	if (session->names == NULL)
+	{
+		HASHCTL control = {0};
+
+		control.keysize = OMF_UUID_SIZE;
+		control.entrysize = sizeof(ClusterName);
+		session->names = hash_create("online_migrations_fdw names", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	known = hash_search(session->names, uuid,
+						hash_get_num_entries(session->names) < NAMES_MAX ? HASH_ENTER : HASH_FIND, NULL);
+	if (known != NULL)
+		strcpy(known->name, name);
+}
+
+const char *
+omf_session_cluster_name(const OmfSession *session, const unsigned char *uuid)
+{
+	const ClusterName *known = NULL;
+
+	if (session->names != NULL)
+		known = hash_search(session->names, uuid, HASH_FIND, NULL);
+	return known != NULL ? known->name : NULL;
 }
 
 bool

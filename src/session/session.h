@@ -42,6 +42,12 @@ extern double omf_session_clusters(Oid serverid, Oid userid);
 /* Remember it. */
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
 
+/* A listing has shown the name of a cluster: for what users are told of it. */
+extern void omf_session_note_name(OmfSession *session, const unsigned char *uuid, const char *name);
+
+/* The latest of these, in UTF-8, until the session ends, or NULL. */
+extern const char *omf_session_cluster_name(const OmfSession *session, const unsigned char *uuid);
+
 /*
  * May the session's token filter the listing by tag?  What the API allows a
  * token does not change often: one refusal counts for the session's life.

@@ -64,7 +64,7 @@ sub polls_more
 sub notices
 {
 	my ($result) = @_;
-	return map { s/\d\d:\d\d:\d\d/(time)/r } $result->{err} =~ /NOTICE:  00000: (.*)/g;
+	return map { s/\d\d:\d\d:\d\d/(time)/r =~ s/ of database cluster \S+//r } $result->{err} =~ /NOTICE:  00000: (.*)/g;
 }
 
 sub reached_ok
@@ -89,7 +89,7 @@ sub failed_ok
 # The start tells the id; GET still shows the migration before it, then none.
 my $cluster = new_cluster('done', 'old');
 my $session = begin_wait($cluster, arguments => "migration_id => 'new', until => '{done}'");
-ok($session->says(qr/NOTICE:.*"new" is not there yet\nDETAIL:  .*"old".* is done\./),
+ok($session->says(qr/NOTICE:.*"new" of database cluster $cluster is not there yet\nDETAIL:  .*"old".* is done\./),
 	'it tells what is there instead');
 polls_more($cluster, 1);
 $simulator->migration($cluster);
@@ -97,7 +97,7 @@ polls_more($cluster, 1);
 for my $status (qw(running syncing paused))
 {
 	$simulator->migration($cluster, $status, 'new');
-	ok($session->says(qr/NOTICE:.*"new" is $status, after \d\d:\d\d:\d\d of/), "it tells of $status at once");
+	ok($session->says(qr/NOTICE:.*"new" of database cluster $cluster is $status, after (?:at least )?\d\d:\d\d:\d\d of/), "it tells of $status at once");
 }
 $simulator->migration($cluster, 'done', 'new');
 my $result = $session->result;
@@ -105,9 +105,9 @@ reached_ok($result, 'done');
 is_deeply([ notices($result) ], [
 		'online migration "new" is not there yet',
 		'online migration "new" is running, after (time) of waiting',
-		'online migration "new" is syncing, after (time) of running',
-		'online migration "new" is paused, after (time) of syncing',
-		'online migration "new" is done, after (time) of paused',
+		'online migration "new" is syncing, after at least (time) of running',
+		'online migration "new" is paused, after at least (time) of syncing',
+		'online migration "new" is done, after at least (time) of paused',
 	], 'each change once, in order');
 
 # ----- changes in PostgreSQL -----
@@ -156,7 +156,7 @@ for my $name (sort keys %changes)
 my %cases = (
 	'another migration' => {
 		change => sub { $simulator->migration($_[0], 'done', 'another') },
-		sqlstate => '55000', says => qr/"first".* was last seen running.*"another", which is done/ },
+		sqlstate => '55000', says => qr/"first".* was last seen running.*The API now shows online migration "another", created at .*, of database cluster \S+ which is done/ },
 	'empty answers' => {
 		change => sub { $simulator->fault('empty_200', uuid => $_[0]) },
 		sqlstate => '55000', says => qr/finished, its status is unknown\nDETAIL:.* 3 times in a row/ },
@@ -182,7 +182,7 @@ my %cases = (
 		sqlstate => '42501', says => qr/HTTP status 403/, last => 403 },
 	'error' => {
 		change => sub { $simulator->migration($_[0], 'error', 'first') },
-		sqlstate => '55000', says => qr/"first".* is error\. Waited for: syncing, done\./ },
+		sqlstate => '55000', says => qr/"first", created at .*, of database cluster \S+ is error\. Waited for: syncing, done\./ },
 
 );
 

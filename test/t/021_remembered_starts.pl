@@ -61,7 +61,7 @@ refused_ok($cluster, qr/DETAIL:  Migration "$id" of database cluster $cluster wa
 is(puts($cluster), 1, 'three starts: one PUT');
 my $result = $node->run_sql("CALL databases.databases_wait_online_migration('$cluster', '$id', timeout => '0',
 	server => 'digitalocean')");
-like($result->{err}, qr/"$id" is not there yet/, 'a wait goes by what the API shows');
+like($result->{err}, qr/"$id" of database cluster $cluster is not there yet/, 'a wait goes by what the API shows');
 $node->psql_ok(start($cluster, undef, 'other_token'), qr/^[\w-]+$/, 'of another token nothing is remembered');
 my $second = $node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, 'replace is not refused')->{out};
 isnt($second, $id, '  and starts another one');

@@ -102,7 +102,7 @@ test_statuses(void)
 		{0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
 		{10, IS("a", "running"), OMF_WAIT_ON},
 		{20, IS("a", "running"), OMF_WAIT_ON},
-		{30, IS("a", "syncing"), OMF_WAIT_REACHED, "running", 30});
+		{30, IS("a", "syncing"), OMF_WAIT_REACHED, "running", 20});
 	RUN(begin(NULL), "reached at once", {1, IS("a", "done"), OMF_WAIT_REACHED, NULL, 1});
 	RUN(begin("a"), "reached at once, by id", {1, IS("a", "syncing"), OMF_WAIT_REACHED, NULL, 1});
 	RUN(begin(NULL), "error", {0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
@@ -114,24 +114,25 @@ test_statuses(void)
 	for_done.nuntil = 1;
 	RUN(for_done, "until done",
 		{7, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 7},
-		{17, IS("a", "syncing"), OMF_WAIT_CHANGED, "running", 10},
+		{17, IS("a", "syncing"), OMF_WAIT_CHANGED, "running", 0},
 		{27, IS("a", "syncing"), OMF_WAIT_ON},
-		{86400, IS("a", "done"), OMF_WAIT_REACHED, "syncing", 86400 - 17});
+		{37, PASSING, OMF_WAIT_TROUBLE},
+		{86400, IS("a", "done"), OMF_WAIT_REACHED, "syncing", 10});
 
 	for_error.until = (const char *[]){"error", "canceled"};
 	RUN(for_error, "until error", {0, IS("a", "syncing"), OMF_WAIT_CHANGED, NULL, 0},
-		{10, IS("a", "error"), OMF_WAIT_REACHED, "syncing", 10});
+		{10, IS("a", "error"), OMF_WAIT_REACHED, "syncing", 0});
 	RUN(for_error, "until canceled", {0, IS("a", "canceled"), OMF_WAIT_REACHED, NULL, 0});
 	RUN(for_error, "done is not among them", {0, IS("a", "done"), OMF_WAIT_ENDED});
 
 	RUN(begin(NULL), "a status that is not known",
 		{0, IS("a", "paused"), OMF_WAIT_CHANGED, NULL, 0},
 		{10, IS("a", "paused"), OMF_WAIT_ON},
-		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 20},
-		{30, IS("a", "archived"), OMF_WAIT_CHANGED, "running", 10});
+		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 10},
+		{30, IS("a", "archived"), OMF_WAIT_CHANGED, "running", 0});
 	RUN(begin(NULL), "back and forth", {0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
-		{10, IS("a", "paused"), OMF_WAIT_CHANGED, "running", 10},
-		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 10});
+		{10, IS("a", "paused"), OMF_WAIT_CHANGED, "running", 0},
+		{20, IS("a", "running"), OMF_WAIT_CHANGED, "paused", 0});
 }
 
 /* Decisions go by what a status means, however the API writes it. */
@@ -145,10 +146,10 @@ test_words(void)
 	RUN(for_done, "other letters",
 		{0, IS("a", "RUNNING"), OMF_WAIT_CHANGED, NULL, 0},
 		{10, IS("a", "running"), OMF_WAIT_ON},
-		{20, IS("a", "Done"), OMF_WAIT_REACHED, "RUNNING", 20});
+		{20, IS("a", "Done"), OMF_WAIT_REACHED, "RUNNING", 10});
 	RUN(for_done, "other words",
 		{0, IS("a", "in-progress"), OMF_WAIT_CHANGED, NULL, 0},
-		{20, IS("a", "Completed"), OMF_WAIT_REACHED, "in-progress", 20});
+		{20, IS("a", "Completed"), OMF_WAIT_REACHED, "in-progress", 0});
 	RUN(for_done, "failed", {0, IS("a", "failed"), OMF_WAIT_ENDED});
 	RUN(for_done, "cancelled", {0, IS("a", "Cancelled"), OMF_WAIT_ENDED});
 	RUN(for_done, "ERROR", {0, IS("a", "ERROR"), OMF_WAIT_ENDED});
@@ -202,7 +203,7 @@ test_ids(void)
 		{20, MISSING, OMF_WAIT_ON},
 		{30, IS("a", "syncing"), OMF_WAIT_ON},
 		{40, IS("b", "running"), OMF_WAIT_CHANGED, NULL, 40},
-		{50, IS("b", "done"), OMF_WAIT_REACHED, "running", 10});
+		{50, IS("b", "done"), OMF_WAIT_REACHED, "running", 0});
 	RUN(begin("b"), "the one before, failed", {0, IS("a", "error"), OMF_WAIT_ABSENT},
 		{MINUTES(60), IS("a", "error"), OMF_WAIT_ON},
 		{MINUTES(61), IS("b", "error"), OMF_WAIT_ENDED});
@@ -223,11 +224,11 @@ test_ids(void)
 		{0, IS(NULL, "done"), OMF_WAIT_ABSENT},
 		{10, IS("b", "running"), OMF_WAIT_CHANGED, NULL, 10},
 		{20, IS(NULL, "done"), OMF_WAIT_ON},
-		{30, IS("b", "done"), OMF_WAIT_REACHED, "running", 20});
+		{30, IS("b", "done"), OMF_WAIT_REACHED, "running", 0});
 	RUN(begin(NULL), "without an id it is no other one",
 		{0, IS(NULL, "running"), OMF_WAIT_CHANGED, NULL, 0},
-		{10, IS("a", "paused"), OMF_WAIT_CHANGED, "running", 10},
-		{20, IS(NULL, "running"), OMF_WAIT_CHANGED, "paused", 10},
+		{10, IS("a", "paused"), OMF_WAIT_CHANGED, "running", 0},
+		{20, IS(NULL, "running"), OMF_WAIT_CHANGED, "paused", 0},
 		{30, IS("b", "done"), OMF_WAIT_REPLACED});
 }
 
@@ -262,7 +263,7 @@ test_empty(void)
 		{3, EMPTY, OMF_WAIT_ON}, {4, EMPTY, OMF_WAIT_ON}, {5, MISSING, OMF_WAIT_ON},
 		{6, EMPTY, OMF_WAIT_ON}, {7, EMPTY, OMF_WAIT_ON}, {8, PASSING, OMF_WAIT_TROUBLE},
 		{9, EMPTY, OMF_WAIT_ON}, {10, EMPTY, OMF_WAIT_ON},
-		{11, IS("a", "syncing"), OMF_WAIT_REACHED, "running", 9});
+		{11, IS("a", "syncing"), OMF_WAIT_REACHED, "running", 0});
 }
 
 /* ----- failures ----- */
@@ -280,7 +281,7 @@ test_failures(void)
 		{10, PASSING, OMF_WAIT_TROUBLE}, {20, PASSING, OMF_WAIT_ON}, {30, PASSING, OMF_WAIT_ON},
 		{MINUTES(10), IS("a", "running"), OMF_WAIT_ON}, {MINUTES(11), PASSING, OMF_WAIT_TROUBLE},
 		{MINUTES(20), PASSING, OMF_WAIT_ON}, {MINUTES(25), PASSING, OMF_WAIT_ON},
-		{MINUTES(26), IS("a", "done"), OMF_WAIT_REACHED, "running", MINUTES(26)});
+		{MINUTES(26), IS("a", "done"), OMF_WAIT_REACHED, "running", MINUTES(10)});
 	RUN(begin(NULL), "404 breaks a row, too", {0, PASSING, OMF_WAIT_TROUBLE},
 		{MINUTES(14), MISSING, OMF_WAIT_ABSENT}, {MINUTES(15), PASSING, OMF_WAIT_TROUBLE},
 		{MINUTES(16), EMPTY, OMF_WAIT_ON}, {MINUTES(17), PASSING, OMF_WAIT_TROUBLE});

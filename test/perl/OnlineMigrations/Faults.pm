@@ -170,7 +170,7 @@ _add({ read => 'HV00M', list => 'HV00M', start => 'HV00M?' },
 	[ 'an id that is an object', [ 'wrong_type', field => 'id' ], says => qr/id|databases/ ],
 	[ 'an id that is a number', _custom('{"id":17,"status":"done"}'), says => qr/id|databases/ ],
 	[ 'an id that is out of range', ['number_out_of_range'], says => qr/id|databases/ ],
-	[ 'a created_at that is a boolean', [ 'wrong_type', field => 'created_at' ], says => qr/created_at|databases/ ]);
+	[ 'a created_at that is a boolean', [ 'wrong_type', field => 'created_at' ], start => 'row magic|running', says => qr/created_at|databases/ ]);
 
 # What is wrong with a list in particular.
 _add({ list => 'HV00M' },
@@ -208,7 +208,7 @@ _add({},
 		read => "row \xc3\xa4\xf0\x9f\x98\x80\"\\||done" ],
 	[ 'a lone surrogate', _custom('{"id":"\ud800","status":"done"}'), read => "row \xef\xbf\xbd||done" ],
 	[ 'an empty id', _custom('{"id":"","status":"done"}'), read => 'row ||done' ],
-	[ 'no timestamp', ['bad_timestamp'], read => 'HV00M', start => 'HV00M?', says => qr/created_at/ ]);
+	[ 'no timestamp', ['bad_timestamp'], read => 'HV00M', start => 'row magic|running', says => qr/created_at/ ]);
 
 # ----- statuses -----
 
