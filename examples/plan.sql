@@ -24,6 +24,7 @@
 -- As a job, each minute:
 --         SELECT cron.schedule('migration plan', '* * * * *',
 --                              'CALL migration_jobs.step_plan()');
+--         What does not pass by itself, as a token that is refused, is an error.
 -- Remove: DROP VIEW migration_jobs.migration_plan_progress;
 --         DROP PROCEDURE migration_jobs.run_plan, migration_jobs.step_plan;
 --         DROP FUNCTION migration_jobs.plan_check, migration_jobs.plan_prepare,
@@ -99,8 +100,8 @@ CREATE OR REPLACE FUNCTION :"jobs".plan_is_passing(state text) RETURNS boolean
 LANGUAGE sql IMMUTABLE
 RETURN state IN ('28000', '53400', 'HV00N', 'HV00L', 'HV00M', 'HV000');
 
--- Check one row.
-CREATE OR REPLACE FUNCTION :"jobs".plan_check(which uuid, server text) RETURNS void
+-- Check one row; false if the others would fare no better.
+CREATE OR REPLACE FUNCTION :"jobs".plan_check(which uuid, server text) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, :"schema", :"jobs", pg_temp
 AS $$
@@ -117,6 +118,7 @@ BEGIN
     SET state = CASE WHEN failed IS NULL THEN 'checked' ELSE 'check failed' END,
         last_error = failed, checked_at = clock_timestamp(), changed_at = clock_timestamp()
     WHERE cluster = which;
+    RETURN true;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS failed = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     UPDATE migration_plan
@@ -124,9 +126,11 @@ EXCEPTION WHEN OTHERS THEN
         last_error = concat_ws(' ', SQLSTATE || ':', SQLERRM || '.', failed, hint),
         checked_at = clock_timestamp(), changed_at = clock_timestamp()
     WHERE cluster = which;
+    RETURN SQLSTATE <> '28000';
 END $$;
 
--- Note what the API shows before the start: true if the start may be sent.
+-- Note what the API shows before the start: true if the start may be sent, NULL
+-- if the API could not even be asked, so that the row waits.
 CREATE OR REPLACE FUNCTION :"jobs".plan_prepare(which uuid) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, :"schema", :"jobs", pg_temp
@@ -144,8 +148,11 @@ BEGIN
     RETURN latest.status IS NULL OR latest.status NOT IN ('running', 'syncing');
 EXCEPTION WHEN OTHERS THEN
     -- nothing has been sent
-    UPDATE migration_plan SET last_error = SQLSTATE || ': ' || SQLERRM, changed_at = clock_timestamp() WHERE cluster = which;
-    RETURN false;
+    UPDATE migration_plan
+    SET state = CASE WHEN plan_is_passing(SQLSTATE) THEN state ELSE 'refused' END,
+        last_error = SQLSTATE || ': ' || SQLERRM, changed_at = clock_timestamp()
+    WHERE cluster = which;
+    RETURN CASE WHEN NOT plan_is_passing(SQLSTATE) THEN false END;
 END $$;
 
 -- Start one row.  What concerns all is an error here, and surely no start: the
@@ -219,7 +226,7 @@ BEGIN
                                                WHERE q.state IN ('running', 'syncing')))
           AND p.cluster = m.database_cluster_uuid AND p.state IN ('running', 'syncing') AND m.id IS NOT NULL;
 EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING 'could not follow the plan: % %', SQLSTATE, SQLERRM;
+    UPDATE migration_plan SET last_error = SQLSTATE || ': ' || SQLERRM WHERE state IN ('running', 'syncing');
 END $$;
 
 -- A wave begins when no row of an earlier one is still to be started or running.
@@ -229,6 +236,9 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     which uuid;
+    begin_it boolean;
+    begun timestamptz := clock_timestamp();
+    problem text;
 BEGIN
     -- one at a time; this lock ends with the session, whatever that ends with
     IF NOT pg_try_advisory_lock(hashtextextended(%2$L, 0)) THEN
@@ -236,9 +246,10 @@ BEGIN
         RETURN;
     END IF;
     FOR which IN SELECT cluster FROM %1$I.migration_plan WHERE state = 'planned' ORDER BY wave, cluster LOOP
-        PERFORM %1$I.plan_check(which, %3$L);
+        EXIT WHEN NOT %1$I.plan_check(which, %3$L);
         COMMIT;
     END LOOP;
+    COMMIT;
     FOR which IN SELECT cluster FROM %1$I.migration_plan WHERE state IN ('starting', 'unknown') ORDER BY wave, cluster LOOP
         PERFORM %1$I.plan_look(which);
         COMMIT;
@@ -252,13 +263,27 @@ BEGIN
                              WHERE q.state IN ('planned', 'checked', 'starting', 'unknown', 'running'))
         ORDER BY p.wave, p.cluster
     LOOP
-        CONTINUE WHEN NOT %1$I.plan_prepare(which);
+        begin_it := %1$I.plan_prepare(which);
+        EXIT WHEN begin_it IS NULL;
         COMMIT;
+        CONTINUE WHEN NOT begin_it;
         EXIT WHEN NOT %1$I.plan_start(which, %3$L);
         COMMIT;
     END LOOP;
     COMMIT;
     PERFORM pg_advisory_unlock(hashtextextended(%2$L, 0));
+
+    -- What does not pass by itself, as a token that is refused: a job that fails
+    -- is seen, and run_plan() does not go on for ever.
+    SELECT format('Database cluster %%s: %%s', p.cluster, p.last_error) INTO problem
+    FROM %1$I.migration_plan AS p
+    WHERE p.state IN ('planned', 'checked', 'starting', 'unknown', 'running', 'syncing')
+          AND (p.changed_at >= begun OR p.state NOT IN ('planned', 'checked'))
+          AND left(p.last_error, 5) NOT IN ('53400', 'HV00N', 'HV00L', 'HV00M', 'HV000', 'HV010')
+    ORDER BY p.wave, p.cluster LIMIT 1;
+    IF problem IS NOT NULL THEN
+        RAISE 'the plan cannot go on' USING DETAIL = problem, HINT = 'Mend that, and run it again: it goes on where it is.';
+    END IF;
 END $$ $procedure$, :'jobs', 'migration plan of ' || :'jobs', :'server') \gexec
 
 SELECT format($procedure$

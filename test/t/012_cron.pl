@@ -430,6 +430,31 @@ is(one("SELECT string_agg(concat_ws(' ', right(database_cluster_uuid::text, 1), 
 	'6 t, 7 f 55000, 8 f 42704, 9 t', 'each has what has come of it');
 job_starts_ok({ GET => 3, PUT => 1 }, qr/^failed\|.*could not be started: 1/s, 'the next night tries these again');
 
+# ----- a plan -----
+
+# Step by step, in a job's transactions; here no source can be checked, so what
+# is planned is said to be.
+$node->safe_psql('digitalocean', 'GRANT EXECUTE ON FUNCTION databases.databases_check_online_migration TO migration_jobs');
+$simulator->delete_faults;
+$simulator->migration($_, undef) for @cluster[0, 1];
+$simulator->config(running_ms => 600_000);
+example_ok('plan.sql');
+example_ok('plan.sql');
+one("SET ROLE migration_jobs; SELECT cron.schedule('migration plan', '* * * * *', 'CALL migration_jobs.step_plan()')");
+one("INSERT INTO migration_jobs.migration_plan (cluster, source_server, state) VALUES ('$cluster[0]', 'shop_source', 'checked'),
+	('$cluster[1]', NULL, 'planned')");
+$node->requests_ok({ GET => 2, PUT => 1 }, sub { job_ok('migration plan', qr/^succeeded\|/, 'a step of a plan') }, 'is a look, a guard and a start');
+is(one('SELECT state FROM migration_jobs.migration_plan ORDER BY cluster'), "running\ncheck failed", 'what has come of it');
+like(one("SELECT last_error FROM migration_jobs.migration_plan WHERE cluster = '$cluster[1]'"), qr/^22023: online migration has no source/,
+	'a row without a source says so');
+$node->requests_ok({ GET => 1 }, sub { job_ok('migration plan', qr/^succeeded\|/, 'the next step') }, 'only looks');
+$simulator->fault('status', status => 401);
+job_ok('migration plan', qr/^failed\|.*the plan cannot go on/s, 'a token that is refused is a job that fails');
+$simulator->delete_faults;
+job_ok('migration plan', qr/^succeeded\|/, 'and with a good one it goes on');
+is(one("SELECT state, last_error IS NULL FROM migration_jobs.migration_plan WHERE cluster = '$cluster[0]'"), 'running|t', 'where it was');
+one("SET ROLE migration_jobs; SELECT cron.unschedule('migration plan')");
+
 # ----- through connections, as pg_cron does by default -----
 
 one("SELECT cron.unschedule(jobid) FROM cron.job");
@@ -494,7 +519,7 @@ cmp_ok(one('SELECT count(*) FROM cron.job_run_details'), '>', 0, 'of which there
 # ----- removal, as the files say -----
 
 example_ok($_) for qw(alert.sql start_at_night.sql);
-for my $file (qw(alert.sql history.sql start_at_night.sql))
+for my $file (qw(alert.sql history.sql start_at_night.sql plan.sql))
 {
 	my @statements = removal_of($file);
 	cmp_ok(scalar @statements, '>=', 3, "$file says how to remove it");

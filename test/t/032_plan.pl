@@ -129,5 +129,26 @@ $node->requests_ok({ GET => 26 }, sub { $node->psql_ok('CALL migration_jobs.step
 $node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET source_server = 'shop_source', state = 'planned' WHERE cluster = '$cluster[2]'");
 $node->psql_ok('CALL migration_jobs.step_plan()', '', 'one that was mended');
 is(puts_of($cluster[2]), 1, 'is started');
+# A token that is refused ends it, by hand as in a job, and nothing is taken for
+# failed.
+$simulator->fault('status', status => 401);
+$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET state = 'planned' WHERE cluster IN ('$cluster[13]', '$cluster[24]')");
+$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET source_server = 'shop_source' WHERE cluster = '$cluster[13]'");
+my $before = states();
+$result = $node->run_sql("CALL migration_jobs.run_plan('1 s')");
+is($result->{message}, 'the plan cannot go on', 'a token that is refused ends it') or diag($result->{err});
+like($result->{detail}, qr/^Database cluster \S+: 28000: /, 'which says why');
+is_deeply(states(), $before, 'no state has changed');
+$simulator->delete_faults;
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'with the token again');
+is(puts_of($cluster[13]), 1, 'it goes on where it was');
+is(states()->{'check failed'}, 1, 'a server that is not there fails its check');
+is($node->safe_psql('digitalocean', "SELECT count(*) FROM migration_jobs.migration_plan WHERE state = 'syncing' AND last_error IS NOT NULL"), 0,
+	'and nothing is held against those that are under way');
+$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET state = 'checked' WHERE cluster = '$cluster[24]'");
+$node->psql_ok(q{CALL migration_jobs.run_plan('1 s')}, '', 'one that is to be started all the same, when its wave comes');
+like($node->safe_psql('digitalocean', "SELECT state, last_error FROM migration_jobs.migration_plan WHERE cluster = '$cluster[24]'"),
+	qr/^refused\|42704: source server does not exist/, 'is refused, and says why');
+
 unlike($node->safe_psql('digitalocean', 'SELECT p::text FROM migration_jobs.migration_plan AS p'), qr/s3cr3t/, 'no password is in the plan');
 done_testing();
