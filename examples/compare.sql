@@ -9,8 +9,8 @@
 --         to source and target, with user mappings and USAGE for the role that
 --         runs this file.  Which databases there are, the source's own says.
 -- Prints: what differs, database by database: tables that one side lacks, row
---         counts, sequences, extensions, invalid indexes of the target; and roles
---         that the target lacks.  For sequences the statements that set the
+--         counts, sequences, extensions, invalid indexes of the target; roles that
+--         the target lacks; and what the mapping's user may not read.  For sequences the statements that set the
 --         target's: their values are not replicated.
 -- Ends:   with exit status 0 if nothing differs; with 3 if anything does, or if
 --         the two could not be compared.
@@ -164,6 +164,15 @@ BEGIN
             UNION ALL
             SELECT 'sequence', format('%I.%I', schemaname, sequencename), last_value, NULL FROM pg_sequences
             UNION ALL
+            SELECT CASE c.relkind WHEN 'S' THEN 'unreadable sequence' ELSE 'unreadable table' END,
+                   format('%I.%I', n.nspname, c.relname), NULL, NULL
+            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_t(oast|emp)'
+                  AND c.relpersistence <> 't'
+                  AND CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT, USAGE')
+                                     WHEN 'r' THEN NOT (has_table_privilege(c.oid, 'SELECT')
+                                                        AND has_schema_privilege(n.oid, 'USAGE')) END
+            UNION ALL
             SELECT 'extension', extname::text, NULL, NULL FROM pg_extension
             UNION ALL
             SELECT 'invalid index', i.indexrelid::regclass::text, NULL, NULL FROM pg_index AS i WHERE NOT i.indisvalid
@@ -197,7 +206,9 @@ BEGIN
         FROM (SELECT f.side, f.name, f.pages,
                      sum(f.pages + 100) OVER (PARTITION BY f.side ORDER BY f.pages DESC, f.name) / 10000 AS batch
               FROM compare_found AS f
-              WHERE f.db = count_rows.db AND f.kind = 'table') AS b
+              WHERE f.db = count_rows.db AND f.kind = 'table'
+                    AND NOT EXISTS (SELECT FROM compare_found AS u
+                                    WHERE u.side = f.side AND u.db = f.db AND u.kind = 'unreadable table' AND u.name = f.name)) AS b
         GROUP BY b.side, floor(b.batch)
         ORDER BY floor(b.batch), b.side
     LOOP
@@ -257,13 +268,28 @@ SELECT db, kind, name, s.side IS NOT NULL AS at_source, t.side IS NOT NULL AS at
 FROM (SELECT * FROM compare_found WHERE side = 'source') AS s
 FULL JOIN (SELECT * FROM compare_found WHERE side = 'target') AS t USING (db, kind, name);
 
+-- What the role may not read on either side is not known to be alike.
+CREATE TEMP VIEW compare_unreadable AS
+SELECT db, kind, name, CASE WHEN at_source AND at_target THEN 'at both' WHEN at_source THEN 'at the source' ELSE 'at the target' END AS what
+FROM compare_pairs
+WHERE kind = 'unreadable sequence' OR kind = 'unreadable table' AND current_setting('compare.exact')::boolean;
+
+CREATE TEMP VIEW compare_sequences AS
+SELECT p.*
+FROM compare_pairs AS p
+WHERE p.kind = 'sequence' AND p.at_source AND p.at_target AND p.source_value IS DISTINCT FROM p.target_value
+      AND NOT EXISTS (SELECT FROM compare_unreadable AS u
+                      WHERE u.db = p.db AND u.kind = 'unreadable sequence' AND u.name = p.name);
+
 CREATE TEMP VIEW compare_rows AS
 SELECT db, name, source_value, target_value,
-       CASE WHEN current_setting('compare.exact')::boolean THEN source_value IS DISTINCT FROM target_value
+       CASE WHEN EXISTS (SELECT FROM compare_unreadable AS u
+                         WHERE u.db = p.db AND u.kind = 'unreadable table' AND u.name = p.name) THEN false
+            WHEN current_setting('compare.exact')::boolean THEN source_value IS DISTINCT FROM target_value
             WHEN source_value IS NULL OR target_value IS NULL THEN false
             ELSE abs(source_value - target_value) > 100
                  AND abs(source_value - target_value) > greatest(source_value, target_value) / 10 END AS differs
-FROM compare_pairs
+FROM compare_pairs AS p
 WHERE kind = 'table' AND at_source AND at_target;
 
 CREATE TEMP VIEW compare_differences AS
@@ -276,12 +302,13 @@ WHERE at_source <> at_target
 UNION ALL
 SELECT db, kind, name, 'at the target' FROM compare_pairs WHERE kind = 'invalid index' AND at_target
 UNION ALL
+SELECT db, kind, name, what FROM compare_unreadable
+UNION ALL
 SELECT db, 'rows of table', name, format('source %s, target %s', coalesce(source_value::text, '-'), coalesce(target_value::text, '-'))
 FROM compare_rows WHERE differs
 UNION ALL
 SELECT db, kind, name, format('source %s, target %s', coalesce(source_value::text, 'not used'), coalesce(target_value::text, 'not used'))
-FROM compare_pairs
-WHERE kind = 'sequence' AND at_source AND at_target AND source_value IS DISTINCT FROM target_value;
+FROM compare_sequences;
 
 \if :all
 	\echo 'Rows'
@@ -299,7 +326,7 @@ FROM compare_pairs AS d LEFT JOIN compare_pairs AS p ON p.db = d.name
 WHERE d.kind = 'database' AND d.at_source AND d.at_target
 GROUP BY d.name ORDER BY d.name;
 
-SELECT count(*) > 0 AS differs, count(*) FILTER (WHERE kind = 'sequence') > 0 AS sequences_differ
+SELECT count(*) > 0 AS differs, (SELECT count(*) > 0 FROM compare_sequences) AS sequences_differ
 FROM compare_differences \gset compare_
 \if :compare_differs
 	\echo 'Differences'
@@ -311,8 +338,7 @@ FROM compare_differences \gset compare_
 	SELECT db AS database,
 	       CASE WHEN source_value IS NULL THEN format('ALTER SEQUENCE %s RESTART;', name)
 	            ELSE format('SELECT setval(%L, %s);', name, source_value) END AS "run at the target"
-	FROM compare_pairs
-	WHERE kind = 'sequence' AND at_source AND at_target AND source_value IS DISTINCT FROM target_value
+	FROM compare_sequences
 	ORDER BY db, name;
 \endif
 COMMIT;

@@ -209,6 +209,24 @@ skip_mysql_source(OmfChecks *checks)
 					   mysql_checks[i].hint, mysql_checks[i].document);
 }
 
+/* A host of DigitalOcean's own: their pages are at odds about that, so it is worth a word. */
+static void
+check_provider(OmfChecks *checks)
+{
+	static const char domain[] = ".ondigitalocean.com";
+	const char *host = checks->plan.source->host;
+	size_t length = strlen(host);
+
+	if (length > 0 && host[length - 1] == '.')
+		length--;
+	if (length >= strlen(domain) &&
+		pg_strncasecmp(host + length - strlen(domain), domain, strlen(domain)) == 0)
+		omf_checks_put(checks, "source provider", OMF_CHECK_WARNING,
+					   psprintf("The source, %s, is a managed database of DigitalOcean.", host),
+					   "DigitalOcean says that its own clusters can't be migrated online into others: fork the cluster, or restore a backup.",
+					   "https://docs.digitalocean.com/products/databases/postgresql/details/limits/");
+}
+
 /* The engines must be of one kind, as far as both are known. */
 static void
 check_source(OmfChecks *checks, const Target *target)
@@ -224,6 +242,7 @@ check_source(OmfChecks *checks, const Target *target)
 					   given == ENGINE_MYSQL ? OMF_MYSQL_GUIDE : OMF_POSTGRES_GUIDE);
 	if (given != ENGINE_UNKNOWN && wanted != ENGINE_UNKNOWN && given != wanted)
 		return;
+	check_provider(checks);
 	if (given == ENGINE_MYSQL || wanted == ENGINE_MYSQL)
 		skip_mysql_source(checks);
 	else if (wanted == ENGINE_OTHER)

@@ -160,6 +160,11 @@ for my $status (401, 500)
 	$node->psql_fails('SELECT * FROM ' . call_with($right->document), $status == 401 ? '28000' : 'HV00L', undef, "the API answers $status");
 }
 
+# Of another host of DigitalOcean's own it is a word; a name that only looks like it is none.
+row_like('source provider', 'warning', qr/db-x\.B\.db\.OnDigitalOcean\.com, is a managed database of DigitalOcean/, 'a source that is DigitalOcean\'s',
+	check($right->document(host => 'db-x.B.db.OnDigitalOcean.com', port => 1)));
+is(row('source provider', check($right->document(host => 'evilondigitalocean.com', port => 1)))->{result}, '', 'one that is not');
+
 # ----- getting in -----
 
 sub only_ok
@@ -185,6 +190,10 @@ my $shell = banner_listener("SSH-2.0-some\r\n");
 only_ok('source TLS', 'failed', qr/SSL|record|wrong version|within connect_timeout/i, 'not PostgreSQL', $right->document(port => $shell->{port}));
 only_ok('source login', 'failed', qr/expected authentication|server closed/, 'not PostgreSQL, without TLS',
 	$right->document(port => $shell->{port}), disable_ssl => 'true');
+my ($http_port) = $simulator->http =~ /:(\d+)/;
+only_ok('source TLS', 'failed', qr/invalid response|SSL|closed|within connect_timeout/, 'an HTTP server', $right->document(port => 0 + $http_port));
+only_ok('source login', 'failed', qr/expected authentication|closed|invalid|within connect_timeout/, 'an HTTP server, without TLS',
+	$right->document(port => 0 + $http_port), disable_ssl => 'true');
 kill 'TERM', $shell->{pid};
 waitpid $shell->{pid}, 0;
 my $deaf = OnlineMigrations::Waiting::deaf_listener();

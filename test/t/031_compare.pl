@@ -134,6 +134,49 @@ differ_ok(\@missing, 'what is missing, with counts', exact => 'on');
 is($_->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'compare.sql'}), 0, 'no connection is left')
   for $source, $target;
 
+# ----- odd names, and what may not be read -----
+
+$source->safe_psql('postgres', 'DROP DATABASE ledger; DROP ROLE clerk');
+for ($source, $target)
+{
+	$_->safe_psql('postgres', qq{CREATE DATABASE "Odd 'db'"});
+	$_->safe_psql(q{Odd 'db'}, q{
+		CREATE SCHEMA "s.d";
+		CREATE TABLE "s.d"."it's ""here"" \\ %s" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+		CREATE TABLE "s.d"."größe" (id bigserial);
+		CREATE TABLE closed (a int); INSERT INTO closed VALUES (1);
+		CREATE TABLE open (id serial);
+		CREATE SEQUENCE shut;
+		CREATE TABLE never_analysed (a int);
+		INSERT INTO "s.d"."größe" DEFAULT VALUES});
+	$_->safe_psql('postgres', qq{CREATE ROLE reader LOGIN PASSWORD '$OnlineMigrations::Source::PASSWORD'});
+	$_->safe_psql(q{Odd 'db'}, q{GRANT USAGE ON SCHEMA "s.d" TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA "s.d", public TO reader;
+		GRANT SELECT ON ALL SEQUENCES IN SCHEMA "s.d", public TO reader});
+}
+my @odd = (ignore_dbs => '{shop}', ignore_roles => '{reader}');
+alike_ok('odd names', exact => 'on', @odd);
+$source->safe_psql(q{Odd 'db'}, q{INSERT INTO "s.d"."it's ""here"" \\ %s" DEFAULT VALUES; SELECT nextval('"s.d"."größe_id_seq"')});
+$result = differ_ok([
+		q{Odd 'db'|rows of table|"s.d"."it's ""here"" \\ %s"|source 1, target 0},
+		q{Odd 'db'|sequence|"s.d"."größe_id_seq"|source 2, target 1},
+		q{Odd 'db'|sequence|"s.d"."it's ""here"" \\ %s_id_seq"|source 1, target not used} ], 'of odd names', exact => 'on', @odd);
+my @set = $result->{out} =~ /^Odd 'db'\|((?:SELECT|ALTER) .*;)$/mg;
+$target->safe_psql(q{Odd 'db'}, join "\n", @set, q{INSERT INTO "s.d"."it's ""here"" \\ %s" OVERRIDING SYSTEM VALUE VALUES (1)});
+alike_ok('what is printed mends it', exact => 'on', @odd);
+$source->safe_psql(q{Odd 'db'}, q{REVOKE ALL ON shut, closed FROM reader; SELECT nextval('shut')});
+$target->safe_psql(q{Odd 'db'}, 'REVOKE ALL ON closed FROM reader');
+$node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (SET user 'reader')") for qw(old_db new_db);
+differ_ok([ q{Odd 'db'|unreadable sequence|public.shut|at the source} ], 'a sequence that may not be read', @odd);
+$result = differ_ok([ q{Odd 'db'|unreadable sequence|public.shut|at the source}, q{Odd 'db'|unreadable table|public.closed|at both} ],
+	'a table that may not be counted', exact => 'on', @odd);
+unlike($result->{out}, qr/^Set the/m, 'nothing is guessed of it');
+$node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER $_ OPTIONS (SET user 'mover')") for qw(old_db new_db);
+for ($source, $target)
+{
+	$_->safe_psql('postgres', qq{DROP DATABASE "Odd 'db'"});
+	$_->safe_psql('postgres', 'DROP ROLE reader');
+}
+
 # ----- wrong calls -----
 
 like(compare(source => undef)->{err}, qr/wants -v source=NAME/, 'no source');
@@ -144,7 +187,6 @@ is(compare(exact => 'perhaps')->{status}, 3, 'exact is on or off');
 
 # In a minute; few by default, as making them takes longer than comparing them.
 my $many = $ENV{OMF_TEST_ALL} ? 10_000 : 400;
-$source->safe_psql('postgres', 'DROP DATABASE ledger; DROP ROLE clerk');
 for ($source, $target)
 {
 	$_->safe_psql('postgres', 'CREATE DATABASE large');
