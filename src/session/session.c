@@ -710,8 +710,10 @@ omf_session_take(OmfSession *session, OmfInbox *inbox)
 	/* before it is taken: what the inbox has is freed if this throws */
 	if (request != NULL)
 	{
+#ifndef OMF_WITHOUT_STATISTICS /* test/bench/instructions counts what they cost */
 		omf_stats_count(session->serverid, omf_request_method(request),
 						omf_request_path(request), omf_request_reply(request));
+#endif
 		omf_log_request(request);
 	}
 	return omf_inbox_take(inbox);

@@ -413,6 +413,36 @@ append(void)
 	free(result);
 }
 
+/* ----- scenarios: the cache ----- */
+
+/* A table of what the API says of the first 50 clusters, and the answers that backends share. */
+static void
+hit(void)
+{
+	static const char *const names[2] = {"A local table", "B cached"};
+	Backend *backend = backend_open();
+	Comparison *result;
+	char note[32];
+	Task a;
+	Task b;
+
+	backend_make_server(backend, "cached", getenv("OMF_HTTPS"), "dop_v1_simulator");
+	free(backend_ask(backend, "ALTER SERVER cached OPTIONS (ADD cache_ttl '60min')"));
+	free(backend_ask(backend, "CREATE TABLE known (database_cluster_uuid uuid PRIMARY KEY, id text, created_at timestamptz, status text); "
+							  "INSERT INTO known SELECT * FROM plain.online_migrations WHERE database_cluster_uuid = ANY (SELECT keys(1, 1, 50))"));
+	free(backend_ask(backend, "VACUUM ANALYZE known"));
+	a = backend_task(backend, SELECT_ALL "known WHERE database_cluster_uuid = ANY ($1)", keys(1, 1, 50), 50);
+	b = backend_task(backend, SELECT_ALL "cached" BY_ARRAY, keys(1, 1, 50), 50);
+	set_latency(0);
+	warm_up(&a, 100);
+	warm_up(&b, 100);
+	result = compare("50 clusters from the cache", names, &a, &b, 200);
+	snprintf(note, sizeof(note), " (CPU %.2f)", 1e6 * paired_difference(&result->cpu[0], &result->cpu[1]));
+	judge("a hit: a cluster above a local table", 1e6 / 50 * paired_difference(&result->wall[0], &result->wall[1]), 3, "us", note);
+	backend_close(backend);
+	free(result);
+}
+
 /* ----- all of it ----- */
 
 static const struct
@@ -433,7 +463,11 @@ static const struct
 	{"cancel", cancel_statements},
 	{"kill", kill_backends},
 	{"soak", soak},
-	{"pace", pace}};
+	{"pace", pace},
+	{"hit", hit},
+	{"dashboard", dashboard},
+	{"sessions", sessions},
+	{"waiters", relieve_askers}};
 
 static bool
 wanted(const char *name, char **filters)
