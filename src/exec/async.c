@@ -10,7 +10,8 @@
  * scan waits on a pollset of its own around it.  Whoever drives the engine
  * also brings the others their answers.  Nobody drives it while the Append
  * waits, and before each wait it asks each scan: one that has answers then has
- * the timer of its pollset end the wait.
+ * the timer of its pollset end the wait.  So does one that has asked the cache
+ * again for what another backend is asking for.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,12 @@
 #include "exec/async.h"
 #include "client/pollset.h"
 #include "exec/scan.h"
+
+/*
+ * An Append wakes for the latch, which is set when another backend has brought
+ * an answer; those of older minor versions don't.
+ */
+#define LATCH_PATIENCE_MS 1000
 
 /* What an asynchronous scan waits on. */
 typedef struct Waiting
@@ -100,11 +107,12 @@ omf_async_configure_wait(AsyncRequest *areq)
 	OmfChannel *channel = omf_fetch_channel(fetch);
 	void **place = omf_scan_waiting(node);
 	Waiting *waiting;
+	int64 others;
 
 	if (*place == NULL)
 		*place = begin_waiting(channel);
-	channel->is_async = true;
 	waiting = *place;
+	others = omf_channel_prepare_wait(channel);
 	(void) omf_engine_prepare_wait(channel->engine, true);
 	omf_session_tell_pause(channel->session);
 	waiting->what = omf_engine_waits_for(channel->engine);
@@ -112,6 +120,8 @@ omf_async_configure_wait(AsyncRequest *areq)
 		INSTR_TIME_SET_CURRENT(waiting->began);
 	if (omf_fetch_is_ready(fetch))
 		(void) omf_pollset_set_timer(waiting->pollset, 0);
+	else if (others >= 0)
+		(void) omf_pollset_set_timer(waiting->pollset, Min(others, LATCH_PATIENCE_MS));
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
 					  omf_pollset_fd(waiting->pollset), NULL, areq);
 }

@@ -191,7 +191,7 @@ OmfCacheStep
 omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait, OmfOperation operation,
 					  OmfCounts *counts, OmfCached *answer)
 {
-	OmfCacheStep step = omf_cache_ask(&wait->question, !channel->is_async, answer);
+	OmfCacheStep step = omf_cache_ask(&wait->question, true, answer);
 
 	if (step == OMF_CACHE_WAIT)
 		slist_push_head(&channel->waits, &wait->node);
@@ -308,6 +308,13 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 	}
 	settle(channel);
 	(void) ask_others_again(channel);
+}
+
+int64
+omf_channel_prepare_wait(OmfChannel *channel)
+{
+	(void) ask_others_again(channel);
+	return slist_is_empty(&channel->waits) ? -1 : patience(channel);
 }
 
 void

@@ -60,7 +60,6 @@ struct OmfChannel
 	slist_head topics;          /* lookup.c's: one for every resource */
 	slist_head listings;        /* listing.c's: one for every tag */
 	slist_head waits;           /* of OmfCacheWait */
-	bool is_async;              /* PostgreSQL waits for it, and not for the latch */
 	int64 hits[OMF_OPERATIONS]; /* of the cache, not yet among the statistics */
 	int nscans;                 /* scans over it that have not ended */
 	int reported;               /* clusters whose failure was shown in a row */
@@ -114,6 +113,13 @@ extern void omf_channel_ask(OmfChannel *channel, const char *path,
  */
 extern void omf_channel_wait(OmfChannel *channel, bool for_room,
 							 const OmfCounts *counts);
+
+/*
+ * Before somebody else waits: ask again for what other backends were asking for.
+ * Milliseconds until that is to be done again, though nobody has set the latch;
+ * -1: none of it is waited for.
+ */
+extern int64 omf_channel_prepare_wait(OmfChannel *channel);
 
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);

@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "storage/ipc.h"
 #include "utils/timestamp.h"
 
 #include "client/api_time.h"
@@ -66,7 +68,7 @@ await_answer(OmfCall *call)
 
 /* What a start or a stop has come to, for the server's log. */
 static void
-log_outcome(const OmfCall *call, const char *server)
+log_outcome(const OmfCall *call)
 {
 	const char *id = NULL;
 	bool is_done = call->result == OMF_RESULT_RECORD;
@@ -77,7 +79,7 @@ log_outcome(const OmfCall *call, const char *server)
 		id = omf_call_field(call, OMF_MIGRATION_ID);
 	else if (call->method == OMF_DELETE)
 		id = strrchr(call->path, '/') + 1;
-	omf_log_lifecycle(call->method, call->path, !is_done, id, server);
+	omf_log_lifecycle(call->method, call->path, !is_done, id, call->server, call->role);
 }
 
 static void
@@ -112,19 +114,38 @@ share_answer(const OmfCall *call, const OmfRecord *record)
 {
 	const uint8 *account = omf_session_account(call->session);
 	const char *path = resource_path(call);
+	char *bytes = NULL;
+	size_t length = 0;
 
 	if (call->result == OMF_RESULT_RECORD && record != NULL && omf_json_is_whole(record))
 	{
-		size_t length = omf_json_pack(record, NULL);
-		char *bytes = palloc(length);
-
+		length = omf_json_pack(record, NULL);
+		bytes = palloc(length);
 		(void) omf_json_pack(record, bytes);
-		omf_cache_replace(account, path, true, bytes, length);
 	}
-	else if (call->result == OMF_RESULT_NOT_FOUND && call->method == OMF_GET)
-		omf_cache_replace(account, path, false, NULL, 0);
-	else if (call->method != OMF_GET && (call->result == OMF_RESULT_RECORD || call->error->maybe_done))
-		omf_cache_drop(account, path);
+	if (call->method != OMF_GET)
+	{
+		if (call->result != OMF_RESULT_ERROR || may_be_done(omf_request_reply(call->request)))
+			omf_cache_change(account, path, bytes, length);
+	}
+	else if (bytes != NULL || call->result == OMF_RESULT_NOT_FOUND)
+		omf_cache_learn(account, path, call->asked, bytes != NULL, bytes, length);
+}
+
+/*
+ * A start or a stop ends between sending and the answer: by an error, or with
+ * its backend, where no error is caught.
+ */
+static void
+end_unanswered(int code, Datum arg)
+{
+	OmfCall *call = (OmfCall *) DatumGetPointer(arg);
+
+	(void) code;
+	if (call->method == OMF_GET || call->request == NULL || !may_be_done(omf_request_reply(call->request)))
+		return;
+	omf_cache_change(omf_session_account(call->session), resource_path(call), NULL, 0);
+	omf_log_lifecycle(call->method, call->path, true, NULL, call->server, call->role);
 }
 
 /* What the answer means, in memory that goes with an error. */
@@ -159,13 +180,17 @@ take_answer(OmfCall *call)
 void
 omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body)
 {
-	const char *server = method != OMF_GET ? omf_session_server_name(call->session) : NULL;
-
 	call->method = method;
 	call->path = path;
 	call->body = body;
 	call->maybe_done = false;
 	call->values = NULL;
+	call->asked = omf_cache_moment();
+	if (method != OMF_GET)
+	{
+		call->server = omf_session_server_name(call->session);
+		call->role = GetUserNameFromId(GetUserId(), true);
+	}
 	if (call->resource == NULL)
 		call->resource = omf_api_resource("online_migrations");
 	call->error = NULL;
@@ -177,18 +202,19 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 	omf_request_make_urgent(call->request);
 	PG_TRY();
 	{
-		call->late = !await_answer(call);
-		if (!call->late)
+		PG_ENSURE_ERROR_CLEANUP(end_unanswered, PointerGetDatum(call));
 		{
-			take_answer(call);
-			log_outcome(call, server);
+			call->late = !await_answer(call);
+			if (!call->late)
+			{
+				take_answer(call);
+				log_outcome(call);
+			}
 		}
+		PG_END_ENSURE_ERROR_CLEANUP(end_unanswered, PointerGetDatum(call));
 	}
 	PG_CATCH();
 	{
-		/* cancelled between sending and the answer */
-		if (method != OMF_GET && may_be_done(omf_request_reply(call->request)))
-			omf_log_lifecycle(method, path, true, NULL, server);
 		end_call(call);
 		PG_RE_THROW();
 	}
@@ -204,6 +230,7 @@ submit_get(OmfCall *call, OmfSession *session, OmfInbox *inbox)
 {
 	call->session = session;
 	call->method = OMF_GET;
+	call->asked = omf_cache_moment();
 	call->values = NULL;
 	call->error = NULL;
 	call->late = true;

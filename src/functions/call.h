@@ -23,6 +23,9 @@ typedef struct OmfCall
 	int64 deadline;              /* on omf_clock(), or 0: none */
 	OmfInbox inbox;              /* where the answer arrives */
 	OmfRequest *request;         /* while it is under way */
+	const char *server;          /* of a start or a stop: name of the foreign server */
+	const char *role;            /* likewise, who makes it; or NULL */
+	uint64 asked;                /* the moment of it, as omf_cache_moment() has it */
 	bool maybe_done;             /* it may have been carried out, whatever came of it */
 	bool late;                   /* the deadline has passed: there is no result */
 	OmfResult result;            /* what came of it */

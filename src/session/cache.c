@@ -18,6 +18,7 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "client/pollset.h"
 #include "compat.h"
@@ -30,6 +31,9 @@
 #define LARGEST_SHARE 4
 
 #define NONE (-1)
+
+/* The class of a wait event, in what PGPROC has of it. */
+#define WAIT_CLASS 0xFF000000U
 
 /* A piece of an answer. */
 typedef struct Chunk
@@ -47,7 +51,7 @@ typedef struct Note
 
 typedef struct Entry
 {
-	uint8 key[OMF_HASH_SIZE];
+	OmfCacheKey key;
 	int32 next;             /* with the same bucket, or of those that are free */
 	int32 older;            /* in the order of use */
 	int32 newer;            /* likewise */
@@ -61,6 +65,8 @@ typedef struct Entry
 	uint64 flight;          /* number of the flight that is to answer it, or 0 */
 	int64 flight_at;        /* when that began */
 	int flight_pid;         /* whose it is */
+	int32 flight_proc;      /* likewise */
+	uint64 latest;          /* number of the last flight or change */
 	int32 notes;            /* the first one, or NONE */
 } Entry;
 
@@ -76,7 +82,8 @@ typedef struct Arena
 	int32 nfree_chunks;
 	int32 oldest; /* entry in the order of use */
 	int32 newest;
-	uint64 flights; /* number of the last flight */
+	uint64 seed;    /* of the hashes of paths */
+	uint64 flights; /* number of the last flight, or of another moment */
 } Arena;
 
 /* The part of the block whose lock is for the arena. */
@@ -116,6 +123,10 @@ fill_arena(void *memory, size_t size)
 	size_t units = (size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
 
 	memset(fresh, 0, sizeof(Arena));
+	if (!pg_strong_random(&fresh->seed, sizeof(fresh->seed)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random numbers")));
 	fresh->nentries = fresh->nnotes = (int32) units;
 	fresh->nchunks = fresh->nfree_chunks = (int32) (2 * units);
 	fresh->oldest = fresh->newest = NONE;
@@ -157,13 +168,18 @@ omf_cache_is_on(const OmfCacheTerms *terms)
 static void release_all(int code, Datum arg);
 
 static void
+find_arena(void)
+{
+	if (arena != NULL)
+		return;
+	arena = omf_shared_arena();
+	find_parts(arena);
+}
+
+static void
 lock_arena(void)
 {
-	if (arena == NULL)
-	{
-		arena = omf_shared_arena();
-		find_parts(arena);
-	}
+	find_arena();
 	((Used *) omf_shared_get(&shared))->used = true;
 	if (!exits_cleanly)
 		before_shmem_exit(release_all, (Datum) 0);
@@ -179,13 +195,11 @@ unlock_arena(void)
 
 /* ----- entries; from here on the arena is locked ----- */
 
+/* Of all accounts alike, so that what belongs to a path is found together. */
 static int32 *
-bucket_of(const uint8 *key)
+bucket_of(const OmfCacheKey *key)
 {
-	uint32 hash;
-
-	memcpy(&hash, key, sizeof(hash));
-	return &buckets[hash % (uint32) arena->nentries];
+	return &buckets[key->place % (uint32) arena->nentries];
 }
 
 static void
@@ -233,7 +247,7 @@ static void
 free_entry(Entry *entry)
 {
 	int32 number = (int32) (entry - entries);
-	int32 *link = bucket_of(entry->key);
+	int32 *link = bucket_of(&entry->key);
 
 	forget_answer(entry);
 	leave_order(entry);
@@ -252,17 +266,17 @@ is_busy(const Entry *entry)
 }
 
 static Entry *
-find_entry(const uint8 *key)
+find_entry(const OmfCacheKey *key)
 {
 	for (int32 i = *bucket_of(key); i != NONE; i = entries[i].next)
-		if (memcmp(entries[i].key, key, OMF_HASH_SIZE) == 0)
+		if (entries[i].key.halves[0] == key->halves[0] && entries[i].key.halves[1] == key->halves[1])
 			return &entries[i];
 	return NULL;
 }
 
 /* A new entry of that key, or NULL: all are busy. */
 static Entry *
-make_entry(const uint8 *key)
+make_entry(const OmfCacheKey *key)
 {
 	int32 *bucket;
 	Entry *entry;
@@ -280,7 +294,7 @@ make_entry(const uint8 *key)
 	entry = &entries[arena->free_entry];
 	arena->free_entry = entry->next;
 	memset(entry, 0, sizeof(Entry));
-	memcpy(entry->key, key, OMF_HASH_SIZE);
+	entry->key = *key;
 	entry->first = entry->notes = NONE;
 	bucket = bucket_of(key);
 	entry->next = *bucket;
@@ -397,9 +411,10 @@ wake_all(Entry *entry)
 static void
 begin_flight(Entry *entry, OmfQuestion *question)
 {
-	entry->flight = ++arena->flights;
+	entry->flight = entry->latest = ++arena->flights;
 	entry->flight_at = omf_pollset_now();
 	entry->flight_pid = MyProcPid;
+	entry->flight_proc = omf_my_proc_number();
 	question->flight = entry->flight;
 }
 
@@ -414,12 +429,26 @@ end_flight(Entry *entry)
 static Entry *
 own_entry(OmfQuestion *question)
 {
-	Entry *entry = question->flight != 0 ? find_entry(question->key) : NULL;
+	Entry *entry = question->flight != 0 ? find_entry(&question->key) : NULL;
 
 	if (entry != NULL && entry->flight != question->flight)
 		entry = NULL;
 	question->flight = 0;
 	return entry;
+}
+
+/*
+ * Does its backend wait for the answer itself, so that it takes as long as it
+ * takes?  A look without a lock, as that of pg_stat_activity.
+ */
+static bool
+is_attended(const Entry *entry)
+{
+	volatile const PGPROC *proc = &ProcGlobal->allProcs[entry->flight_proc];
+	uint32 wait = proc->wait_event_info;
+
+	return proc->pid == entry->flight_pid &&
+		   (wait == WAIT_EVENT_APPEND_READY || (wait & WAIT_CLASS) == PG_WAIT_EXTENSION);
 }
 
 /* The backend goes: nobody is to wait for what it has asked. */
@@ -445,16 +474,19 @@ is_used(void)
 	return ((const Used *) omf_shared_get(&shared))->used;
 }
 
-static void
-make_key(const uint8 *account, const char *path, uint8 *key)
+static OmfCacheKey
+make_key(const uint8 *account, const char *path)
 {
-	uint64 halves[2];
+	const unsigned char *bytes = (const unsigned char *) path;
+	OmfCacheKey key;
 
 	/* what an account is known by is secret, so nobody makes keys meet on purpose */
-	memcpy(halves, account, OMF_HASH_SIZE);
-	for (int i = 0; i < 2; i++)
-		halves[i] ^= hash_bytes_extended((const unsigned char *) path, (int) strlen(path), halves[i]);
-	memcpy(key, halves, OMF_HASH_SIZE);
+	find_arena();
+	memcpy(key.halves, account, OMF_HASH_SIZE);
+	key.place = hash_bytes_extended(bytes, (int) strlen(path), arena->seed);
+	key.halves[1] ^= hash_bytes_extended(bytes, (int) strlen(path), key.halves[1]);
+	key.halves[0] ^= key.place;
+	return key;
 }
 
 OmfQuestion
@@ -462,7 +494,7 @@ omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms)
 {
 	OmfQuestion question = {0};
 
-	make_key(account, path, question.key);
+	question.key = make_key(account, path);
 	question.terms = terms;
 	return question;
 }
@@ -473,13 +505,16 @@ judge(Entry *entry, OmfQuestion *question, bool may_wait)
 {
 	int64 now = omf_pollset_now();
 	int64 age = now - entry->at;
-	bool asked = entry->flight != 0 && now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
+	bool is_new = now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
+	bool asked = entry->flight != 0 && (is_new || is_attended(entry));
 	bool failed = entry->failed_at != 0 && now - entry->failed_at < OMF_CACHE_REST_MS;
 
 	if (question->waits_from == 0)
 		question->waits_from = now;
 
 	if (entry->answered && age <= question->terms.ttl_ms)
+		return OMF_CACHE_HIT;
+	if (entry->answered && question->waits_for != 0 && entry->at > question->waits_from && age <= OMF_CACHE_NEWS_MS)
 		return OMF_CACHE_HIT;
 	if (entry->answered && (asked || failed) &&
 		age <= (int64) question->terms.ttl_ms + question->terms.stale_ms)
@@ -488,9 +523,14 @@ judge(Entry *entry, OmfQuestion *question, bool may_wait)
 		return OMF_CACHE_ASK;
 	if (asked)
 	{
-		if (!may_wait || now - question->waits_from > OMF_CACHE_PATIENCE_IN_ALL_MS || !leave_note(entry))
+		if (question->waits_for != entry->flight && question->waits_for != 0)
+			question->vain++;
+		question->waits_for = entry->flight;
+		if (!may_wait ||
+			(question->vain >= OMF_CACHE_VAIN_FLIGHTS && now - question->waits_from > OMF_CACHE_PATIENCE_IN_ALL_MS) ||
+			!leave_note(entry))
 			return OMF_CACHE_ASK;
-		question->waits_till = entry->flight_at + OMF_CACHE_PATIENCE_MS;
+		question->waits_till = (is_new ? entry->flight_at : now) + OMF_CACHE_PATIENCE_MS;
 		return OMF_CACHE_WAIT;
 	}
 	begin_flight(entry, question);
@@ -511,9 +551,9 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 
 		lock_arena();
 		question->waits_till = 0;
-		entry = find_entry(question->key);
+		entry = find_entry(&question->key);
 		if (entry == NULL)
-			entry = make_entry(question->key);
+			entry = make_entry(&question->key);
 		step = entry != NULL ? judge(entry, question, may_wait) : OMF_CACHE_ASK;
 		if (step == OMF_CACHE_HIT)
 		{
@@ -594,20 +634,34 @@ omf_cache_give_up(OmfQuestion *question)
 	unlock_arena();
 }
 
-void
-omf_cache_replace(const uint8 *account, const char *path, bool found, const char *bytes, size_t length)
+uint64
+omf_cache_moment(void)
 {
-	uint8 key[OMF_HASH_SIZE];
+	uint64 moment;
+
+	if (!is_used())
+		return 0;
+	lock_arena();
+	moment = ++arena->flights;
+	unlock_arena();
+	return moment;
+}
+
+void
+omf_cache_learn(const uint8 *account, const char *path, uint64 asked, bool found, const char *bytes, size_t length)
+{
+	OmfCacheKey key;
 	Entry *entry;
 
 	if (!is_used())
 		return;
-	make_key(account, path, key);
+	key = make_key(account, path);
 	lock_arena();
-	entry = find_entry(key);
-	if (entry != NULL)
+	entry = find_entry(&key);
+	if (entry != NULL && entry->latest < asked)
 	{
 		/* what was asked before it is older, whenever it comes */
+		entry->latest = asked;
 		set_answer(entry, found, bytes, length);
 		end_flight(entry);
 	}
@@ -615,20 +669,30 @@ omf_cache_replace(const uint8 *account, const char *path, bool found, const char
 }
 
 void
-omf_cache_drop(const uint8 *account, const char *path)
+omf_cache_change(const uint8 *account, const char *path, const char *bytes, size_t length)
 {
-	uint8 key[OMF_HASH_SIZE];
-	Entry *entry;
+	OmfCacheKey key;
 
 	if (!is_used())
 		return;
-	make_key(account, path, key);
+	key = make_key(account, path);
 	lock_arena();
-	entry = find_entry(key);
-	if (entry != NULL)
+	for (int32 i = *bucket_of(&key); i != NONE; i = entries[i].next)
 	{
+		Entry *entry = &entries[i];
+
+		if (entry->key.place != key.place)
+			continue;
+		entry->latest = ++arena->flights;
 		forget_answer(entry);
 		end_flight(entry);
+	}
+	if (bytes != NULL)
+	{
+		Entry *own = find_entry(&key);
+
+		if (own != NULL)
+			set_answer(own, true, bytes, length);
 	}
 	unlock_arena();
 }

@@ -23,16 +23,23 @@
 #include "session/shared.h"
 
 /*
- * How long one waits for the answer of another backend before asking oneself: that
- * may be a cursor which nobody fetches from.
+ * How long one waits for the answer of another backend that does not wait for it
+ * itself before asking oneself: that may be a cursor which nobody fetches from.
  */
 #define OMF_CACHE_PATIENCE_MS 5000
 
 /*
- * And in all, where those who were to bring the answer fail one after the other:
- * then everybody asks.
+ * Where those who were to bring the answer fail one after the other: after so
+ * many of them, and so long in all, everybody asks.
  */
+#define OMF_CACHE_VAIN_FLIGHTS 2
 #define OMF_CACHE_PATIENCE_IN_ALL_MS (2 * OMF_CACHE_PATIENCE_MS)
+
+/*
+ * An answer that has come while one waited for it is news for so long, however
+ * short the time is that it may be shown: else one would ask after the other.
+ */
+#define OMF_CACHE_NEWS_MS 1000
 
 /* After the API could not be had, how long the old answer is shown without asking. */
 #define OMF_CACHE_REST_MS 5000
@@ -44,14 +51,23 @@ typedef struct OmfCacheTerms
 	int stale_ms; /* how much older still, while another one asks or the API fails */
 } OmfCacheTerms;
 
+/* What an answer is found by. */
+typedef struct OmfCacheKey
+{
+	uint64 place;     /* a hash of the path */
+	uint64 halves[2]; /* one of account and path */
+} OmfCacheKey;
+
 /* What somebody wants to know, and their part in asking for it. */
 typedef struct OmfQuestion
 {
-	uint8 key[OMF_HASH_SIZE];
+	OmfCacheKey key;
 	OmfCacheTerms terms;
 	uint64 flight;    /* number of the flight that is ours, or 0 */
 	int64 waits_till; /* while another one asks: when to ask again, else 0 */
-	int64 waits_from; /* when the first wait began, or 0 */
+	int64 waits_from; /* when it was first asked, or 0 */
+	uint64 waits_for; /* number of the flight that is waited for, or 0 */
+	int vain;         /* flights that were waited for in vain */
 } OmfQuestion;
 
 /* An answer: palloc'd bytes. */
@@ -99,12 +115,20 @@ extern bool omf_cache_fail(OmfQuestion *question, OmfCached *answer);
 extern void omf_cache_give_up(OmfQuestion *question);
 
 /*
- * What is known of that path from elsewhere, for all backends at once: another
- * answer, or none any more.  What others have asked before is not kept then.
+ * What somebody learns who asks the API whatever the cache has: the answer for
+ * all backends at once, unless others have asked later.  `asked` is what
+ * omf_cache_moment() said before the request was made.
  */
-extern void omf_cache_replace(const uint8 *account, const char *path, bool found,
-							  const char *bytes, size_t length);
-extern void omf_cache_drop(const uint8 *account, const char *path);
+extern uint64 omf_cache_moment(void);
+extern void omf_cache_learn(const uint8 *account, const char *path, uint64 asked,
+							bool found, const char *bytes, size_t length);
+
+/*
+ * What is there has changed, or may have: whatever was asked before is not kept,
+ * by any account.  `bytes` is what that account is shown from now on; NULL: the
+ * API is to be asked.
+ */
+extern void omf_cache_change(const uint8 *account, const char *path, const char *bytes, size_t length);
 
 /* Of how many answers a statement was spared, and the age of the oldest. */
 typedef struct OmfCacheUse

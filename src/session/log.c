@@ -94,13 +94,10 @@ lifecycle_message(OmfMethod method, bool unknown)
 
 void
 omf_log_lifecycle(OmfMethod method, const char *path, bool unknown,
-				  const char *migration_id, const char *server)
+				  const char *migration_id, const char *server, const char *role)
 {
-	const char *role;
-
 	if (!log_lifecycle)
 		return;
-	role = GetUserNameFromId(GetUserId(), true);
 	ereport(LOG,
 			(errmsg_internal("%s", lifecycle_message(method, unknown)),
 			 errdetail("%s %s, migration \"%s\", server \"%s\", role \"%s\".",

@@ -12,7 +12,7 @@ use Time::HiRes qw(time sleep);
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('cache', simulator => $simulator,
-	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'\n",
+	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'\nrestart_after_crash = on\n",
 	server_options => { cache_ttl => '60s', max_retries => 0 });
 my $major = $node->safe_psql('postgres', 'SHOW server_version_num') / 10000;
 
@@ -161,6 +161,64 @@ is(scalar(grep { $_->{out} eq 'running' } @results), 5, '  the others have an an
 is(asked($wanted), 2, '  that one of them has asked for');
 $simulator->delete_faults;
 
+# However slow the API is, as long as who asks waits for it, nobody else asks.
+($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 6000);
+$_->post(status_of($wanted)) for @sessions[ 0 .. 3 ];
+is(join(' ', map { $_->result->{out} } @sessions[ 0 .. 3 ]), join(' ', ('running') x 4), 'an answer that takes 6 s');
+is(asked($wanted), 1, '  is asked for once');
+
+# What came while one waited is news, however short the time it is shown.
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '1ms')});
+($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 1500);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+$_->post(status_of($wanted)) for @sessions[ 1 .. 5 ];
+is(join(' ', map { $_->result->{out} } @sessions[ 0 .. 5 ]), join(' ', ('running') x 6), 'with a cache_ttl of 1 ms');
+is(asked($wanted), 1, '  those who wait have one answer, too');
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '60s')});
+
+# Asynchronous scans wait for others, too, and go on with what is theirs.
+$node->safe_psql('digitalocean', q{
+	DO $$ BEGIN
+		EXECUTE (SELECT format('CREATE SERVER second FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (%s)',
+				string_agg(format('%I %L', option_name, option_value), ', '))
+			FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = 'digitalocean');
+		EXECUTE (SELECT format('CREATE USER MAPPING FOR CURRENT_USER SERVER second OPTIONS (%s)',
+				string_agg(format('%I %L', option_name, option_value), ', '))
+			FROM pg_user_mappings, pg_options_to_table(umoptions) WHERE srvname = 'digitalocean' AND usename = CURRENT_USER);
+	END $$;
+	CREATE FOREIGN TABLE databases.second (database_cluster_uuid uuid, status text) SERVER second
+		OPTIONS (resource 'online_migrations');});
+($wanted, my @own) = new_clusters(3);
+my $appended = "SELECT string_agg(status, ' ') FROM (
+	SELECT status FROM databases.online_migrations WHERE database_cluster_uuid IN ('$wanted', '$own[0]')
+	UNION ALL SELECT status FROM databases.second WHERE database_cluster_uuid IN ('$own[1]')) u";
+$node->psql_ok("EXPLAIN $appended", qr/Async Foreign Scan.*Async Foreign Scan/s, 'an asynchronous Append');
+$simulator->config(latency_ms => 0);
+$simulator->fault('slow_first_byte', uuid => $wanted, ms => 2000);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+$sessions[1]->post($appended);
+ok(OnlineMigrations::Waiting::until_true(sub { asked($own[0]) + asked($own[1]) == 2 }), '  asks for what is its own');
+is($sessions[1]->result->{out}, 'running running running', '  has all rows');
+is($sessions[0]->result->{out}, 'running', '  one of which another session asks for');
+is(asked($wanted), 1, '  alone');
+($wanted) = new_clusters(1);
+$appended =~ s/IN \('[^)]*'\)/IN ('$wanted')/;
+$simulator->fault('slow_first_byte', uuid => $wanted, ms => 3000);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+$sessions[1]->post($appended);
+OnlineMigrations::Waiting::is_waiting($node, $sessions[1]->pid);
+kill 'INT', $sessions[0]->pid;
+is($sessions[0]->result->{sqlstate}, '57014', '  that is cancelled');
+is($sessions[1]->result->{out}, 'running running', '  and the Append asks itself');
+is(asked($wanted), 2, '  once');
+$simulator->delete_faults;
+$node->safe_psql('digitalocean', 'DROP SERVER second CASCADE');
+
 # A cursor that nobody fetches from asks, and does not drive.
 ($wanted, my $also) = new_clusters(2);
 $simulator->config(latency_ms => 0);
@@ -205,6 +263,46 @@ is($sessions[0]->result->{out}, 'done', '  whose answer is its own');
 asks_ok(0, status_of($cluster), 'running', '  and nobody else sees it');
 $simulator->delete_faults;
 
+# So it is with what a function has asked before: here a wait.
+($cluster) = new_clusters(1, 'done');
+asks_ok(1, status_of($cluster), 'done', 'before another start');
+$simulator->fault('slow_first_byte', uuid => $cluster, method => 'GET', times => 1, ms => 1500);
+$sessions[0]->post("CALL databases.databases_wait_online_migration('$cluster')");
+OnlineMigrations::Waiting::until_true(sub { asked($cluster) == 2 });
+$node->safe_psql('digitalocean', "SELECT FROM databases.databases_update_online_migration('$cluster',
+	'{\"host\": \"h\", \"port\": 1}', replace => true)");
+$sessions[0]->result;
+asks_ok(0, status_of($cluster), 'running', '  what a wait asked before it is not kept');
+$simulator->delete_faults;
+
+# A start is seen by dashboards that have another token.
+($cluster) = new_clusters(1, 'done');
+asks_ok(1, status_of($cluster), 'done', 'another token', role => 'other');
+asks_ok(0, status_of($cluster), 'done', '  has its answer', role => 'other');
+$node->safe_psql('digitalocean', "SELECT FROM databases.databases_update_online_migration('$cluster',
+	'{\"host\": \"h\", \"port\": 1}', replace => true)");
+asks_ok(1, status_of($cluster), 'running', '  until a start', role => 'other');
+
+# Of a start that is not answered nobody knows: what was known is not shown.
+for my $how (sort keys %endings)
+{
+	($cluster) = new_clusters(1, 'done');
+	asks_ok(1, status_of($cluster), 'done', "before a start that is $how");
+	$simulator->fault('hang', uuid => $cluster, method => 'PUT', times => 1);
+	my $session = OnlineMigrations::Session->open($node);
+	my $offset = -s $node->logfile;
+	$session->post("SELECT FROM databases.databases_update_online_migration('$cluster',
+		'{\"host\": \"h\", \"port\": 1}', replace => true)");
+	OnlineMigrations::Waiting::in_flight($simulator, 1);
+	kill $endings{$how}, $session->pid;
+	$session->result;
+	asks_ok(1, status_of($cluster), 'done', '  it is asked again');
+	like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset),
+		qr/LOG:  online migration may have been started\n/, '  and the log tells of it');
+	$simulator->delete_faults;
+	eval { $session->close };
+}
+
 # ----- age -----
 
 $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '1s')});
@@ -232,6 +330,34 @@ cmp_ok($result->{seconds}, '<', 1, '  at once');
 is($sessions[0]->result->{out}, 'syncing', '  and the one who asks the new one');
 $simulator->delete_faults;
 $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (SET cache_ttl '60s', DROP cache_stale)});
+
+# ----- kill -9 -----
+
+# The server starts over, and nothing of what was asked before is left.
+($wanted) = new_clusters(1);
+$simulator->config(latency_ms => 1000);
+$sessions[0]->post(status_of($wanted));
+OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
+$_->post(status_of($wanted)) for @sessions[ 1 .. 5 ];
+OnlineMigrations::Waiting::is_waiting($node, $sessions[5]->pid);
+kill 'KILL', $sessions[0]->pid;
+for my $session (@sessions)
+{
+	eval { $session->result };
+	eval { $session->close };
+}
+ok(OnlineMigrations::Waiting::until_true(sub {
+		my ($out, $err) = ('', '');
+		$node->psql('digitalocean', 'SELECT 1', stdout => \$out, stderr => \$err) == 0 && $out eq '1';
+	}), 'kill -9 of the one who asks: the server is back');
+@sessions = sessions(5);
+$_->post(status_of($wanted)) for @sessions;
+@results = map { $_->result } @sessions;
+is(join(' ', map { $_->{out} } @results), join(' ', ('running') x 5), '  those who waited have their answer');
+cmp_ok((sort { $b <=> $a } map { $_->{seconds} } @results)[0], '<', 4, '  soon');
+is(asked($wanted), 2, '  that one of them has asked for');
+$simulator->config(latency_ms => 0);
+$_->close for @sessions;
 
 # ----- bounds -----
 
