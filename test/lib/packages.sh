@@ -11,7 +11,7 @@ OLDEST_POSTGRES=15
 # One requirement a word; a|b is met by either, and a is what gets installed.
 base_packages()
 {
-	echo "make gcc libc6-dev pkgconf|pkg-config perl libipc-run-perl" \
+	echo "make gcc libc6-dev pkgconf|pkg-config ca-certificates perl libipc-run-perl" \
 		"libcurl4-openssl-dev|libcurl4-gnutls-dev" \
 		"$(simulator_packages) ${EXTRA_PACKAGES:-}"
 }

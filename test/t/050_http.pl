@@ -212,10 +212,11 @@ sub try_http1_required_start
 {
 	my ($fault) = @_;
 	my $schema = add_server(endpoint => $simulator->https, max_retries => 2, @ca);
-	$simulator->fault($fault, code => 13, method => 'PUT');
+	# covered: else libcurl 8.14 knows that it has not been looked at
+	$simulator->fault($fault, code => 13, method => 'PUT', $fault eq 'goaway' ? (covered => 'true') : ());
 	my $result = $node->run_sql(start_of($schema, $clusters[1], replace => 'true'));
 	is($result->{sqlstate}, 'HV010', "a start that gets HTTP_1_1_REQUIRED by $fault has an unknown outcome");
-	like($result->{hint}, qr/"http_version" to '1\.1'/, 'and the hint names the way out');
+	like($result->{hint}, qr/"http_version" to '1\.1'/, 'and the hint names the way out') or diag($result->{err});
 	$simulator->delete_faults;
 	$node->safe_psql('digitalocean', "ALTER SERVER $schema OPTIONS (ADD http_version '1.1')");
 	$simulator->clear_log;
@@ -273,6 +274,8 @@ sub try_flood
 	$act->($session);
 	my $result = $session->result;
 	cmp_ok(time - $began, '<', 6, "a flood of empty frames does not hold off $what");
+	# a newer nghttp2 has had enough of them before that
+	$sqlstate = qr/^HV00L$/ if $result->{err} =~ /ENHANCE_YOUR_CALM/;
 	like($result->{sqlstate}, $sqlstate, "which ends it: $what") or diag($result->{err});
 	$session->close;
 	$simulator->delete_faults;

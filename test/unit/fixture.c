@@ -48,6 +48,12 @@ acquire_fd(void)
 	return true;
 }
 
+int
+fds_acquired(void)
+{
+	return acquired;
+}
+
 static void
 release_fd(void)
 {

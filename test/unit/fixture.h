@@ -26,6 +26,7 @@ extern OmfInbox inbox;                     /* that all requests arrive in */
 extern OmfRequest *finished[FINISHED_MAX]; /* taken from it, in their order */
 extern int nfinished;                      /* how many */
 extern int turns;                          /* how often the engine was driven */
+extern int fds_acquired(void);             /* descriptors that are open */
 extern int fd_allowance;                   /* descriptors that may yet be opened */
 
 extern void begin_case(const char *name);

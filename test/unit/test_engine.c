@@ -517,11 +517,14 @@ test_create(void)
 	config.http.ca_file = NULL;
 	omf_engine_destroy(NULL);
 	make_engine();
+	/* a libcurl with eventfd() wakes itself up with one */
+	ok(fds_acquired() == 3 || fds_acquired() == 4, "it has those");
+	fd_allowance = fds_acquired();
 	server.handler = answer_at_once;
 	submit(OMF_GET, "/x", NULL);
 	ok(until_finished(1) && reply_of(0)->outcome == OMF_UNREACHABLE,
 	   "no descriptor for a connection: unreachable");
-	fd_allowance = 5;
+	fd_allowance++;
 	sigemptyset(&before);
 	sigaddset(&before, SIGUSR2);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

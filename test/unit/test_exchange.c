@@ -199,8 +199,8 @@ close_idle(bool reset)
 	server_hang_up(&server, 0, reset);
 	reply = reply_of(send_one(OMF_GET, NULL));
 	ok(reply->outcome == OMF_ANSWERED && reply->http_status == 200, "the next GET is answered");
-	is_number(server.nconnections, 2, "over another one");
 	is_number(server.nseen, 2, "and seen once");
+	ok(server.seen[1].connection != server.seen[0].connection, "over another one");
 	end_case();
 }
 
@@ -255,9 +255,10 @@ speak_unasked(const char *unasked, OmfMethod method)
 			  omf_method_name(method));
 	is_text(reply_of(1)->body != NULL ? reply_of(1)->body : "", method == OMF_GET ? "/x" : "",
 			"and body");
-	is_number(reply_of(1)->tries, 1, "at once");
+	/* a libcurl that does not look at a connection first finds out by trying */
+	ok(reply_of(1)->tries <= 2, "at once, or when the connection has turned out to be of no use");
 	is_number(server.nseen, 2, "it was seen once");
-	is_number(server.seen[1].connection, 1, "over another connection");
+	ok(server.seen[1].connection != server.seen[0].connection, "over another connection");
 	ok(server.connections[0].client_closed, "the first one is closed");
 
 	/* the same while somebody waits, with the next request some time later */
@@ -265,7 +266,7 @@ speak_unasked(const char *unasked, OmfMethod method)
 	settle(20);
 	send_one(method, NULL);
 	is_number(reply_of(2)->http_status, method == OMF_GET ? 200 : 204, "again");
-	is_number(server.seen[2].connection, 2, "over a third one");
+	ok(server.seen[2].connection > server.seen[1].connection, "over a third one");
 	end_case();
 }
 
@@ -284,7 +285,7 @@ speak_much_unasked(void)
 		server_send(&server, &server.seen[0], much, sizeof(much));
 	send_one(OMF_GET, NULL);
 	is_number(reply_of(1)->http_status, 200, "the next request is answered");
-	is_number(server.seen[1].connection, 1, "over another connection");
+	ok(server.seen[1].connection != server.seen[0].connection, "over another connection");
 	end_case();
 }
 
