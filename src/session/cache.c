@@ -92,7 +92,7 @@ typedef struct Used
 	bool used; /* has anybody asked for anything? */
 } Used;
 
-static OmfShared shared = {sizeof(Used), NULL};
+static OmfShared shared = {"OnlineMigrationsAnswers", sizeof(Used), NULL};
 
 static int cache_size = 4096; /* kilobytes */
 static bool cache_on = true;

@@ -42,7 +42,7 @@ struct OmfGatekeeper
 	OmfBudget own;                /* where there is no slot to be had */
 };
 
-static OmfShared shared = {sizeof(Table), NULL};
+static OmfShared shared = {"OnlineMigrationsRateLimits", sizeof(Table), NULL};
 
 void
 omf_gate_init(void)

@@ -25,15 +25,11 @@
 #define PARTS_MAX 4
 #define KEY_SIZE 32 /* bytes of the key of all hashes */
 
-/* What locks of the block are called in pg_stat_activity. */
-#define TRANCHE_NAME "OnlineMigrations"
-
 typedef struct Block
 {
-	int tranche;             /* of its locks */
 	bool common;             /* do others share it? */
 	uint8 key[KEY_SIZE];     /* random, set before anyone sees the block */
-	LWLock locks[PARTS_MAX]; /* of the parts, by their numbers */
+	LWLock locks[PARTS_MAX]; /* of the parts, by their numbers, each of a tranche of its own */
 	size_t arena_size;       /* as the setting was when the block was made */
 } Block;
 
@@ -89,15 +85,19 @@ fill_block(Block *fresh, bool common)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random numbers")));
-	if (common)
-	{
-		fresh->tranche = LWLockNewTrancheId();
-		for (int i = 0; i < nparts; i++)
-			LWLockInitialize(&fresh->locks[i], fresh->tranche);
-	}
+	for (int i = 0; common && i < nparts; i++)
+		LWLockInitialize(&fresh->locks[i], LWLockNewTrancheId());
 	for (int i = 0; i < nparts; i++)
 		if (parts[i]->fill != NULL)
 			parts[i]->fill((char *) fresh + parts[i]->offset);
+}
+
+/* What pg_stat_activity calls its locks, in this process. */
+static void
+name_locks(const Block *common)
+{
+	for (int i = 0; i < nparts; i++)
+		LWLockRegisterTranche(common->locks[i].tranche, parts[i]->name);
 }
 
 static void
@@ -132,7 +132,7 @@ start_shared_memory(void)
 	if (!found)
 		arena_fill(arena, common->arena_size);
 	LWLockRelease(AddinShmemInitLock);
-	LWLockRegisterTranche(common->tranche, TRANCHE_NAME);
+	name_locks(common);
 	block = common;
 }
 
@@ -147,17 +147,18 @@ prepare_hash(void)
 {
 	static const uint8 any_key[KEY_SIZE];
 	ResourceOwner old = CurrentResourceOwner;
+	ResourceOwner own = ResourceOwnerCreate(NULL, "online_migrations_fdw");
 	pg_hmac_ctx *context;
 
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "online_migrations_fdw");
+	CurrentResourceOwner = own;
 	context = pg_hmac_create(PG_SHA256);
 	if (context != NULL)
 	{
 		(void) pg_hmac_init(context, any_key, KEY_SIZE);
 		pg_hmac_free(context);
 	}
-	ResourceOwnerDelete(CurrentResourceOwner);
 	CurrentResourceOwner = old;
+	ResourceOwnerDelete(own);
 }
 
 void
@@ -181,7 +182,7 @@ find_block(void)
 	{
 		block = omf_named_shared_memory(name_of("block"), block_size, fill_common_block);
 		if (block != NULL)
-			LWLockRegisterTranche(block->tranche, TRANCHE_NAME);
+			name_locks(block);
 	}
 	if (block == NULL)
 	{

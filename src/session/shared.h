@@ -24,13 +24,14 @@
  * The layout of the block.  To be raised with every change of what any part
  * holds, or of what its values mean.
  */
-#define OMF_SHARED_LAYOUT 3
+#define OMF_SHARED_LAYOUT 4
 
 #define OMF_HASH_SIZE 16 /* bytes of a hash that are kept */
 
 /* A part of the block, one for every module that has one. */
 typedef struct OmfShared
 {
+	const char *name;           /* of its lock, in pg_stat_activity */
 	size_t size;                /* of the part, in bytes */
 	void (*fill)(void *memory); /* what it is at first; NULL: all zeroes */
 	size_t offset;              /* shared.c's own */

@@ -35,7 +35,7 @@ typedef struct Table
 	Entry entries[STARTS];
 } Table;
 
-static OmfShared shared = {sizeof(Table), NULL};
+static OmfShared shared = {"OnlineMigrationsStarts", sizeof(Table), NULL};
 
 void
 omf_starts_init(void)

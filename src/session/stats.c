@@ -30,7 +30,7 @@ typedef struct Table
 	Slot slots[SLOTS];
 } Table;
 
-static OmfShared shared = {sizeof(Table), NULL};
+static OmfShared shared = {"OnlineMigrationsStatistics", sizeof(Table), NULL};
 
 /* Where this backend found its server last. */
 static int last_slot = 0;
