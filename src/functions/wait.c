@@ -196,9 +196,8 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 
 /* ----- what there is to say ----- */
 
-/* Whole seconds, as an interval is shown. */
-static char *
-duration(int64 milliseconds)
+char *
+omf_wait_duration(int64 milliseconds)
 {
 	int64 seconds = milliseconds / 1000;
 	Interval interval;
@@ -286,7 +285,7 @@ tell_status(const Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step
 	ereport(NOTICE,
 			(errmsg("online migration%s is %s, after %s%s of %s",
 					omf_wait_migration_words(poll->id, waiting->cluster, NULL), poll->status,
-					step->before != NULL ? "at least " : "", duration(step->took_ms),
+					step->before != NULL ? "at least " : "", omf_wait_duration(step->took_ms),
 					step->before != NULL ? step->before : "waiting")));
 }
 
@@ -325,11 +324,11 @@ tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
 		ereport(NOTICE,
 				(errmsg("online migration%s is still waited for, and was seen %s for at least %s",
 						omf_wait_migration_words(wait->id, waiting->cluster, NULL), wait->status,
-						duration(step->took_ms))));
+						omf_wait_duration(step->took_ms))));
 	else if (step->is_alive)
 		ereport(NOTICE,
 				(errmsg("online migration%s is still waited for, for %s now",
-						omf_wait_migration_words(wait->wanted, waiting->cluster, NULL), duration(step->took_ms))));
+						omf_wait_migration_words(wait->wanted, waiting->cluster, NULL), omf_wait_duration(step->took_ms))));
 }
 
 static void

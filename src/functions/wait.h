@@ -37,6 +37,9 @@ extern char *omf_wait_cluster_words(const OmfSession *session, const unsigned ch
  */
 extern char *omf_wait_migration_words(const char *id, const char *cluster, const char *created_at);
 
+/* Whole seconds, as an interval is shown; palloc'd. */
+extern char *omf_wait_duration(int64 milliseconds);
+
 /* The migration is not there yet, or has a status that nobody knows. */
 extern void omf_wait_tell_absent(const OmfWait *wait, const char *cluster, const OmfPoll *poll);
 extern void omf_wait_tell_strange(const char *cluster, const OmfPoll *poll);

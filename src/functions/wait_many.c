@@ -194,10 +194,16 @@ summary(const Waiting *waiting)
 }
 
 static void
-tell_status(const Target *target, const OmfPoll *poll)
+tell_status(const Target *target, const OmfPoll *poll, const OmfWaitStep *step)
 {
-	ereport(NOTICE,
-			(errmsg("online migration%s is %s", omf_wait_migration_words(poll->id, target->cluster, NULL), poll->status)));
+	const char *words = omf_wait_migration_words(poll->id, target->cluster, NULL);
+
+	if (step->before == NULL)
+		ereport(NOTICE, (errmsg("online migration%s is %s", words, poll->status)));
+	else
+		ereport(NOTICE,
+				(errmsg("online migration%s is %s, after at least %s of %s", words, poll->status,
+						omf_wait_duration(step->took_ms), step->before)));
 }
 
 /* Those for which that holds, by cluster: the rest of the sentence is the caller's. */
@@ -351,7 +357,7 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 			omf_wait_tell_absent(wait, target->cluster, poll);
 			return false;
 		case OMF_WAIT_CHANGED:
-			tell_status(target, poll);
+			tell_status(target, poll, step);
 			keep_seen(waiting, target, poll);
 			break;
 		case OMF_WAIT_HELD:
@@ -362,7 +368,7 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 			*warned = true;
 			return false;
 		case OMF_WAIT_REACHED:
-			tell_status(target, poll);
+			tell_status(target, poll, step);
 			end_target(waiting, target, poll, poll->status, NULL);
 			break;
 		case OMF_WAIT_ENDED:
