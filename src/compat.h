@@ -72,6 +72,12 @@
 #define omf_check_as_user(plan, estate) \
 	(exec_rt_fetch((plan)->scan.scanrelid, estate)->checkAsUser)
 #endif
+#if PG_VERSION_NUM >= 160000
+#define omf_plan_check_as_user(plan, rtable) ((void) (rtable), (plan)->checkAsUser)
+#else
+#define omf_plan_check_as_user(plan, rtable) \
+	(rt_fetch((plan)->scan.scanrelid, rtable)->checkAsUser)
+#endif
 
 /* The ACL check by class came with PostgreSQL 16. */
 #if PG_VERSION_NUM >= 160000

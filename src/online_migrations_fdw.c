@@ -22,6 +22,7 @@
 #include "exec/scan.h"
 #include "exec/tuple_bound.h"
 #include "plan/batch_join.h"
+#include "plan/batch_subselect.h"
 #include "plan/import.h"
 #include "plan/scan_path.h"
 #include "session/cache.h"
@@ -48,6 +49,7 @@ _PG_init(void)
 	omf_cache_init();
 	omf_shared_init();
 	omf_batch_join_init();
+	omf_batch_subselect_init();
 	omf_tuple_bound_init();
 	omf_log_init();
 

@@ -99,6 +99,13 @@ plan_number(const CustomScan *plan, int which)
 	return list_nth_oid(list_nth(plan->custom_private, OMF_PREFETCH_NUMBERS), which);
 }
 
+/* A join's prefetch has its child among its own plans, a sub-select's has it where any node has. */
+static PlanState *
+child_of(CustomScanState *css)
+{
+	return css->custom_ps != NIL ? linitial(css->custom_ps) : outerPlanState(css);
+}
+
 static void
 begin(CustomScanState *css, EState *estate, int eflags)
 {
@@ -107,7 +114,10 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	Oid user = plan_number(plan, OMF_PREFETCH_USER);
 	OmfChannel *channel;
 
-	css->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+	if (plan->custom_plans != NIL)
+		css->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+	else
+		outerPlanState(css) = ExecInitNode(outerPlan(plan), estate, eflags);
 	state->passing_through = estate->es_epq_active != NULL;
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || state->passing_through)
 		return;
@@ -202,7 +212,7 @@ drop_row(PrefetchState *state)
 static void
 read_ahead(PrefetchState *state)
 {
-	PlanState *child = linitial(state->css.custom_ps);
+	PlanState *child = child_of(&state->css);
 	int64 requests = state->counts.requests;
 
 	if (!wants_rows(state))
@@ -238,7 +248,7 @@ take_row(PrefetchState *state)
 
 	if (state->passing_through)
 	{
-		TupleTableSlot *row = ExecProcNode(linitial(state->css.custom_ps));
+		TupleTableSlot *row = ExecProcNode(child_of(&state->css));
 
 		return TupIsNull(row) ? ExecClearTuple(slot) : ExecCopySlot(slot, row);
 	}
@@ -261,25 +271,32 @@ next_row(CustomScanState *css)
 	ExprContext *econtext = css->ss.ps.ps_ExprContext;
 	TupleTableSlot *slot;
 
-	ResetExprContext(econtext);
-	slot = take_row(state);
-	if (TupIsNull(slot))
-		return NULL;
-	econtext->ecxt_scantuple = slot;
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(econtext);
+		slot = take_row(state);
+		if (TupIsNull(slot))
+			return NULL;
+		econtext->ecxt_scantuple = slot;
+		if (ExecQual(css->ss.ps.qual, econtext))
+			break;
+		InstrCountFiltered1(css, 1);
+	}
 	return css->ss.ps.ps_ProjInfo != NULL ? ExecProject(css->ss.ps.ps_ProjInfo) : slot;
 }
 
 static void
 end(CustomScanState *css)
 {
-	ExecEndNode(linitial(css->custom_ps));
+	ExecEndNode(child_of(css));
 }
 
 static void
 rescan(CustomScanState *css)
 {
 	PrefetchState *state = (PrefetchState *) css;
-	PlanState *child = linitial(css->custom_ps);
+	PlanState *child = child_of(css);
 
 	while (state->nrows > 0)
 		pfree(drop_row(state));

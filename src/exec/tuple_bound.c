@@ -109,10 +109,14 @@ bound_below(PlanState *node, const PlanState *child, int64 bound)
 		case T_HashJoinState:
 			/* not a sub-select, and of a join only the side that it streams */
 			return child == outerPlanState(node) ? bound : 0;
+		case T_CustomScanState:
+			return child == outerPlanState(node) ||
+						   list_member_ptr(((CustomScanState *) node)->custom_ps, child)
+					   ? bound
+					   : 0;
 		case T_AppendState:
 		case T_MergeAppendState:
 		case T_SubqueryScanState:
-		case T_CustomScanState:
 			return bound;
 		default:
 			return 0;

@@ -32,7 +32,8 @@ my @STATUSES = qw(running syncing canceled error done);
 # Each of these is off in one query of five.
 my @SWITCHES = qw(enable_nestloop enable_hashjoin enable_mergejoin enable_material
   enable_memoize enable_hashagg enable_sort enable_async_append
-  enable_partition_pruning online_migrations_fdw.enable_batched_join);
+  enable_partition_pruning online_migrations_fdw.enable_batched_join
+  online_migrations_fdw.enable_batched_subselect);
 
 sub new
 {
@@ -274,6 +275,7 @@ sub _on_key
 		sub { $self->_exists($name, $type) },
 		sub { 'NOT ' . $self->_exists($name, $type) },
 		sub { $self->_in_foreign($name, $type) },
+		sub { $self->_scalar([ $name, $type ]) . ' IS NOT NULL' },
 	);
 	return _pick(@forms)->();
 }
@@ -315,7 +317,7 @@ sub _rows
 	my ($from, @columns) = $self->_from(1 + int rand 3);
 	my @list = map { $_->[0] } _some_columns(@columns);
 	my $key = _pick(_keys_among(@columns));
-	push @list, $self->_scalar($key) if _chance(0.2);
+	push @list, $self->_scalar($key) if _chance(0.3);
 	push @list, 'count(*) OVER (PARTITION BY ' . _pick(@columns)->[0] . ')' if _chance(0.1);
 	push @list, 'rank() OVER (ORDER BY ' . _pick(@columns)->[0] . ')' if _chance(0.1);
 	my $where = $self->_where(\@columns);

@@ -1,0 +1,101 @@
+-- A sub-select by key that runs for each row asks for the keys of many rows at
+-- once: how many requests that takes, in how many waves, and what is not asked.
+\! simctl reset >/dev/null
+\! simctl token dop_v1_subselect1 >/dev/null
+\! simctl populate seed=9 count=200 token=dop_v1_subselect1 status=done >/dev/null
+SET search_path = databases;
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_subselect1');
+CREATE FUNCTION key(i integer) RETURNS uuid IMMUTABLE LANGUAGE sql
+RETURN ('00000009-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid;
+CREATE TABLE f AS SELECT i, key(i) AS k, key(i)::text AS t, NULL::text AS s, NULL::timestamptz AS c FROM generate_series(1, 40) i;
+ANALYZE f;
+CREATE FUNCTION batches(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) ' || query LOOP
+        IF line ~ 'Batch|Requests' THEN
+            RETURN NEXT regexp_replace(line, '^ *', '');
+        END IF;
+    END LOOP;
+END $$;
+\! simctl log --clear >/dev/null
+
+-- In the list, within expressions, in WHERE, ORDER BY, GROUP BY, an aggregate.
+SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT i || coalesce((SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k), ''x'') FROM f');
+SELECT * FROM batches('SELECT i FROM f WHERE (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) = ''done''');
+SELECT * FROM batches('SELECT i FROM f ORDER BY (SELECT created_at FROM online_migrations WHERE database_cluster_uuid = f.k)');
+SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s, count(*) FROM f GROUP BY 1');
+SELECT * FROM batches('SELECT count((SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k)) FROM f');
+SELECT * FROM batches('SELECT (SELECT max(status) FROM online_migrations WHERE database_cluster_uuid::text = f.t) FROM f');
+SELECT * FROM batches('SELECT (SELECT row_to_json(m) FROM online_migrations m WHERE m.database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT ARRAY(SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT a.i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = b.k) FROM f a LEFT JOIN f b ON b.i = a.i + 1');
+\! simctl log --clear >/dev/null
+
+-- One request for two columns of one cluster; another table's keys in waves of their own.
+SELECT count(s), count(c), count(n) FROM (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s,
+    (SELECT created_at FROM online_migrations WHERE database_cluster_uuid = f.k) c,
+    (SELECT name FROM clusters WHERE id = f.k) n FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+
+-- Rows that are not evaluated are not asked about.
+SELECT count(s) FROM (SELECT CASE WHEN i < 4 THEN (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) END s FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM f WHERE i < 6 AND (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) = 'done';
+\! simctl log --clear | wc -l
+SELECT count(s) FROM (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k AND f.i < 3) s FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+SELECT count((SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k)) FILTER (WHERE i < 3) FROM f;
+\! simctl log --clear | wc -l
+SELECT count(b) FROM (SELECT i < 39 OR (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) = 'done' AS b FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+-- A value that can't be had without an error is not looked at before its row.
+SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = (CASE WHEN i = 2 THEN 'none' ELSE f.t END)::uuid) FROM f LIMIT 1;
+\! simctl log --clear | wc -l
+SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f LIMIT 2;
+\! simctl log --clear | wc -l
+-- The second filter is asked about only what has passed the first.
+SELECT count(*) FROM f WHERE (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) IS NULL
+    AND (SELECT name FROM clusters WHERE id = f.k) LIKE 'c%';
+\! simctl log --clear | wc -l
+
+-- Statements that write.
+UPDATE f SET s = (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i <= 10;
+UPDATE f SET (s, c) = (SELECT status, created_at FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i > 10;
+SELECT count(s), count(c) FROM f;
+\! simctl log --clear | wc -l
+EXPLAIN (VERBOSE, COSTS OFF) UPDATE f SET s = (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i <= 10;
+-- Locked rows; a cursor that UPDATE goes by.
+SELECT i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f WHERE i < 3 FOR UPDATE;
+BEGIN;
+DECLARE place CURSOR FOR SELECT i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f WHERE i = 1;
+FETCH place;
+UPDATE f SET s = 'by place' WHERE CURRENT OF place;
+SELECT i FROM f WHERE s = 'by place';
+ROLLBACK;
+\! simctl log --clear >/dev/null
+-- A plan that is kept, and cursors.
+PREPARE kept AS SELECT count(s) FROM (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s FROM f OFFSET 0) x;
+EXECUTE kept;
+EXECUTE kept;
+DEALLOCATE kept;
+\! simctl log --clear | wc -l
+BEGIN;
+DECLARE one NO SCROLL CURSOR WITH HOLD FOR SELECT i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f;
+DECLARE other CURSOR FOR SELECT i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f;
+FETCH 2 FROM one;
+FETCH 2 FROM other;
+FETCH BACKWARD 1 FROM other;
+\! simctl log --clear | wc -l
+COMMIT;
+FETCH 1 FROM one;
+CLOSE one;
+SET online_migrations_fdw.enable_batched_subselect = off;
+SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f');
+RESET online_migrations_fdw.enable_batched_subselect;
+
+DROP TABLE f;
+DROP FUNCTION key, batches;
+ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');

@@ -1,0 +1,567 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch_subselect.c
+ *	  Sub-selects that look up the keys of many rows at once.
+ *
+ * A correlated sub-select that stays one runs once for each row, and pays a
+ * round trip each time.  The prefetch of batched joins (prefetch.c) goes below
+ * what evaluates it, and asks for the keys of rows ahead: the sub-select then
+ * finds its answers among what the statement has asked.  It is evaluated as
+ * before, so what it returns can't differ.  Keys are asked for ahead only where
+ * the sub-select is evaluated for each row in any case, and only values that
+ * can be had without an error.
+ *
+ * This is done to a copy of the finished plan when its execution starts, not
+ * in planner_hook: planning a session's first statement is what loads this
+ * library, and by then that hook has been passed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "foreign/fdwapi.h"
+#include "nodes/extensible.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "exec/prefetch.h"
+#include "exec/scan_plan.h"
+#include "plan/batch_subselect.h"
+#include "plan/scan_path.h"
+
+/* What a prefetch is to ask for. */
+typedef struct Target
+{
+	List *values;  /* of omf_keys_split(), in terms of the row */
+	List *private; /* enum OmfPrefetchPrivate */
+} Target;
+
+/* The work on one statement. */
+typedef struct Work
+{
+	PlannedStmt *statement;
+	List *targets;   /* of Target: those of the expressions looked at last */
+	List *known;     /* of Target: what the node's rows are asked for by now */
+	bool in_input;   /* look at what aggregates do with each of their rows */
+	int last_number; /* of the plan nodes */
+	bool changed;
+} Work;
+
+/*
+ * What the Vars of a node turn into above it: the number of each is its
+ * column's, from 1 on.  Without any, those of its input keep their numbers.
+ */
+typedef struct Leaves
+{
+	List *exprs;
+} Leaves;
+
+static bool enable_batched_subselect = true;
+static ExecutorStart_hook_type previous_hook = NULL;
+
+/* ----- what a sub-select asks for, whatever else it finds ----- */
+
+static bool
+is_own_scan(const ForeignScan *scan)
+{
+	return scan->scan.scanrelid > 0 && OidIsValid(scan->fs_server) &&
+		   GetFdwRoutineByServerId(scan->fs_server)->GetForeignPaths == omf_get_paths;
+}
+
+static bool
+reads_a_row(const Limit *limit)
+{
+	const Const *count = (const Const *) limit->limitCount;
+
+	return count == NULL || (IsA(count, Const) && !count->constisnull &&
+							 DatumGetInt64(count->constvalue) > 0);
+}
+
+/* The scan by key that such a plan begins with each time it runs, or NULL. */
+static ForeignScan *
+find_scan(Plan *plan)
+{
+	if (plan == NULL)
+		return NULL;
+	switch (nodeTag(plan))
+	{
+		case T_ForeignScan:
+			return is_own_scan((ForeignScan *) plan) ? (ForeignScan *) plan : NULL;
+		case T_Limit:
+			return reads_a_row((Limit *) plan) ? find_scan(plan->lefttree) : NULL;
+		case T_Result:
+			return ((Result *) plan)->resconstantqual == NULL ? find_scan(plan->lefttree) : NULL;
+		case T_SubqueryScan:
+			return find_scan(((SubqueryScan *) plan)->subplan);
+		case T_Agg:
+		case T_Group:
+		case T_Material:
+		case T_NestLoop:
+		case T_ProjectSet:
+		case T_Sort:
+		case T_Unique:
+		case T_WindowAgg:
+			return find_scan(plan->lefttree);
+		default:
+			return NULL;
+	}
+}
+
+/* Put what the row has in the place of a sub-select's parameters. */
+static Node *
+in_row(Node *node, void *context)
+{
+	SubPlan *subplan = context;
+	ListCell *number;
+	ListCell *arg;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		forboth(number, subplan->parParam, arg, subplan->args) if (lfirst_int(number) == ((Param *) node)->paramid) return copyObject(lfirst(arg));
+	return expression_tree_mutator(node, in_row, context);
+}
+
+/* Could evaluating the expression before its time do harm? */
+static bool
+is_harmful(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_List:
+		case T_RelabelType:
+		case T_ArrayExpr:
+			break;
+		case T_Param:
+			return ((Param *) node)->paramkind != PARAM_EXTERN;
+		case T_CoerceViaIO:
+			if (exprType((Node *) ((CoerceViaIO *) node)->arg) != UUIDOID)
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_harmful, context);
+}
+
+static bool
+has_var(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, Var) || expression_tree_walker(node, has_var, context);
+}
+
+static bool
+has_target(const List *targets, const Target *target)
+{
+	ListCell *cell;
+
+	foreach (cell, targets)
+	{
+		const Target *other = lfirst(cell);
+
+		if (equal(other->values, target->values) && equal(other->private, target->private))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_target(Work *work, SubPlan *subplan)
+{
+	ForeignScan *scan = find_scan(list_nth(work->statement->subplans, subplan->plan_id - 1));
+	Target *target = palloc(sizeof(Target));
+	OmfKeyColumn key;
+	List *shape;
+	List *numbers;
+
+	/* a cluster that a filter on the key leaves out is not to be asked about */
+	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
+		omf_plan_key_filters(scan) != NIL)
+		return;
+	key = omf_plan_key_column(scan);
+	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &shape);
+	target->values = (List *) in_row((Node *) target->values, subplan);
+	if (is_harmful((Node *) target->values, NULL) || !has_var((Node *) target->values, NULL))
+		return;
+	numbers = list_make3_oid(scan->fs_server,
+							 omf_plan_check_as_user(scan, work->statement->rtable), key.type);
+	target->private = list_make3(shape, numbers, makeString(pstrdup(omf_plan_resource(scan)->name)));
+	if (!has_target(work->targets, target) && !has_target(work->known, target))
+		work->targets = lappend(work->targets, target);
+}
+
+/*
+ * Collect what the sub-selects ask for that evaluating the expression is sure
+ * to evaluate.  Of nodes that are not known here that can't be said.
+ */
+static void
+collect_targets(Node *node, Work *work)
+{
+	ListCell *cell;
+
+	if (node == NULL)
+		return;
+	switch (nodeTag(node))
+	{
+		case T_SubPlan:
+			if (!work->in_input)
+				add_target(work, (SubPlan *) node);
+			break;
+		case T_List:
+			foreach (cell, (List *) node)
+				collect_targets(lfirst(cell), work);
+			break;
+		case T_TargetEntry:
+			collect_targets((Node *) ((TargetEntry *) node)->expr, work);
+			break;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			collect_targets((Node *) ((OpExpr *) node)->args, work);
+			break;
+		case T_ScalarArrayOpExpr:
+			collect_targets((Node *) ((ScalarArrayOpExpr *) node)->args, work);
+			break;
+		case T_FuncExpr:
+			collect_targets((Node *) ((FuncExpr *) node)->args, work);
+			break;
+		case T_BoolExpr:
+			collect_targets(linitial(((BoolExpr *) node)->args), work);
+			break;
+		case T_CoalesceExpr:
+			collect_targets(linitial(((CoalesceExpr *) node)->args), work);
+			break;
+		case T_CaseExpr:
+			collect_targets((Node *) ((CaseExpr *) node)->arg, work);
+			collect_targets((Node *) linitial_node(CaseWhen, ((CaseExpr *) node)->args)->expr, work);
+			break;
+		case T_MinMaxExpr:
+			collect_targets((Node *) ((MinMaxExpr *) node)->args, work);
+			break;
+		case T_ArrayExpr:
+			collect_targets((Node *) ((ArrayExpr *) node)->elements, work);
+			break;
+		case T_RowExpr:
+			collect_targets((Node *) ((RowExpr *) node)->args, work);
+			break;
+		case T_RelabelType:
+			collect_targets((Node *) ((RelabelType *) node)->arg, work);
+			break;
+		case T_CoerceViaIO:
+			collect_targets((Node *) ((CoerceViaIO *) node)->arg, work);
+			break;
+		case T_NullTest:
+			collect_targets((Node *) ((NullTest *) node)->arg, work);
+			break;
+		case T_BooleanTest:
+			collect_targets((Node *) ((BooleanTest *) node)->arg, work);
+			break;
+		case T_Aggref:
+			if (work->in_input && ((Aggref *) node)->aggfilter == NULL)
+			{
+				work->in_input = false;
+				collect_targets((Node *) ((Aggref *) node)->args, work);
+				work->in_input = true;
+			}
+			break;
+		default:
+			break;
+	}
+}
+
+/* The new ones of that expression. */
+static List *
+targets_of(Node *node, bool in_input, Work *work)
+{
+	work->targets = NIL;
+	work->in_input = in_input;
+	collect_targets(node, work);
+	work->known = list_concat(work->known, work->targets);
+	return work->targets;
+}
+
+/* ----- nodes in the plan ----- */
+
+static bool
+collect_leaves(Node *node, void *context)
+{
+	Leaves *leaves = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		leaves->exprs = list_append_unique(leaves->exprs, node);
+		return false;
+	}
+	return expression_tree_walker(node, collect_leaves, context);
+}
+
+static Node *
+above_leaves(Node *node, void *context)
+{
+	const Leaves *leaves = context;
+	int number = 0;
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) && leaves->exprs == NIL)
+		return (Node *) makeVar(INDEX_VAR, ((Var *) node)->varattno, exprType(node), exprTypmod(node),
+								exprCollation(node), 0);
+	foreach (cell, leaves->exprs)
+	{
+		number++;
+		if (equal(node, lfirst(cell)))
+			return (Node *) makeVar(INDEX_VAR, (AttrNumber) number, exprType(node),
+									exprTypmod(node), exprCollation(node), 0);
+	}
+	return expression_tree_mutator(node, above_leaves, context);
+}
+
+/* The columns of a child as Vars of that number, named and marked as there. */
+static List *
+pass_on(const List *targetlist, int varno)
+{
+	List *passed = NIL;
+	ListCell *cell;
+
+	foreach (cell, targetlist)
+	{
+		TargetEntry *entry = flatCopyTargetEntry(lfirst_node(TargetEntry, cell));
+
+		entry->expr = (Expr *) makeVarFromTargetEntry(varno, entry);
+		passed = lappend(passed, entry);
+	}
+	return passed;
+}
+
+/* A prefetch over the child that passes its rows on as they are. */
+static Plan *
+make_prefetch(Work *work, Plan *child, const Target *target, Leaves *leaves)
+{
+	CustomScan *scan = makeNode(CustomScan);
+	Plan *plan = &scan->scan.plan;
+
+	plan->startup_cost = child->startup_cost;
+	plan->total_cost = child->total_cost;
+	plan->plan_rows = child->plan_rows;
+	plan->plan_width = child->plan_width;
+	plan->plan_node_id = ++work->last_number;
+	plan->targetlist = pass_on(child->targetlist, INDEX_VAR);
+	plan->extParam = bms_copy(child->extParam);
+	plan->allParam = bms_copy(child->allParam);
+	plan->lefttree = child;
+	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	scan->custom_scan_tlist = pass_on(child->targetlist, OUTER_VAR);
+	scan->custom_exprs = (List *) above_leaves((Node *) target->values, leaves);
+	scan->custom_private = copyObject(target->private);
+	scan->methods = omf_prefetch_scan_methods();
+	work->changed = true;
+	return plan;
+}
+
+static Plan *
+add_prefetches(Work *work, Plan *plan, const List *targets, Leaves *leaves)
+{
+	ListCell *cell;
+
+	foreach (cell, targets)
+		plan = make_prefetch(work, plan, lfirst(cell), leaves);
+	return plan;
+}
+
+/* For a node that evaluates nothing but rows of its input. */
+static void
+prepare_input(Work *work, Plan *plan, bool in_input)
+{
+	List *targets;
+	Leaves leaves = {NIL};
+
+	work->known = NIL;
+	targets = targets_of((Node *) plan->targetlist, in_input, work);
+	plan->lefttree = add_prefetches(work, plan->lefttree, targets, &leaves);
+}
+
+/*
+ * For a node that makes rows, filters and projects them: from the first filter
+ * with such a sub-select on, that is done above it.  Each filter lets the rows
+ * through that the next one may ask about, and all of them those of the list.
+ */
+static Plan *
+split(Work *work, Plan *plan)
+{
+	List *targetlist = plan->targetlist;
+	List *quals = plan->qual;
+	Plan *top = plan;
+	Leaves leaves = {NIL};
+	List *columns = NIL;
+	ListCell *cell;
+
+	work->known = NIL;
+	foreach (cell, quals)
+		(void) targets_of(lfirst(cell), false, work);
+	(void) targets_of((Node *) targetlist, false, work);
+	if (work->known == NIL)
+		return plan;
+
+	work->known = NIL;
+	(void) collect_leaves((Node *) targetlist, &leaves);
+	(void) collect_leaves((Node *) quals, &leaves);
+	foreach (cell, leaves.exprs)
+		columns = lappend(columns, makeTargetEntry(copyObject(lfirst(cell)),
+												   (AttrNumber) (foreach_current_index(cell) + 1), NULL, false));
+	plan->targetlist = columns;
+	plan->qual = NIL;
+	foreach (cell, quals)
+	{
+		top = add_prefetches(work, top, targets_of(lfirst(cell), false, work), &leaves);
+		top->qual = lappend(top->qual, top == plan ? lfirst(cell) : above_leaves(lfirst(cell), &leaves));
+	}
+	top = add_prefetches(work, top, targets_of((Node *) targetlist, false, work), &leaves);
+	top->targetlist = (List *) above_leaves((Node *) targetlist, &leaves);
+	top->initPlan = plan->initPlan;
+	plan->initPlan = NIL;
+	plan->async_capable = false; /* nobody but an Append above it waits for it */
+	return top;
+}
+
+static Plan *improve(Work *work, Plan *plan);
+
+static void
+improve_list(Work *work, List *plans)
+{
+	ListCell *cell;
+
+	foreach (cell, plans)
+		lfirst(cell) = improve(work, lfirst(cell));
+}
+
+/* The plan with what its sub-selects need. */
+static Plan *
+improve(Work *work, Plan *plan)
+{
+	if (plan == NULL || IsA(plan, Gather) || IsA(plan, GatherMerge))
+		return plan;
+	plan->lefttree = improve(work, plan->lefttree);
+
+	/* PostgreSQL counts on what the inner side of a merge join can do */
+	if (!IsA(plan, MergeJoin))
+		plan->righttree = improve(work, plan->righttree);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			improve_list(work, ((Append *) plan)->appendplans);
+			return plan;
+		case T_MergeAppend:
+			improve_list(work, ((MergeAppend *) plan)->mergeplans);
+			return plan;
+		case T_CustomScan:
+			improve_list(work, ((CustomScan *) plan)->custom_plans);
+			return plan;
+		case T_Result:
+			if (plan->lefttree != NULL)
+				prepare_input(work, plan, false);
+			return plan;
+		case T_Agg:
+			if (((Agg *) plan)->aggsplit == AGGSPLIT_SIMPLE)
+				prepare_input(work, plan, true);
+			return plan;
+		case T_SubqueryScan:
+			((SubqueryScan *) plan)->subplan = improve(work, ((SubqueryScan *) plan)->subplan);
+			return split(work, plan);
+		case T_ForeignScan:
+			return ((ForeignScan *) plan)->operation == CMD_SELECT ? split(work, plan) : plan;
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidRangeScan:
+		case T_FunctionScan:
+		case T_ValuesScan:
+		case T_CteScan:
+		case T_NestLoop:
+		case T_HashJoin:
+		case T_MergeJoin:
+			return split(work, plan);
+		default:
+			return plan;
+	}
+}
+
+/* ----- the statement ----- */
+
+static bool
+has_scan(const PlannedStmt *statement)
+{
+	ListCell *cell;
+
+	foreach (cell, statement->subplans)
+		if (find_scan(lfirst(cell)) != NULL)
+			return true;
+	return false;
+}
+
+/* The same statement, or a copy with prefetches in its plans. */
+static PlannedStmt *
+improve_statement(QueryDesc *query)
+{
+	PlannedStmt *statement = query->plannedstmt;
+	MemoryContext old;
+	Work work = {NULL};
+	ListCell *cell;
+
+	if (!has_scan(statement))
+		return statement;
+
+	/* where it lives as long as what refers to it */
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(query));
+	work.statement = copyObject(statement);
+	work.last_number = PG_INT16_MAX; /* the planner counts from 0 on */
+	work.statement->planTree = improve(&work, work.statement->planTree);
+	foreach (cell, work.statement->subplans)
+		lfirst(cell) = improve(&work, lfirst(cell));
+	MemoryContextSwitchTo(old);
+	return work.changed ? work.statement : statement;
+}
+
+/*
+ * ExecutorStart_hook.  A cursor that may go backwards, or be the place of an
+ * UPDATE ... WHERE CURRENT OF, is left as it is: a prefetch can do neither.
+ */
+static void
+start_executor(QueryDesc *query, int eflags)
+{
+	if (enable_batched_subselect && query->plannedstmt->subplans != NIL &&
+		(eflags & EXEC_FLAG_BACKWARD) == 0 && !IsParallelWorker())
+		query->plannedstmt = improve_statement(query);
+	if (previous_hook != NULL)
+		previous_hook(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+void
+omf_batch_subselect_init(void)
+{
+	DefineCustomBoolVariable("online_migrations_fdw.enable_batched_subselect",
+							 "Enables sub-selects that look up the keys of many rows at once.",
+							 "When off, a sub-select by key asks for one row after the other.",
+							 &enable_batched_subselect, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	previous_hook = ExecutorStart_hook;
+	ExecutorStart_hook = start_executor;
+}
