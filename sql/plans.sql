@@ -57,6 +57,52 @@ SELECT count(m.status) FROM few f JOIN dup3 d ON d.i = f.i LEFT JOIN LATERAL (SE
 SELECT count((SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = f.k LIMIT 1)) FROM few f;
 \! simctl log --clear | wc -l
 
+-- Keys so many that the listing is cheaper: its pages, and what is asked about
+-- the clusters that are both listed and among the keys.
+SELECT count(*) FROM clusters WHERE id = ANY (ARRAY(SELECT key(i) FROM generate_series(1, 1000) i));
+\! simctl log --clear | wc -l
+SELECT ARRAY(SELECT key(i) FROM generate_series(1, 1000) i) AS thousand, ARRAY(SELECT key(1 + i % 9) FROM generate_series(1, 1000) i) AS nine \gset
+PREPARE by_ids(uuid[]) AS SELECT count(*) FROM clusters WHERE id = ANY ($1);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE by_ids(:'thousand');
+\! simctl log --clear | wc -l
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE by_ids(:'thousand') \g | grep -c 'Remote Listing'
+\! simctl log --clear | wc -l
+EXECUTE by_ids(:'nine');
+\! simctl log --clear | wc -l
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE by_ids(:'nine') \g | grep -c 'Remote Listing'
+\! simctl log --clear | wc -l
+SET plan_cache_mode = force_custom_plan;
+EXECUTE by_ids(:'thousand');
+\! simctl log --clear | wc -l
+RESET plan_cache_mode;
+DEALLOCATE by_ids;
+SELECT count(*), count(id) FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT key(i) FROM generate_series(1, 5000) i));
+\! simctl log --clear | wc -l
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid::text = ANY (ARRAY(SELECT key(i)::text FROM generate_series(901, 3000) i));
+\! simctl log --clear | wc -l
+-- By key, as long as that takes no more.
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT key(i) FROM generate_series(901, 1050) i));
+\! simctl log --clear | wc -l
+-- The keys' order, also by the listing; a LIMIT asks by key.
+SELECT array_agg(right(id::text, 3)) FROM (SELECT id FROM clusters WHERE id = ANY (ARRAY(SELECT key(i * 7 % 1009) FROM generate_series(1, 1000) i))
+    OFFSET 0) c WHERE id IN (key(7), key(14), key(5), key(999));
+\! simctl log --clear | wc -l
+SELECT count(*) FROM (SELECT FROM clusters WHERE id = ANY (ARRAY(SELECT key(i) FROM generate_series(1, 1000) i)) LIMIT 3) c;
+\! simctl log --clear | wc -l
+-- Other clauses on the key go before, and are not asked for either.
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT key(i) FROM generate_series(1, 5000) i))
+    AND database_cluster_uuid < key(11);
+\! simctl log --clear | wc -l
+-- The planner shows what it expects.
+EXPLAIN (COSTS OFF) SELECT FROM clusters WHERE id = ANY (:'thousand'::uuid[]) \g | grep -c 'Remote Listing'
+EXPLAIN (COSTS OFF) SELECT FROM clusters WHERE id IN (key(1), key(2)) \g | grep -c 'Remote Listing'
+-- A listing that can't be had: the keys are asked for by key.
+\! simctl fault status status=422 page=1 >/dev/null
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT key(i) FROM generate_series(801, 2000) i));
+\! simctl log --clear | wc -l
+\! simctl nofaults >/dev/null
+
 -- The generic plan is as good as one made anew, and is taken.
 PREPARE by_array(uuid[]) AS SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY ($1);
 EXECUTE by_array(ARRAY[key(1)]);

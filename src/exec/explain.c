@@ -101,7 +101,7 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	List *context;
 	ListCell *cell;
 
-	if (plan_keys == NIL)
+	if (omf_scan_lists(node))
 		ExplainPropertyText("Remote Listing",
 							psprintf("%s %s?per_page=%d%s%s", omf_method_name(OMF_GET),
 									 OMF_LISTING_TEMPLATE, OMF_PAGE_SIZE,

@@ -28,8 +28,9 @@ struct OmfFetch
 {
 	OmfChannel *channel;   /* that it goes over */
 	OmfTopic *topic;       /* of the resource */
-	const OmfKey *keys;    /* wanted, unless all are */
+	OmfKey *keys;          /* wanted, unless all are */
 	int nkeys;             /* how many */
+	OmfListing *among;     /* that these have to be in, or NULL: they are */
 	OmfListing *listing;   /* of what is wanted, where all are; else NULL */
 	OmfFetchFilter passes; /* which clusters of a listing are wanted; NULL: all */
 	void *passes_arg;      /* its first argument */
@@ -87,12 +88,31 @@ omf_fetch_rewind(OmfFetch *fetch)
 }
 
 void
-omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys)
+omf_fetch_set_keys(OmfFetch *fetch, OmfKey *keys, int nkeys)
 {
 	omf_fetch_rewind(fetch);
 	fetch->listing = NULL;
+	fetch->among = NULL;
 	fetch->keys = keys;
 	fetch->nkeys = nkeys;
+}
+
+void
+omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys, const char *tag)
+{
+	omf_fetch_set_keys(fetch, keys, nkeys);
+	fetch->among = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
+}
+
+int
+omf_fetch_count_unasked(const OmfFetch *fetch, const OmfKey *keys, int nkeys)
+{
+	int unasked = 0;
+
+	for (int i = 0; i < nkeys; i++)
+		if (!omf_lookup_is_asked(fetch->topic, keys[i].uuid))
+			unasked++;
+	return unasked;
 }
 
 void
@@ -101,6 +121,7 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 	omf_fetch_rewind(fetch);
 	fetch->npassing = 0;
 	fetch->nexamined = 0;
+	fetch->among = NULL;
 	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
 }
 
@@ -134,10 +155,33 @@ filter_listing(OmfFetch *fetch)
 	}
 }
 
+/* Is it still open which of the keys are listed?  If not, keep these. */
+static bool
+awaits_listing(OmfFetch *fetch)
+{
+	int kept = 0;
+
+	if (fetch->among == NULL)
+		return false;
+	if (!omf_listing_has_failed(fetch->among))
+	{
+		if (!omf_listing_is_complete(fetch->among))
+			return true;
+		for (int i = 0; i < fetch->nkeys; i++)
+			if (omf_listing_has(fetch->among, fetch->keys[i].uuid))
+				fetch->keys[kept++] = fetch->keys[i];
+		fetch->nkeys = kept;
+	}
+	fetch->among = NULL;
+	return false;
+}
+
 /* How many clusters are wanted, as far as that is known. */
 static int
 wanted(OmfFetch *fetch)
 {
+	if (awaits_listing(fetch))
+		return 0;
 	if (fetch->listing == NULL)
 		return fetch->nkeys;
 	if (fetch->passes == NULL)
@@ -239,7 +283,7 @@ next_answered(OmfFetch *fetch)
 static bool
 is_at_end(OmfFetch *fetch)
 {
-	return fetch->used == wanted(fetch) &&
+	return !awaits_listing(fetch) && fetch->used == wanted(fetch) &&
 		   (fetch->listing == NULL || omf_listing_is_complete(fetch->listing));
 }
 

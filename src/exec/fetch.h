@@ -56,7 +56,20 @@ extern void omf_fetch_set_filter(OmfFetch *fetch, OmfFetchFilter passes, void *a
  * Want these keys now, and nothing of what was wanted before.  The keys must
  * be distinct, and stay where they are until the next call.
  */
-extern void omf_fetch_set_keys(OmfFetch *fetch, const OmfKey *keys, int nkeys);
+extern void omf_fetch_set_keys(OmfFetch *fetch, OmfKey *keys, int nkeys);
+
+/*
+ * The same, but list the clusters of the account first, or with a tag those
+ * that have it, and want only keys that are listed, in the keys' order.  The
+ * array is shortened to these.  If the listing can't be had, all keys are
+ * wanted.
+ */
+extern void omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys,
+									  const char *tag);
+
+/* How many of these keys nothing in the statement has asked for yet. */
+extern int omf_fetch_count_unasked(const OmfFetch *fetch, const OmfKey *keys,
+								   int nkeys);
 
 /* Want all clusters of the account, or with a tag those that have it. */
 extern void omf_fetch_set_all(OmfFetch *fetch, const char *tag);

@@ -223,6 +223,12 @@ omf_listing_uuid(const OmfListing *listing, int i)
 }
 
 bool
+omf_listing_has(const OmfListing *listing, const unsigned char *uuid)
+{
+	return listed_lookup(listing->uuids, uuid) != NULL;
+}
+
+bool
 omf_listing_is_complete(const OmfListing *listing)
 {
 	return listing->complete;

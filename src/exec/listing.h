@@ -32,6 +32,9 @@ extern int omf_listing_count(const OmfListing *listing);
 /* The UUID of one of them, from 0. */
 extern const unsigned char *omf_listing_uuid(const OmfListing *listing, int i);
 
+/* Is that cluster among those listed so far? */
+extern bool omf_listing_has(const OmfListing *listing, const unsigned char *uuid);
+
 /* Are these all? */
 extern bool omf_listing_is_complete(const OmfListing *listing);
 

@@ -331,6 +331,14 @@ omf_lookup_get(OmfTopic *topic, const unsigned char *uuid)
 	return lookup;
 }
 
+bool
+omf_lookup_is_asked(const OmfTopic *topic, const unsigned char *uuid)
+{
+	LookupEntry *entry = lookups_lookup(topic->lookups, uuid);
+
+	return entry != NULL && entry->lookup->state != OMF_LOOKUP_NEW;
+}
+
 void
 omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 {

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "session/options.h"
+#include "exec/cost.h"
 #include "exec/scan_plan.h"
 #include "exec/row.h"
 #include "exec/scan.h"
@@ -29,9 +30,11 @@
 /* ForeignScanState.fdw_state */
 typedef struct OmfScanState
 {
+	Oid user;                  /* whose token is used */
 	OmfKeySource *keys;        /* the key clauses */
 	MemoryContext key_context; /* of their values */
 	bool evaluated;            /* does the fetch have the present keys? */
+	bool lists;                /* does it list the clusters? */
 	bool blocked;              /* was there nothing yet, when last asked? */
 	OmfFetch *fetch;           /* the answers */
 	void *waiting;             /* async.c's, or NULL */
@@ -89,21 +92,21 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	OmfKeyColumn key = omf_plan_key_column(plan);
 	const OmfResource *resource = omf_plan_resource(plan);
 	OmfScanState *state;
-	Oid user;
 
 	/* EXPLAIN alone needs no token, and no key either */
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
 	/* the token is that of a view's owner where the view reads the table */
-	user = omf_check_as_user(plan, estate);
 	state = palloc0(sizeof(OmfScanState));
+	state->user = omf_check_as_user(plan, estate);
+	if (!OidIsValid(state->user))
+		state->user = GetUserId();
 	state->keys = omf_keys_init(&node->ss.ps, omf_plan_keys(plan), &key);
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt,
 											   "online_migrations_fdw keys",
 											   ALLOCSET_SMALL_SIZES);
-	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
-													OidIsValid(user) ? user : GetUserId()),
+	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server, state->user),
 									resource, omf_plan_fields(plan));
 	omf_fetch_limit_age(state->fetch, omf_options_cache(RelationGetRelid(node->ss.ss_currentRelation)));
 	if (omf_plan_reports_errors(plan))
@@ -131,6 +134,30 @@ filter_keys(ForeignScanState *node, OmfKey *keys, int nkeys)
 	return kept;
 }
 
+/*
+ * Are the keys so many that it is cheaper to list the clusters, and to ask for
+ * those that are listed?  Not if the plan above is going to want a few rows.
+ */
+static bool
+prefers_listing(ForeignScanState *node, const OmfKey *keys, int nkeys)
+{
+	OmfScanState *state = node->fdw_state;
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	const OmfResource *resource = omf_plan_resource(plan);
+	int bound = omf_tuple_bound(&node->ss.ps);
+	double nclusters;
+
+	/* not even if there were none? */
+	if (!omf_cost_prefers_listing(resource, bound > 0 ? Min(bound, nkeys) : nkeys, 0))
+		return false;
+	nclusters = omf_session_clusters(plan->fs_server, state->user);
+	if (nclusters < 0)
+		nclusters = omf_plan_clusters(plan);
+	return omf_cost_prefers_listing(resource,
+									omf_fetch_count_unasked(state->fetch, keys, nkeys),
+									nclusters);
+}
+
 /* Evaluate the key clauses and want what they say; without any, want all. */
 static void
 evaluate_keys(ForeignScanState *node)
@@ -142,6 +169,7 @@ evaluate_keys(ForeignScanState *node)
 	int nkeys;
 
 	state->evaluated = true;
+	state->lists = true;
 	if (omf_plan_keys(plan) == NIL)
 	{
 		omf_fetch_set_all(state->fetch, omf_plan_tag(plan));
@@ -152,7 +180,11 @@ evaluate_keys(ForeignScanState *node)
 	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
 	MemoryContextSwitchTo(old);
 	nkeys = filter_keys(node, keys, nkeys);
-	omf_fetch_set_keys(state->fetch, keys, nkeys);
+	state->lists = prefers_listing(node, keys, nkeys);
+	if (state->lists)
+		omf_fetch_set_listed_keys(state->fetch, keys, nkeys, omf_plan_tag(plan));
+	else
+		omf_fetch_set_keys(state->fetch, keys, nkeys);
 }
 
 TupleTableSlot *
@@ -222,6 +254,16 @@ void **
 omf_scan_waiting(ForeignScanState *node)
 {
 	return &((OmfScanState *) node->fdw_state)->waiting;
+}
+
+bool
+omf_scan_lists(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+
+	return state != NULL && state->evaluated
+			   ? state->lists
+			   : omf_plan_lists((ForeignScan *) node->ss.ps.plan);
 }
 
 const OmfCounts *

@@ -26,6 +26,9 @@ extern OmfFetch *omf_scan_fetch(ForeignScanState *node);
 /* What an asynchronous scan waits on, for async.c to keep; NULL at first. */
 extern void **omf_scan_waiting(ForeignScanState *node);
 
+/* Does it list the clusters, or is it expected to? */
+extern bool omf_scan_lists(ForeignScanState *node);
+
 /* What the scan has caused; NULL before it has begun. */
 extern const OmfCounts *omf_scan_counts(ForeignScanState *node);
 

@@ -59,3 +59,15 @@ omf_plan_key_filters(const ForeignScan *plan)
 	return list_copy_tail(plan->fdw_exprs,
 						  intVal(list_nth(plan->fdw_private, OMF_PLAN_NKEYS)));
 }
+
+double
+omf_plan_clusters(const ForeignScan *plan)
+{
+	return intVal(list_nth(plan->fdw_private, OMF_PLAN_CLUSTERS));
+}
+
+bool
+omf_plan_lists(const ForeignScan *plan)
+{
+	return intVal(list_nth(plan->fdw_private, OMF_PLAN_LISTS)) != 0;
+}

@@ -30,7 +30,9 @@ enum OmfPlanPrivate
 	OMF_PLAN_FIELDS,     /* integer list: see omf_row_init() */
 	OMF_PLAN_TAG,        /* String: what all clusters have, or empty */
 	OMF_PLAN_REPORTS,    /* Boolean as Integer: do rows show errors? */
-	OMF_PLAN_NKEYS       /* Integer: how many of fdw_exprs are key clauses */
+	OMF_PLAN_NKEYS,      /* Integer: how many of fdw_exprs are key clauses */
+	OMF_PLAN_CLUSTERS,   /* Integer: of the account, or -1: unknown */
+	OMF_PLAN_LISTS       /* Boolean as Integer: is it expected to list? */
 };
 
 /* What a plan says; varno is the scan's own. */
@@ -41,5 +43,7 @@ extern const char *omf_plan_tag(const ForeignScan *plan);
 extern bool omf_plan_reports_errors(const ForeignScan *plan);
 extern List *omf_plan_keys(const ForeignScan *plan);
 extern List *omf_plan_key_filters(const ForeignScan *plan);
+extern double omf_plan_clusters(const ForeignScan *plan);
+extern bool omf_plan_lists(const ForeignScan *plan);
 
 #endif /* OMF_SCAN_PLAN_H */

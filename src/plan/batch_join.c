@@ -15,8 +15,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
 #include "nodes/extensible.h"
@@ -31,18 +29,9 @@
 
 #include "plan/batch_join.h"
 #include "compat.h"
-#include "session/options.h"
 #include "plan/scan_path.h"
+#include "exec/cost.h"
 #include "exec/prefetch.h"
-
-/*
- * What an inner scan costs whose keys are asked for already; the requests are
- * in the price of the prefetch.
- */
-#define ANSWERED_COST 0.01
-
-/* An outer row can't ask for less; a plain loop over one row costs the same. */
-#define PREFETCH_DISCOUNT 0.99
 
 static bool enable_batched_join = true;
 static set_join_pathlist_hook_type previous_hook = NULL;
@@ -69,7 +58,7 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *valu
 {
 	CustomPath *path = makeNode(CustomPath);
 	List *numbers = list_make3_oid(inner->serverid, inner->userid, key_type);
-	double nkeys = count_outer_keys(root, outer, values);
+	OmfCost cost = omf_cost_prefetch(count_outer_keys(root, outer, values));
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = outer->parent;
@@ -77,11 +66,8 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *valu
 	path->path.param_info = outer->param_info;
 	path->path.rows = outer->rows;
 	path->path.pathkeys = outer->pathkeys;
-	path->path.startup_cost = outer->startup_cost + OMF_ROUND_TRIP_COST * PREFETCH_DISCOUNT;
-	path->path.total_cost = outer->total_cost +
-							(ceil(nkeys / OMF_DEFAULT_CONCURRENCY) * OMF_ROUND_TRIP_COST +
-							 nkeys * OMF_REQUEST_COST) *
-								PREFETCH_DISCOUNT +
+	path->path.startup_cost = outer->startup_cost + cost.startup;
+	path->path.total_cost = outer->total_cost + cost.total +
 							outer->rows * cpu_operator_cost;
 	omf_copy_disabled_nodes(&path->path, outer);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
@@ -100,8 +86,8 @@ make_answered_path(const Path *path)
 	Path *answered = palloc(size);
 
 	memcpy(answered, path, size);
-	answered->startup_cost = 0;
-	answered->total_cost = ANSWERED_COST;
+	answered->startup_cost = omf_cost_answered().startup;
+	answered->total_cost = omf_cost_answered().total;
 	return answered;
 }
 

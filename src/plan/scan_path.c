@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_path.c
- *	  Planning a scan: the planner callbacks, and their costs.
+ *	  Planning a scan: the planner callbacks, and how many keys and rows.
  *
  * See https://www.postgresql.org/docs/current/fdw-planning.html
  *
@@ -34,6 +34,7 @@
 #include "session/options.h"
 #include "plan/barrier.h"
 #include "plan/scan_path.h"
+#include "exec/cost.h"
 #include "exec/row.h"
 #include "session/session.h"
 
@@ -51,6 +52,7 @@ typedef struct RelInfo
 	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
 	const char *tag;             /* that all clusters asked for have, or NULL */
 	double nclusters;            /* of the account */
+	bool counted;                /* is that known, and no guess? */
 	Relids waits_for;            /* tables without a row of which nothing is asked */
 } RelInfo;
 
@@ -161,15 +163,17 @@ find_tag(RelOptInfo *rel, const RelInfo *info)
  * How many clusters the account has: what a listing has shown in this
  * backend, else what ANALYZE has seen.
  */
-static double
-estimate_clusters(const RelOptInfo *rel)
+static void
+estimate_clusters(RelInfo *info, const RelOptInfo *rel)
 {
-	double nclusters = omf_session_clusters(rel->serverid,
-											OidIsValid(rel->userid) ? rel->userid : GetUserId());
+	Oid user = OidIsValid(rel->userid) ? rel->userid : GetUserId();
 
-	if (nclusters < 0)
-		nclusters = rel->tuples > 0 ? rel->tuples : DEFAULT_CLUSTERS;
-	return nclusters;
+	info->nclusters = omf_session_clusters(rel->serverid, user);
+	if (info->nclusters < 0 && rel->tuples > 0)
+		info->nclusters = rel->tuples;
+	info->counted = info->nclusters >= 0;
+	if (!info->counted)
+		info->nclusters = DEFAULT_CLUSTERS;
 }
 
 /* Keep only the fields of columns that the query looks at. */
@@ -208,7 +212,7 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	find_key_column(info, relation, rel->relid);
 	info->tags = find_tags_column(info, relation);
 	info->tag = find_tag(rel, info);
-	info->nclusters = estimate_clusters(rel);
+	estimate_clusters(info, rel);
 	info->reports = omf_row_reports_errors(relation, info->resource);
 	info->fields = needed_fields(rel, info->fields);
 	table_close(relation, NoLock);
@@ -323,19 +327,29 @@ rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER, NULL);
 }
 
-/* What it costs to list the clusters, and to ask about each where need be. */
-static void
-cost_listing(PlannerInfo *root, RelOptInfo *rel, Cost *startup, Cost *total)
+/* Will a scan by so many keys list the clusters instead (see scan.c)? */
+static bool
+lists_for_keys(const RelInfo *info, double nkeys)
+{
+	return omf_cost_prefers_listing(info->resource, nkeys,
+									info->counted ? info->nclusters : -1);
+}
+
+/* What it costs to ask for so many keys; or for all clusters, if less than 0. */
+static OmfCost
+cost_scan(PlannerInfo *root, RelOptInfo *rel, List *restrictions, double nkeys)
 {
 	const RelInfo *info = rel->fdw_private;
-	double pages = ceil(Max(info->nclusters, 1) / OMF_PAGE_SIZE);
-	double lookups = 0;
 
-	if (!info->resource->in_listing)
-		lookups = ceil(info->nclusters * filter_selectivity(root, rel));
-
-	*startup = lookups > 0 ? 2 * OMF_ROUND_TRIP_COST : OMF_ROUND_TRIP_COST;
-	*total = *startup + (pages + lookups) * OMF_REQUEST_COST;
+	if (nkeys < 0)
+		return omf_cost_listing(info->resource, info->nclusters,
+								ceil(info->nclusters *
+									 filter_selectivity(root, rel)));
+	nkeys -= count_unknown(root, rel, restrictions, nkeys);
+	if (lists_for_keys(info, nkeys))
+		return omf_cost_listing(info->resource, info->nclusters,
+								Min(nkeys, info->nclusters));
+	return omf_cost_keys(nkeys);
 }
 
 /*
@@ -349,25 +363,19 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 	List *restrictions = rel->baserestrictinfo;
 	double nkeys;
 	double rows = rel->rows;
-	Cost startup;
-	Cost total;
+	OmfCost cost;
 
 	if (!bms_is_empty(outer))
 		restrictions = list_concat_copy(get_baserel_parampathinfo(root, rel, outer)->ppi_clauses,
 										restrictions);
 	nkeys = count_keys(root, rel, restrictions);
-	if (nkeys < 0)
-		cost_listing(root, rel, &startup, &total);
-	else
-	{
-		if (!bms_is_empty(outer))
-			rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
-		startup = OMF_ROUND_TRIP_COST;
-		total = startup + (nkeys - count_unknown(root, rel, restrictions, nkeys)) * OMF_REQUEST_COST;
-	}
-	total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
-			 rel->baserestrictcost.per_tuple * Max(nkeys, rows);
-	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, startup, total, outer));
+	if (nkeys >= 0 && !bms_is_empty(outer))
+		rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
+	cost = cost_scan(root, rel, restrictions, nkeys);
+	cost.total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
+				  rel->baserestrictcost.per_tuple * Max(nkeys, rows);
+	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, cost.startup,
+													   cost.total, outer));
 }
 
 void
@@ -460,6 +468,18 @@ omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 /* ----- the plan ----- */
 
+/* Do the clauses give so many keys that the scan is expected to list? */
+static bool
+plans_listing(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	double nkeys = count_keys(root, rel, restrictions);
+
+	if (nkeys < 0)
+		return true;
+	nkeys -= count_unknown(root, rel, restrictions, nkeys);
+	return lists_for_keys(rel->fdw_private, nkeys);
+}
+
 ForeignScan *
 omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -504,6 +524,9 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
 	fdw_private = lappend(fdw_private, makeInteger(info->reports));
 	fdw_private = lappend(fdw_private, makeInteger(list_length(keys)));
+	fdw_private = lappend(fdw_private,
+						  makeInteger(info->counted ? (int) info->nclusters : -1));
+	fdw_private = lappend(fdw_private, makeInteger(plans_listing(root, rel, scan_clauses)));
 	return make_foreignscan(tlist, local, rel->relid, list_concat_copy(keys, filters),
 							fdw_private, NIL, recheck, outer_plan);
 }

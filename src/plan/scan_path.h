@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_path.h
- *	  Planning a scan: the planner callbacks, and their costs.
+ *	  Planning a scan: the planner callbacks, and how many keys and rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,15 +40,5 @@ extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *rest
 
 /* The resource that a base relation is; only while planning it. */
 extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);
-
-/*
- * Costs, on the planner's scale where a page read in sequence is 1.  They
- * compare the ways to ask, and leave out how slow asking is: true costs would
- * have every query compiled by JIT.  A request takes one from a budget of 250
- * a minute, and so weighs enough that of two plans the one with fewer
- * requests wins, save for a handful.
- */
-#define OMF_ROUND_TRIP_COST 50.0
-#define OMF_REQUEST_COST 5.0
 
 #endif /* OMF_SCAN_PATH_H */

@@ -8,6 +8,8 @@
 #ifndef OMF_OPTIONS_H
 #define OMF_OPTIONS_H
 
+#include "access/attnum.h"
+
 #include "client/api.h"
 #include "session/cache.h"
 
