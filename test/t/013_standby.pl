@@ -129,7 +129,7 @@ sub last_request { return ($simulator->log)[-1]; }
 	$simulator->migration($second, 'running', 'second-id');
 	$waiting->post("CALL databases.databases_wait_online_migration('$second',
 		until => '{done}', poll_interval => '1 s')");
-	ok($waiting->says(qr/"second-id" is running/), 'a wait on the standby');
+	ok($waiting->says(qr/"second-id" of database cluster \S+ is running/), 'a wait on the standby');
 	$standby->promote;
 	is($session->run($status)->{out}, 'syncing', 'after the promotion, the same session reads');
 	is($session->run($start)->{out}, 'running', 'starts');
@@ -138,7 +138,7 @@ sub last_request { return ($simulator->log)[-1]; }
 	$simulator->migration($second, 'done', 'second-id');
 	my $result = $waiting->result;
 	is($result->{sqlstate}, '', 'the wait goes on');
-	like($result->{err}, qr/"second-id" is done, after/, 'and ends as it should');
+	like($result->{err}, qr/"second-id" of database cluster \S+ is done, after/, 'and ends as it should');
 	$waiting->close;
 	$standby->psql_ok("SELECT status FROM $table WHERE database_cluster_uuid = '$never'",
 		'running', 'another session sees the migration');
