@@ -35,7 +35,9 @@
 #define OMF_SET_QUICK_EXIT(handle) true
 #endif
 
-/* What CURL_IGNORE_DEPRECATION is for is deprecated, but nothing replaces it. */
+/*
+ * What CURL_IGNORE_DEPRECATION is for is deprecated, but nothing replaces it.
+ */
 #ifndef CURL_IGNORE_DEPRECATION
 #define CURL_IGNORE_DEPRECATION(statements) statements
 #endif
@@ -122,7 +124,9 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #define omf_named_shared_memory(name, size, init) ((void) (init), NULL)
 #endif
 
-/* The number of a backend's PGPROC got a name of its own with PostgreSQL 17. */
+/*
+ * The number of a backend's PGPROC got a name of its own with PostgreSQL 17.
+ */
 #if PG_VERSION_NUM >= 170000
 #define omf_my_proc_number() MyProcNumber
 #else

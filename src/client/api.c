@@ -201,7 +201,9 @@ error_kind(OmfMethod method, const OmfReply *reply)
 	switch (reply->outcome)
 	{
 		case OMF_ANSWERED:
-			/* a success of a kind that a start has not: nobody knows of what */
+			/*
+			 * a success of a kind that a start has not: nobody knows of what
+			 */
 			if (method == OMF_PUT && reply->http_status / 100 == 2)
 				return OMF_ERROR_UNKNOWN;
 			return http_error_kind(reply->http_status);

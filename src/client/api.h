@@ -107,7 +107,10 @@ extern bool omf_api_concerns_all(const OmfError *error);
 /* Does a cluster's failure say that it can't have an online migration? */
 extern bool omf_api_is_unsupported(const OmfError *error);
 
-/* Could the API not be had, for now or at all?  (It had nothing against the request.) */
+/*
+ * Could the API not be had, for now or at all?  (It had nothing against the
+ * request.)
+ */
 extern bool omf_api_is_absence(const OmfError *error);
 
 /* An error of our own about a finished request; NULL when out of memory. */

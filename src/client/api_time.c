@@ -53,8 +53,8 @@ api_now(const OmfReply *reply, int64_t epoch_ms)
 	int64_t date = reply->date * 1000;
 
 	/* ours is finer, where it shows the same */
-	if (reply->date < 0 ||
-		(date <= epoch_ms + CLOCK_TOLERANCE_MS && date >= epoch_ms - CLOCK_TOLERANCE_MS))
+	if (reply->date < 0 || (date <= epoch_ms + CLOCK_TOLERANCE_MS &&
+							date >= epoch_ms - CLOCK_TOLERANCE_MS))
 		return epoch_ms;
 	return date;
 }
@@ -76,11 +76,13 @@ omf_api_time_settle(OmfReply *reply, int64_t epoch_ms)
 {
 	reply->pause_ms = -1;
 	if (reply->retry_after >= CALENDAR_LEAST)
-		reply->pause_ms = pause_until(reply, milliseconds(reply->retry_after), epoch_ms);
+		reply->pause_ms = pause_until(reply, milliseconds(reply->retry_after),
+									  epoch_ms);
 	else if (reply->retry_after >= 0)
 		reply->pause_ms = within_sense(reply->retry_after * 1000);
 	else if (reply->retry_after_date >= 0)
-		reply->pause_ms = pause_until(reply, reply->retry_after_date * 1000, epoch_ms);
+		reply->pause_ms = pause_until(reply, reply->retry_after_date * 1000,
+									  epoch_ms);
 
 	reply->resets_in_ms = -1;
 	if (reply->ratelimit_reset >= CALENDAR_LEAST)
@@ -93,7 +95,8 @@ omf_api_time_settle(OmfReply *reply, int64_t epoch_ms)
 	else if (reply->ratelimit_reset >= 0)
 	{
 		reply->resets_in_ms = within_sense(reply->ratelimit_reset * 1000);
-		reply->ratelimit_reset = (api_now(reply, epoch_ms) + reply->resets_in_ms) / 1000;
+		reply->ratelimit_reset =
+			(api_now(reply, epoch_ms) + reply->resets_in_ms) / 1000;
 	}
 }
 
@@ -105,10 +108,13 @@ days_of(int year, int month, int day)
 	int64_t years = month > 2 ? year : year - 1;
 	int64_t months = month > 2 ? month - 3 : month + 9;
 
-	return 365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 719469;
+	return 365 * years + years / 4 - years / 100 + years / 400 +
+		   (153 * months + 2) / 5 + day - 719469;
 }
 
-/* Minutes that a zone is ahead of UTC: "Z" or "+hh:mm"; false if it is none. */
+/*
+ * Minutes that a zone is ahead of UTC: "Z" or "+hh:mm"; false if it is none.
+ */
 static bool
 parse_zone(const char *text, int *minutes)
 {
@@ -143,10 +149,15 @@ omf_api_time_parse(const char *text)
 		size_t digits = strspn(++text, "0123456789");
 
 		for (size_t i = 0; i < 3; i++)
-			milliseconds = milliseconds * 10 + (i < digits ? text[i] - '0' : 0);
+			milliseconds = milliseconds * 10 +
+						   (i < digits ? text[i] - '0' : 0);
 		text += digits;
 	}
 	if (!parse_zone(text, &zone))
 		return -1;
-	return (((days_of(year, month, day) * 24 + hour) * 60 + minute - zone) * 60 + second) * 1000 + milliseconds;
+	return (((days_of(year, month, day) * 24 + hour) * 60 + minute - zone) *
+				60 +
+			second) *
+			   1000 +
+		   milliseconds;
 }

@@ -4,9 +4,10 @@
  *	  What an answer says of time, in local time.
  *
  * Clocks differ, and servers say odd things: this is the one place where the
- * times of an answer's headers become pauses from now.  They go by the answer's
- * own Date where there is one, else by the local clock, and within sense: what
- * has passed is now, and nothing is further away than OMF_PAUSE_MAX_MS.
+ * times of an answer's headers become pauses from now.  They go by the
+ * answer's own Date where there is one, else by the local clock, and within
+ * sense: what has passed is now, and nothing is further away than
+ * OMF_PAUSE_MAX_MS.
  *
  * Rests on RFC 9110, sections 6.6.1 (Date) and 10.2.3 (Retry-After), and on
  * https://docs.digitalocean.com/reference/api/reference/rate-limits/

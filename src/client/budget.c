@@ -25,7 +25,9 @@ min(int64_t a, int64_t b)
 static int64_t
 permits_out(const OmfBudget *budget)
 {
-	return budget->issued > budget->ended ? (int64_t) (budget->issued - budget->ended) : 0;
+	return budget->issued > budget->ended
+			   ? (int64_t) (budget->issued - budget->ended)
+			   : 0;
 }
 
 int64_t
@@ -69,7 +71,8 @@ static OmfTurn *
 find_turn(OmfBudget *budget, uint64_t number, int64_t now)
 {
 	for (int i = 0; number != 0 && i < OMF_TURNS; i++)
-		if (budget->turns[i].number == number && budget->turns[i].lives_until > now)
+		if (budget->turns[i].number == number &&
+			budget->turns[i].lives_until > now)
 			return &budget->turns[i];
 	return NULL;
 }
@@ -78,7 +81,8 @@ find_turn(OmfBudget *budget, uint64_t number, int64_t now)
 static bool
 is_behind(OmfBudget *budget, const OmfPlace *place, int64_t now)
 {
-	uint64_t own = find_turn(budget, place->turn, now) != NULL ? place->turn : UINT64_MAX;
+	uint64_t own = find_turn(budget, place->turn, now) != NULL ? place->turn
+															   : UINT64_MAX;
 
 	for (int i = 0; i < OMF_TURNS; i++)
 		if (budget->turns[i].number != 0 && budget->turns[i].number < own &&
@@ -94,7 +98,8 @@ take_turn(OmfBudget *budget, OmfPlace *place, int64_t now, int64_t ask_at)
 	OmfTurn *turn = find_turn(budget, place->turn, now);
 
 	for (int i = 0; turn == NULL && i < OMF_TURNS; i++)
-		if (budget->turns[i].number == 0 || budget->turns[i].lives_until <= now)
+		if (budget->turns[i].number == 0 ||
+			budget->turns[i].lives_until <= now)
 		{
 			turn = &budget->turns[i];
 			turn->number = ++budget->last_turn;
@@ -114,7 +119,10 @@ omf_budget_leave(OmfBudget *budget, OmfPlace *place)
 	place->turn = 0;
 }
 
-/* It is somebody else's turn: ask again soon, or when anybody may be let through. */
+/*
+ * It is somebody else's turn: ask again soon, or when anybody may be let
+ * through.
+ */
 static OmfPermit
 refuse_behind(const OmfBudget *budget, int64_t now, int64_t reserve)
 {
@@ -124,7 +132,8 @@ refuse_behind(const OmfBudget *budget, int64_t now, int64_t reserve)
 		allowed_at = budget->held_until;
 	if (budget->remaining <= reserve && budget->resets_at > allowed_at)
 		allowed_at = budget->resets_at;
-	return refuse(allowed_at > now ? allowed_at : now + OMF_TURN_POLL_MS, allowed_at);
+	return refuse(allowed_at > now ? allowed_at : now + OMF_TURN_POLL_MS,
+				  allowed_at);
 }
 
 /* ----- permits ----- */
@@ -164,7 +173,8 @@ decide(OmfBudget *budget, int64_t now, int64_t reserve)
 }
 
 OmfPermit
-omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve, OmfPlace *place)
+omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve,
+			   OmfPlace *place)
 {
 	OmfPermit permit;
 
@@ -172,7 +182,8 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve, OmfPlace *place)
 		permit = refuse_behind(budget, now, reserve);
 	else
 		permit = decide(budget, now, reserve);
-	if (!place->wants_little && permit.ask_at != INT64_MAX && (!permit.granted || place->turn != 0))
+	if (!place->wants_little && permit.ask_at != INT64_MAX &&
+		(!permit.granted || place->turn != 0))
 		take_turn(budget, place, now, permit.granted ? now : permit.ask_at);
 	return permit;
 }
@@ -193,9 +204,11 @@ bool
 omf_budget_is_needed(const OmfBudget *budget, int64_t now)
 {
 	if (budget->held_until > now ||
-		(budget->known && omf_budget_left(budget) == 0 && budget->resets_at > now))
+		(budget->known && omf_budget_left(budget) == 0 &&
+		 budget->resets_at > now))
 		return true;
-	return permits_out(budget) > 0 && budget->changed_at + OMF_PAUSE_MAX_MS > now;
+	return permits_out(budget) > 0 &&
+		   budget->changed_at + OMF_PAUSE_MAX_MS > now;
 }
 
 void
@@ -216,8 +229,8 @@ omf_budget_forget(OmfBudget *budget)
 }
 
 /*
- * Does the answer say of the limit what can be?  A limit of nothing would never
- * end, and nobody has more left than the limit.
+ * Does the answer say of the limit what can be?  A limit of nothing would
+ * never end, and nobody has more left than the limit.
  */
 static bool
 tells_limit(const OmfReply *reply)
@@ -227,7 +240,8 @@ tells_limit(const OmfReply *reply)
 }
 
 void
-omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply, int64_t now)
+omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
+				int64_t now)
 {
 	bool probe = permit == budget->probe;
 	bool raises;
@@ -237,7 +251,7 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply, int64
 		budget->probe = 0;
 
 	/* an answer from before a 429, or none of the API's own */
-	if (permit <= budget->deaf_to || reply->outcome != OMF_ANSWERED ||
+	if (permit <= budget->ignored_to || reply->outcome != OMF_ANSWERED ||
 		(reply->ratelimit_remaining < 0 && reply->http_status >= 500))
 		return;
 	if (!tells_limit(reply))
@@ -246,10 +260,14 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply, int64
 		return;
 	}
 
-	/* more is left only once the window has moved on: answers overtake each other */
+	/*
+	 * more is left only once the window has moved on: answers overtake each
+	 * other
+	 */
 	budget->observed_at = now;
 	raises = reply->ratelimit_remaining > budget->remaining;
-	moved = reply->ratelimit_reset > budget->reset + RESET_TOLERANCE_S && permit > budget->latest;
+	moved = reply->ratelimit_reset > budget->reset + RESET_TOLERANCE_S &&
+			permit > budget->latest;
 	if (permit > budget->latest)
 		budget->latest = permit;
 	if (budget->known && raises && !moved && !probe)
@@ -258,7 +276,10 @@ omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply, int64
 	budget->remaining = reply->ratelimit_remaining;
 	budget->limit = reply->ratelimit_limit;
 	budget->reset = reply->ratelimit_reset;
-	budget->resets_at = now + (reply->resets_in_ms > 0 ? min(reply->resets_in_ms + RESET_MARGIN_MS, OMF_PAUSE_MAX_MS) : 0);
+	budget->resets_at = now + (reply->resets_in_ms > 0
+								   ? min(reply->resets_in_ms + RESET_MARGIN_MS,
+										 OMF_PAUSE_MAX_MS)
+								   : 0);
 }
 
 void
@@ -274,7 +295,7 @@ omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms)
 		budget->limit = -1;
 	budget->known = true;
 	budget->remaining = 0;
-	budget->deaf_to = budget->issued;
+	budget->ignored_to = budget->issued;
 	budget->probe = 0;
 	budget->resets_at = budget->held_until;
 }

@@ -14,13 +14,14 @@
  * last left the window, less the permits that have not ended: answers come in
  * any order, and nobody knows which requests they have counted.  Somebody may
  * not end a permit for long, such as a cursor between two FETCHes, or ever,
- * having died: where nothing else stands in the way, such permits are taken for
- * used, which the API will have counted, and their ends do not count any more.
+ * having died: where nothing else stands in the way, such permits are taken
+ * for used, which the API will have counted, and their ends do not count any
+ * more.
  *
  * Those that have to wait have turns, in the order in which they began: who is
- * first gets permits until it is done, so that many who want much end one after
- * the other, instead of all sharing what is too little for any.  Who wants
- * little does not wait for a turn.  A turn that is not taken passes.
+ * first gets permits until it is done, so that many who want much end one
+ * after the other, instead of all sharing what is too little for any.  Who
+ * wants little does not wait for a turn.  A turn that is not taken passes.
  *
  * Used up, a budget waits for the time of the reset and then lets a single
  * request through, a probe, whose answer tells how many may follow.
@@ -42,7 +43,9 @@
 /* After so long without its answer, a probe is taken for lost. */
 #define OMF_PROBE_PATIENCE_MS 5000
 
-/* After so long without an answer to anybody, permits out are taken for used. */
+/*
+ * After so long without an answer to anybody, permits out are taken for used.
+ */
 #define OMF_PERMIT_PATIENCE_MS 2000
 
 /* How often to look whether an answer to somebody else has come. */
@@ -51,7 +54,9 @@
 /* So many requests are little. */
 #define OMF_LITTLE 5
 
-/* How many can have turns; who comes when these are given waits without one. */
+/*
+ * How many can have turns; who comes when these are given waits without one.
+ */
 #define OMF_TURNS 32
 
 /* How often to look whether one's turn has come. */
@@ -88,7 +93,7 @@ typedef struct OmfBudget
 	uint64_t issued;     /* number of the last permit */
 	uint64_t ended;      /* how many permits have ended */
 	uint64_t used;       /* permits up to that one were taken for used */
-	uint64_t deaf_to;    /* answers up to that permit tell no news */
+	uint64_t ignored_to; /* answers up to that permit tell no news */
 	uint64_t latest;     /* the latest permit whose answer was listened to */
 	uint64_t probe;      /* permit of the probe that is out, or 0 */
 	uint64_t last_turn;  /* number of the last turn that was given */
@@ -108,15 +113,18 @@ typedef struct OmfPermit
  * Ask for a permit.  `reserve` requests of the budget are left to others, 0
  * for none.
  */
-extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve,
-								OmfPlace *place);
+extern OmfPermit omf_budget_ask(OmfBudget *budget, int64_t now,
+								int64_t reserve, OmfPlace *place);
 
 /* It wants nothing more for now. */
 extern void omf_budget_leave(OmfBudget *budget, OmfPlace *place);
 
-/* Learn from the answer to the request of that permit, whose times are settled. */
-extern void omf_budget_hear(OmfBudget *budget, uint64_t permit, const OmfReply *reply,
-							int64_t now);
+/*
+ * Learn from the answer to the request of that permit, whose times are
+ * settled.
+ */
+extern void omf_budget_hear(OmfBudget *budget, uint64_t permit,
+							const OmfReply *reply, int64_t now);
 
 /* That permit's request is over, or was called off. */
 extern void omf_budget_end(OmfBudget *budget, uint64_t permit, int64_t now);
@@ -127,7 +135,10 @@ extern void omf_budget_hold(OmfBudget *budget, int64_t now, int64_t pause_ms);
 /* How many requests are left, as far as is known; 0 or more. */
 extern int64_t omf_budget_left(const OmfBudget *budget);
 
-/* Would it be a loss to forget the budget: does it hold anything back, or count permits? */
+/*
+ * Would it be a loss to forget the budget: does it hold anything back, or
+ * count permits?
+ */
 extern bool omf_budget_is_needed(const OmfBudget *budget, int64_t now);
 
 /* Forget what is known, and what holds it; permits that are out stay out. */

@@ -5,7 +5,7 @@
  *
  * The timer runs on this thread's CPU time, so a machine that stands still
  * ends nothing.  It is set at the start of a drive unless it is still set from
- * an earlier one, and so may ring too early in this one: the next time counts.
+ * an earlier one, and so may expire too early in this one: the next time counts.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,16 +22,16 @@
 
 /*
  * How much CPU time the timer waits for, in milliseconds, and how often it
- * rings without any progress before a drive is cut: handshakes take their
+ * expires without any progress before a drive is cut: handshakes take their
  * time, on a machine that has other things to do.
  */
 #define TIMER_MS 50
-#define RINGS 5
+#define EXPIRIES_MAX 5
 
 /* What the signal's handler sees. */
-static OmfSockets *volatile driven;   /* of the drive under way, or NULL */
-static volatile int64_t driven_since; /* when that began */
-static volatile sig_atomic_t rings;   /* since then, without progress */
+static OmfSockets *volatile driven;    /* of the drive under way, or NULL */
+static volatile int64_t driven_since;  /* when that began */
+static volatile sig_atomic_t expiries; /* since then, without progress */
 static volatile sig_atomic_t timer_is_set;
 
 static timer_t timer;
@@ -57,7 +57,7 @@ on_signal(int number)
 	timer_is_set = 0;
 	if (driven != NULL)
 	{
-		if (++rings > RINGS &&
+		if (++expiries > EXPIRIES_MAX &&
 			omf_pollset_now() - driven_since >= OMF_DRIVE_MAX_MS)
 			omf_sockets_cut(driven);
 		set_timer();
@@ -111,7 +111,7 @@ omf_drive_limit_begin(OmfSockets *sockets)
 	if (omf_drive_limit_signal() == 0)
 		return;
 	driven_since = omf_pollset_now();
-	rings = 0;
+	expiries = 0;
 	driven = sockets;
 	if (!timer_is_set)
 		set_timer();
@@ -120,7 +120,7 @@ omf_drive_limit_begin(OmfSockets *sockets)
 void
 omf_drive_limit_progress(void)
 {
-	rings = 0;
+	expiries = 0;
 }
 
 void

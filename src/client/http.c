@@ -813,8 +813,8 @@ is_name_unknown(OmfHttp *http)
 }
 
 /*
- * Is what keeps us from the server here or there for good, so that no other try
- * could do better?
+ * Is what keeps us from the server here or there for good, so that no other
+ * try could do better?
  */
 static bool
 is_hopeless(OmfHttp *http, CURLcode code)

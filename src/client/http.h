@@ -71,7 +71,9 @@ typedef struct OmfHttpConfig
 	void (*release_fd)(void); /* one was closed */
 } OmfHttpConfig;
 
-/* What libcurl is here: its version, and whether it has what is wanted of it. */
+/*
+ * What libcurl is here: its version, and whether it has what is wanted of it.
+ */
 typedef struct OmfHttpLibrary
 {
 	const char *version;     /* of libcurl */

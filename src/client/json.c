@@ -1036,7 +1036,8 @@ omf_json_misfit(const OmfRecord *record, const OmfJsonMember *members,
 bool
 omf_json_is_whole(const OmfRecord *record)
 {
-	const unsigned char *misfits = (const unsigned char *) (record->values + record->nvalues);
+	const unsigned char *misfits = (const unsigned char *) (record->values +
+															record->nvalues);
 
 	for (int i = 0; i < record->nvalues; i++)
 		if (misfits[i] != FITS)
@@ -1044,14 +1045,18 @@ omf_json_is_whole(const OmfRecord *record)
 	return true;
 }
 
-/* The number of values, and of each its length with the NUL, 0 if there is none. */
+/*
+ * The number of values, and of each its length with the NUL, 0 if there is
+ * none.
+ */
 size_t
 omf_json_pack(const OmfRecord *record, char *bytes)
 {
 	size_t total = sizeof(uint32_t);
 
 	if (bytes != NULL)
-		memcpy(bytes, &(uint32_t){(uint32_t) record->nvalues}, sizeof(uint32_t));
+		memcpy(bytes, &(uint32_t){(uint32_t) record->nvalues},
+			   sizeof(uint32_t));
 	for (int i = 0; i < record->nvalues; i++)
 	{
 		const char *value = record->values[i];

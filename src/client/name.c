@@ -90,7 +90,8 @@ ask(const char *url)
 	pthread_mutex_init(&question->mutex, NULL);
 	pthread_cond_init(&question->over, NULL);
 	question->holders = 2;
-	if (host_of(url, question->name) && pthread_create(&thread, NULL, answer, question) == 0)
+	if (host_of(url, question->name) &&
+		pthread_create(&thread, NULL, answer, question) == 0)
 	{
 		pthread_detach(thread);
 		return question;

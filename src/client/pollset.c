@@ -33,7 +33,7 @@ struct OmfPollset
 {
 	int fd;            /* the epoll or kqueue descriptor */
 	int timer_fd;      /* Linux: the timerfd inside it, else -1 */
-	int64_t timer_due; /* when the timer rings, or -1: it is off */
+	int64_t timer_due; /* when the timer expires, or -1: it is off */
 };
 
 int64_t
@@ -51,7 +51,7 @@ omf_pollset_now(void)
 	return omf_pollset_now_us() / 1000;
 }
 
-/* Is the timer to be set anew?  If so, it is noted when it rings. */
+/* Is the timer to be set anew?  If so, it is noted when it expires. */
 static bool
 change_timer(OmfPollset *set, int64_t ms)
 {

@@ -47,8 +47,10 @@ let_go(OmfNameLookup *lookup)
 static void
 keep_addresses(OmfNameLookup *lookup, const struct addrinfo *found)
 {
-	for (; found != NULL && lookup->naddresses < OMF_ADDRESSES_MAX; found = found->ai_next)
-		if (getnameinfo(found->ai_addr, found->ai_addrlen, lookup->addresses[lookup->naddresses],
+	for (; found != NULL && lookup->naddresses < OMF_ADDRESSES_MAX;
+		 found = found->ai_next)
+		if (getnameinfo(found->ai_addr, found->ai_addrlen,
+						lookup->addresses[lookup->naddresses],
 						OMF_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) == 0)
 			lookup->naddresses++;
 }
@@ -57,7 +59,8 @@ static void *
 look_up(void *arg)
 {
 	OmfNameLookup *lookup = arg;
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = {.ai_family = AF_UNSPEC,
+							 .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
 	int error = getaddrinfo(lookup->host, NULL, &hints, &found);
 	uint64_t one = 1;
@@ -99,7 +102,8 @@ start_thread(OmfNameLookup *lookup)
 OmfNameLookup *
 omf_resolver_begin(const char *host)
 {
-	OmfNameLookup *lookup = calloc(1, sizeof(OmfNameLookup) + strlen(host) + 1);
+	OmfNameLookup *lookup = calloc(1,
+								   sizeof(OmfNameLookup) + strlen(host) + 1);
 
 	if (lookup == NULL)
 		return NULL;
@@ -129,7 +133,8 @@ omf_resolver_fd(const OmfNameLookup *lookup)
 }
 
 int
-omf_resolver_addresses(OmfNameLookup *lookup, char (**addresses)[OMF_ADDRESS_SIZE],
+omf_resolver_addresses(OmfNameLookup *lookup,
+					   char (**addresses)[OMF_ADDRESS_SIZE],
 					   const char **problem)
 {
 	bool ended;

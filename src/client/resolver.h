@@ -33,7 +33,8 @@ extern int omf_resolver_fd(const OmfNameLookup *lookup);
  * *problem set to the resolver's words.  Both live as long as the look-up.
  * Before its end: -1.
  */
-extern int omf_resolver_addresses(OmfNameLookup *lookup, char (**addresses)[OMF_ADDRESS_SIZE],
+extern int omf_resolver_addresses(OmfNameLookup *lookup,
+								  char (**addresses)[OMF_ADDRESS_SIZE],
 								  const char **problem);
 
 /* Free it, whether it has ended or not. */

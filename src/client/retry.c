@@ -72,7 +72,9 @@ omf_retry_asked_pause(const OmfReply *reply)
 		return -1;
 	if (reply->pause_ms >= 0)
 		return reply->pause_ms;
-	return reply->http_status == 429 && reply->resets_in_ms > 0 ? reply->resets_in_ms : -1;
+	return reply->http_status == 429 && reply->resets_in_ms > 0
+			   ? reply->resets_in_ms
+			   : -1;
 }
 
 /* "Full jitter": anything from nothing to the exponential bound. */
@@ -116,6 +118,7 @@ omf_retry_decide(const OmfRetryQuestion *question)
 	answer.delay_ms = pause >= 0 ? pause : backoff(question);
 	if (limited)
 		answer.hold_ms = answer.delay_ms;
-	answer.again = answer.delay_ms <= question->max_wait_ms && question->retries < question->max_retries;
+	answer.again = answer.delay_ms <= question->max_wait_ms &&
+				   question->retries < question->max_retries;
 	return answer;
 }

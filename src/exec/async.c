@@ -121,7 +121,8 @@ omf_async_configure_wait(AsyncRequest *areq)
 	if (omf_fetch_is_ready(fetch))
 		(void) omf_pollset_set_timer(waiting->pollset, 0);
 	else if (others >= 0)
-		(void) omf_pollset_set_timer(waiting->pollset, Min(others, LATCH_PATIENCE_MS));
+		(void) omf_pollset_set_timer(waiting->pollset,
+									 Min(others, LATCH_PATIENCE_MS));
 	AddWaitEventToSet(requestor->as_eventset, WL_SOCKET_READABLE,
 					  omf_pollset_fd(waiting->pollset), NULL, areq);
 }

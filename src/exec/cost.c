@@ -51,7 +51,8 @@
 static Cost
 cost_requests(double n)
 {
-	return ceil(n / OMF_DEFAULT_CONCURRENCY) * ROUND_TRIP_COST + n * REQUEST_COST;
+	return ceil(n / OMF_DEFAULT_CONCURRENCY) * ROUND_TRIP_COST +
+		   n * REQUEST_COST;
 }
 
 OmfCost
@@ -65,7 +66,8 @@ omf_cost_keys(double nkeys)
 }
 
 OmfCost
-omf_cost_listing(const OmfResource *resource, double nclusters, double nlookups)
+omf_cost_listing(const OmfResource *resource, double nclusters,
+				 double nlookups)
 {
 	double npages = ceil(Max(nclusters, 1) / OMF_PAGE_SIZE);
 	OmfCost cost;
@@ -73,7 +75,8 @@ omf_cost_listing(const OmfResource *resource, double nclusters, double nlookups)
 	if (resource->in_listing)
 		nlookups = 0;
 	cost.startup = (nlookups > 0 ? 2 : 1) * ROUND_TRIP_COST;
-	cost.total = cost_requests(1) + cost_requests(npages - 1) + cost_requests(nlookups);
+	cost.total = cost_requests(1) + cost_requests(npages - 1) +
+				 cost_requests(nlookups);
 	return cost;
 }
 
@@ -96,7 +99,8 @@ omf_cost_answered(void)
 }
 
 bool
-omf_cost_prefers_listing(const OmfResource *resource, double nkeys, double nclusters)
+omf_cost_prefers_listing(const OmfResource *resource, double nkeys,
+						 double nclusters)
 {
 	return nclusters >= 0 && nkeys >= LISTING_KEYS_MIN &&
 		   omf_cost_listing(resource, nclusters, Min(nkeys, nclusters)).total <

@@ -66,13 +66,15 @@ find_ancestors(Plan *plan, Search *search)
 			children = list_concat(children, ((Append *) plan)->appendplans);
 			break;
 		case T_MergeAppend:
-			children = list_concat(children, ((MergeAppend *) plan)->mergeplans);
+			children = list_concat(children,
+								   ((MergeAppend *) plan)->mergeplans);
 			break;
 		case T_SubqueryScan:
 			children = lappend(children, ((SubqueryScan *) plan)->subplan);
 			break;
 		case T_CustomScan:
-			children = list_concat(children, ((CustomScan *) plan)->custom_plans);
+			children = list_concat(children,
+								   ((CustomScan *) plan)->custom_plans);
 			break;
 		default:
 			break;
@@ -113,11 +115,14 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 							psprintf("%s %s", omf_method_name(OMF_GET), resource->path_template), es);
 
 	(void) find_ancestors(search.statement->planTree, &search);
-	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, search.ancestors);
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan,
+									   search.ancestors);
 	foreach (cell, plan_keys)
-		keys = lappend(keys, deparse_expression(lfirst(cell), context, prefixed, false));
+		keys = lappend(keys, deparse_expression(lfirst(cell), context,
+												prefixed, false));
 	foreach (cell, omf_plan_key_filters(plan))
-		filters = lappend(filters, deparse_expression(lfirst(cell), context, prefixed, false));
+		filters = lappend(filters, deparse_expression(lfirst(cell), context,
+													  prefixed, false));
 	if (keys != NIL)
 		ExplainPropertyList("Remote Keys", keys, es);
 	if (filters != NIL)

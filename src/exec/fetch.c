@@ -98,10 +98,12 @@ omf_fetch_set_keys(OmfFetch *fetch, OmfKey *keys, int nkeys)
 }
 
 void
-omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys, const char *tag)
+omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys,
+						  const char *tag)
 {
 	omf_fetch_set_keys(fetch, keys, nkeys);
-	fetch->among = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
+	fetch->among = omf_listing_get(fetch->channel, tag, fetch->topic->terms,
+								   &fetch->counts);
 }
 
 int
@@ -122,7 +124,8 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 	fetch->npassing = 0;
 	fetch->nexamined = 0;
 	fetch->among = NULL;
-	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms, &fetch->counts);
+	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms,
+									 &fetch->counts);
 }
 
 void
@@ -143,10 +146,11 @@ filter_listing(OmfFetch *fetch)
 		if (fetch->npassing == fetch->room)
 		{
 			fetch->room = fetch->room == 0 ? OMF_PAGE_SIZE : fetch->room * 2;
-			fetch->passing = fetch->passing == NULL
-								 ? MemoryContextAlloc(fetch->channel->context,
-													  sizeof(int) * fetch->room)
-								 : repalloc(fetch->passing, sizeof(int) * fetch->room);
+			fetch->passing =
+				fetch->passing == NULL
+					? MemoryContextAlloc(fetch->channel->context,
+										 sizeof(int) * fetch->room)
+					: repalloc(fetch->passing, sizeof(int) * fetch->room);
 		}
 		if (fetch->passes(fetch->passes_arg,
 						  omf_listing_uuid(fetch->listing, number)))
@@ -311,7 +315,8 @@ use(OmfFetch *fetch, OmfLookup *lookup, OmfAnswer *answer)
 	answer->uuid = lookup->uuid;
 	answer->record = lookup->record;
 	answer->error = lookup->error;
-	answer->fetched_at = lookup->state == OMF_LOOKUP_FOUND ? lookup->fetched_at : 0;
+	answer->fetched_at = lookup->state == OMF_LOOKUP_FOUND ? lookup->fetched_at
+														   : 0;
 	return true;
 }
 
@@ -361,7 +366,8 @@ bool
 omf_fetch_is_ready(OmfFetch *fetch)
 {
 	return next_answered(fetch) != NULL || is_at_end(fetch) ||
-		   (fetch->listing != NULL && omf_listing_has_failed(fetch->listing)) ||
+		   (fetch->listing != NULL &&
+			omf_listing_has_failed(fetch->listing)) ||
 		   fetch->channel->refused != NULL || can_ask(fetch);
 }
 

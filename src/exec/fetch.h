@@ -50,7 +50,8 @@ extern void omf_fetch_instrument(OmfFetch *fetch, OmfInstrument *instrument);
  */
 typedef bool (*OmfFetchFilter)(void *arg, const unsigned char *uuid);
 
-extern void omf_fetch_set_filter(OmfFetch *fetch, OmfFetchFilter passes, void *arg);
+extern void omf_fetch_set_filter(OmfFetch *fetch, OmfFetchFilter passes,
+								 void *arg);
 
 /*
  * Want these keys now, and nothing of what was wanted before.  The keys must

@@ -103,7 +103,8 @@ same_key(const OmfKey *a, const OmfKey *b)
 bool
 omf_is_key_type(Oid base_type)
 {
-	return base_type == UUIDOID || base_type == TEXTOID || base_type == VARCHAROID;
+	return base_type == UUIDOID || base_type == TEXTOID ||
+		   base_type == VARCHAROID;
 }
 
 static Node *
@@ -130,7 +131,8 @@ strip_length(Node *node)
 	FuncExpr *cast = (FuncExpr *) node;
 	Const *typmod;
 
-	if (node == NULL || !IsA(node, FuncExpr) || cast->funcid != F_VARCHAR_VARCHAR_INT4_BOOL)
+	if (node == NULL || !IsA(node, FuncExpr) ||
+		cast->funcid != F_VARCHAR_VARCHAR_INT4_BOOL)
 		return node;
 	typmod = lsecond(cast->args);
 	if (!IsA(typmod, Const) || typmod->constisnull ||
@@ -156,7 +158,8 @@ is_key_side(Node *node, const OmfKeyColumn *column, bool *as_text)
 		CoerceViaIO *coercion = (CoerceViaIO *) bare;
 
 		*as_text = true;
-		return (coercion->resulttype == TEXTOID || coercion->resulttype == VARCHAROID) &&
+		return (coercion->resulttype == TEXTOID ||
+				coercion->resulttype == VARCHAROID) &&
 			   is_key_var((Node *) coercion->arg, column);
 	}
 	return false;
@@ -170,7 +173,9 @@ omf_is_key_expression(Node *node, const OmfKeyColumn *column)
 	return column->attno != 0 && is_key_side(node, column, &as_text);
 }
 
-/* Does the operator say that both sides are the same UUID, or the same text? */
+/*
+ * Does the operator say that both sides are the same UUID, or the same text?
+ */
 static bool
 is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
 {
@@ -185,7 +190,8 @@ is_equality(Oid opno, Oid collation, const OmfKeyColumn *column, bool as_text)
 
 /* Take apart a comparison with the key; false when it is none. */
 static bool
-split_comparison(Node *node, const OmfKeyColumn *column, Comparison *comparison)
+split_comparison(Node *node, const OmfKeyColumn *column,
+				 Comparison *comparison)
 {
 	List *args;
 	Oid opno;
@@ -198,7 +204,8 @@ split_comparison(Node *node, const OmfKeyColumn *column, Comparison *comparison)
 		collation = ((OpExpr *) node)->inputcollid;
 		args = ((OpExpr *) node)->args;
 	}
-	else if (IsA(node, ScalarArrayOpExpr) && ((ScalarArrayOpExpr *) node)->useOr)
+	else if (IsA(node, ScalarArrayOpExpr) &&
+			 ((ScalarArrayOpExpr *) node)->useOr)
 	{
 		opno = ((ScalarArrayOpExpr *) node)->opno;
 		collation = ((ScalarArrayOpExpr *) node)->inputcollid;
@@ -259,7 +266,8 @@ collect_comparisons(Node *node, const OmfKeyColumn *column, List **comparisons)
 static bool
 is_plannable_value(PlannerInfo *root, Expr *value, const OmfKeyColumn *column)
 {
-	return !bms_is_member((int) column->varno, pull_varnos(root, (Node *) value)) &&
+	return !bms_is_member((int) column->varno,
+						  pull_varnos(root, (Node *) value)) &&
 		   !contain_volatile_functions((Node *) value) &&
 		   !contain_subplans((Node *) value);
 }
@@ -270,7 +278,8 @@ omf_is_key_clause(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 	List *comparisons = NIL;
 	ListCell *cell;
 
-	if (column->attno == 0 || !collect_comparisons(clause, column, &comparisons))
+	if (column->attno == 0 ||
+		!collect_comparisons(clause, column, &comparisons))
 		return false;
 	foreach (cell, comparisons)
 		if (!is_plannable_value(root, ((Comparison *) lfirst(cell))->value, column))
@@ -305,7 +314,10 @@ omf_estimate_keys(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 	{
 		Comparison *comparison = lfirst(cell);
 
-		nkeys += comparison->is_array ? omf_estimate_array_length(root, (Node *) comparison->value) : 1;
+		nkeys += comparison->is_array
+					 ? omf_estimate_array_length(root,
+												 (Node *) comparison->value)
+					 : 1;
 	}
 	return nkeys;
 }
@@ -346,7 +358,8 @@ omf_has_unknown_array(Node *clause, const OmfKeyColumn *column)
 #define SHAPE_CLAUSE 4 /* times the number of the clause */
 
 void
-omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values, List **shape)
+omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values,
+			   List **shape)
 {
 	int number = 0;
 	ListCell *clause_cell;
@@ -365,9 +378,10 @@ omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values, List **
 			Comparison *comparison = lfirst(cell);
 
 			*values = lappend(*values, comparison->value);
-			*shape = lappend_int(*shape, number * SHAPE_CLAUSE +
-											 (comparison->is_array ? SHAPE_ARRAY : 0) +
-											 (comparison->as_text ? SHAPE_TEXT : 0));
+			*shape = lappend_int(*shape,
+								 number * SHAPE_CLAUSE +
+									 (comparison->is_array ? SHAPE_ARRAY : 0) +
+									 (comparison->as_text ? SHAPE_TEXT : 0));
 		}
 		number++;
 	}
@@ -384,7 +398,8 @@ omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type)
 	source->clauses = palloc0(sizeof(Clause) * list_length(values));
 	forboth(value_cell, values, shape_cell, shape)
 	{
-		Clause *clause = &source->clauses[lfirst_int(shape_cell) / SHAPE_CLAUSE];
+		Clause *clause =
+			&source->clauses[lfirst_int(shape_cell) / SHAPE_CLAUSE];
 		Term *term;
 
 		source->nclauses = lfirst_int(shape_cell) / SHAPE_CLAUSE + 1;
@@ -435,7 +450,8 @@ add_key(KeyVector *vector)
 		vector->room = vector->room == 0 ? 1 : vector->room * 2;
 		vector->keys = vector->keys == NULL
 						   ? palloc(sizeof(OmfKey) * vector->room)
-						   : repalloc_huge(vector->keys, sizeof(OmfKey) * vector->room);
+						   : repalloc_huge(vector->keys,
+										   sizeof(OmfKey) * vector->room);
 	}
 	return &vector->keys[vector->nkeys++];
 }
@@ -448,7 +464,8 @@ add_value(const OmfKeySource *source, const Term *term, Datum value,
 
 	if (!source->is_text && !term->as_text)
 	{
-		memcpy(add_key(vector)->uuid, DatumGetUUIDP(value)->data, OMF_UUID_SIZE);
+		memcpy(add_key(vector)->uuid, DatumGetUUIDP(value)->data,
+			   OMF_UUID_SIZE);
 		return;
 	}
 
@@ -518,7 +535,8 @@ fold_duplicates(KeyVector *vector)
 static void
 intersect(KeyVector *vector, const KeyVector *other)
 {
-	keyset_hash *wanted = keyset_create(CurrentMemoryContext, other->nkeys, NULL);
+	keyset_hash *wanted =
+		keyset_create(CurrentMemoryContext, other->nkeys, NULL);
 	int kept = 0;
 
 	for (int i = 0; i < other->nkeys; i++)

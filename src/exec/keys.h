@@ -62,8 +62,10 @@ extern OmfKeySource *omf_keys_init(PlanState *state, List *clauses,
  * in a scan of the table: what the key is compared with in all the clauses,
  * and an integer list that goes with it.
  */
-extern void omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values, List **shape);
-extern OmfKeySource *omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type);
+extern void omf_keys_split(List *clauses, const OmfKeyColumn *column,
+						   List **values, List **shape);
+extern OmfKeySource *omf_keys_init_split(PlanState *state, List *values,
+										 List *shape, Oid key_type);
 
 /*
  * Evaluate them: the distinct keys that pass all clauses, in the order in

@@ -162,23 +162,29 @@ pursue_again(OmfCacheWait *wait)
 	pursue(((ListingWait *) wait)->listing);
 }
 
-/* The question is about the list as a whole: pages of one time belong together. */
+/*
+ * The question is about the list as a whole: pages of one time belong
+ * together.
+ */
 static OmfCacheWait *
 make_wait(OmfListing *listing, OmfCacheTerms terms)
 {
 	OmfChannel *channel = listing->channel;
-	ListingWait *made = MemoryContextAllocZero(channel->context, sizeof(ListingWait));
+	ListingWait *made = MemoryContextAllocZero(channel->context,
+											   sizeof(ListingWait));
 	char path[OMF_PAGE_PATH_SIZE];
 
 	omf_api_page_path(path, 1, listing->tag);
-	made->wait.question = omf_cache_question(omf_session_account(channel->session), path, terms);
+	made->wait.question =
+		omf_cache_question(omf_session_account(channel->session), path, terms);
 	made->wait.again = pursue_again;
 	made->listing = listing;
 	return &made->wait;
 }
 
 OmfListing *
-omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms, OmfCounts *counts)
+omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms,
+				OmfCounts *counts)
 {
 	OmfListing *listing;
 	slist_iter iter;
@@ -277,7 +283,8 @@ add_cluster(OmfListing *listing, OmfPageCluster *answer, int page)
 
 	if (cluster->state == OMF_LOOKUP_NEW)
 		cluster->fetched_at = listing->fetched_at;
-	listing->whole &= answer->record != NULL && omf_json_is_whole(answer->record);
+	listing->whole &= answer->record != NULL &&
+					  omf_json_is_whole(answer->record);
 	omf_lookup_answer(cluster, answer->record, answer->error);
 	answer->record = NULL;
 	answer->error = NULL;
@@ -347,7 +354,9 @@ note_names(const OmfListing *listing)
 		const OmfRecord *record = listing->listed[i]->record;
 
 		if (record != NULL && record->values[field] != NULL)
-			omf_session_note_name(listing->channel->session, listing->listed[i]->uuid, record->values[field]);
+			omf_session_note_name(listing->channel->session,
+								  listing->listed[i]->uuid,
+								  record->values[field]);
 	}
 }
 
@@ -369,7 +378,8 @@ take_cached(OmfListing *listing, OmfCached *answer)
 		cluster.record = omf_json_unpack(&next, end);
 		if (cluster.record == NULL)
 			listing->failed = true;
-		else if (omf_api_parse_uuid(cluster.record->values[OMF_CLUSTER_ID], cluster.uuid))
+		else if (omf_api_parse_uuid(cluster.record->values[OMF_CLUSTER_ID],
+									cluster.uuid))
 			(void) add_cluster(listing, &cluster, 1);
 		else
 			free(cluster.record);
@@ -389,7 +399,8 @@ pursue(OmfListing *listing)
 	OmfCached answer;
 
 	if (listing->wait != NULL)
-		switch (omf_channel_ask_cache(listing->channel, listing->wait, OMF_OPERATION_LIST_CLUSTERS,
+		switch (omf_channel_ask_cache(listing->channel, listing->wait,
+									  OMF_OPERATION_LIST_CLUSTERS,
 									  listing->counts, &answer))
 		{
 			case OMF_CACHE_HIT:
@@ -414,7 +425,8 @@ is_sharable(const OmfListing *listing)
 		if (record == NULL || record->values[OMF_CLUSTER_ID] == NULL)
 			return false;
 	}
-	return listing->whole && listing->number == 1 && listing->filtered == (listing->tag != NULL);
+	return listing->whole && listing->number == 1 &&
+		   listing->filtered == (listing->tag != NULL);
 }
 
 /* Let others have the list. */
@@ -441,16 +453,21 @@ share_list(OmfListing *listing)
 	pfree(bytes);
 }
 
-/* The API can't be had: is there an old list that does?  Not once rows have been shown. */
+/*
+ * The API can't be had: is there an old list that does?  Not once rows have
+ * been shown.
+ */
 static bool
 take_old_list(OmfListing *listing, const OmfError *error)
 {
 	OmfCached answer;
 
-	if (listing->wait == NULL || error == NULL || listing->nlisted > 0 || listing->failed ||
-		!omf_api_is_absence(error) || !omf_cache_fail(&listing->wait->question, &answer))
+	if (listing->wait == NULL || error == NULL || listing->nlisted > 0 ||
+		listing->failed || !omf_api_is_absence(error) ||
+		!omf_cache_fail(&listing->wait->question, &answer))
 		return false;
-	omf_channel_count_hit(listing->channel, OMF_OPERATION_LIST_CLUSTERS, listing->counts, &answer);
+	omf_channel_count_hit(listing->channel, OMF_OPERATION_LIST_CLUSTERS,
+						  listing->counts, &answer);
 	take_cached(listing, &answer);
 	return true;
 }

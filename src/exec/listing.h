@@ -33,7 +33,8 @@ extern int omf_listing_count(const OmfListing *listing);
 extern const unsigned char *omf_listing_uuid(const OmfListing *listing, int i);
 
 /* Is that cluster among those listed so far? */
-extern bool omf_listing_has(const OmfListing *listing, const unsigned char *uuid);
+extern bool omf_listing_has(const OmfListing *listing,
+							const unsigned char *uuid);
 
 /* Are these all? */
 extern bool omf_listing_is_complete(const OmfListing *listing);

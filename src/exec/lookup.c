@@ -133,7 +133,8 @@ settle_failure(OmfLookup *lookup)
 static OmfOperation
 operation_of(const OmfLookup *lookup)
 {
-	return lookup->topic->resource->in_listing ? OMF_OPERATION_GET_CLUSTER : OMF_OPERATION_GET_MIGRATION;
+	return lookup->topic->resource->in_listing ? OMF_OPERATION_GET_CLUSTER
+											   : OMF_OPERATION_GET_MIGRATION;
 }
 
 static void
@@ -145,9 +146,12 @@ take_cached(OmfLookup *lookup, OmfCached *answer)
 	lookup->state = OMF_LOOKUP_NOT_FOUND;
 	if (answer->found)
 	{
-		lookup->record = omf_channel_keep_record(lookup->topic->channel,
-												 omf_json_unpack(&bytes, bytes + answer->length));
-		lookup->state = lookup->record != NULL ? OMF_LOOKUP_FOUND : OMF_LOOKUP_FAILED;
+		lookup->record =
+			omf_channel_keep_record(lookup->topic->channel,
+									omf_json_unpack(&bytes,
+													bytes + answer->length));
+		lookup->state = lookup->record != NULL ? OMF_LOOKUP_FOUND
+											   : OMF_LOOKUP_FAILED;
 	}
 	pfree(answer->bytes);
 }
@@ -161,17 +165,19 @@ take_old_answer(OmfLookup *lookup, const OmfError *error)
 	if (error == NULL || !omf_api_is_absence(error) ||
 		!omf_cache_fail(&lookup->wait->question, &answer))
 		return false;
-	omf_channel_count_hit(lookup->topic->channel, operation_of(lookup), lookup->asker.counts, &answer);
+	omf_channel_count_hit(lookup->topic->channel, operation_of(lookup),
+						  lookup->asker.counts, &answer);
 	take_cached(lookup, &answer);
 	return true;
 }
 
 /*
- * Let others have the answer, if all of its fields are as they should be.  True
- * where an old one is to be taken instead, which is done then.
+ * Let others have the answer, if all of its fields are as they should be.
+ * True where an old one is to be taken instead, which is done then.
  */
 static bool
-share_answer(OmfLookup *lookup, OmfResult result, const OmfRecord *record, const OmfError *error)
+share_answer(OmfLookup *lookup, OmfResult result, const OmfRecord *record,
+			 const OmfError *error)
 {
 	OmfQuestion *question = &lookup->wait->question;
 
@@ -208,7 +214,9 @@ pursue(OmfLookup *lookup)
 
 	lookup->state = OMF_LOOKUP_ASKED;
 	if (lookup->wait != NULL)
-		switch (omf_channel_ask_cache(channel, lookup->wait, operation_of(lookup), lookup->asker.counts, &answer))
+		switch (omf_channel_ask_cache(channel, lookup->wait,
+									  operation_of(lookup),
+									  lookup->asker.counts, &answer))
 		{
 			case OMF_CACHE_HIT:
 				take_cached(lookup, &answer);
@@ -219,7 +227,8 @@ pursue(OmfLookup *lookup)
 				break;
 		}
 	omf_api_path(path, lookup->topic->resource, lookup->uuid);
-	omf_channel_ask(channel, path, OMF_BODY_MAX, &lookup->asker, lookup->asker.counts);
+	omf_channel_ask(channel, path, OMF_BODY_MAX, &lookup->asker,
+					lookup->asker.counts);
 }
 
 /* A lookup's part of a question to the cache. */
@@ -253,17 +262,21 @@ static OmfCacheWait *
 make_wait(OmfLookup *lookup)
 {
 	OmfTopic *topic = lookup->topic;
-	LookupWait *made = MemoryContextAllocZero(topic->channel->context, sizeof(LookupWait));
+	LookupWait *made = MemoryContextAllocZero(topic->channel->context,
+											  sizeof(LookupWait));
 	char path[OMF_PATH_SIZE];
 
 	if (topic->end.func == NULL)
 	{
 		topic->end.func = give_up;
 		topic->end.arg = topic;
-		MemoryContextRegisterResetCallback(topic->channel->answers, &topic->end);
+		MemoryContextRegisterResetCallback(topic->channel->answers,
+										   &topic->end);
 	}
 	omf_api_path(path, topic->resource, lookup->uuid);
-	made->wait.question = omf_cache_question(omf_session_account(topic->channel->session), path, topic->terms);
+	made->wait.question =
+		omf_cache_question(omf_session_account(topic->channel->session), path,
+						   topic->terms);
 	made->wait.again = pursue_again;
 	made->lookup = lookup;
 	return &made->wait;

@@ -65,9 +65,12 @@ extern void omf_topic_look_at(OmfTopic *topic, const List *fields);
 extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
 
 /* Has that cluster been asked about? */
-extern bool omf_lookup_is_asked(const OmfTopic *topic, const unsigned char *uuid);
+extern bool omf_lookup_is_asked(const OmfTopic *topic,
+								const unsigned char *uuid);
 
-/* A plan node shows answers that old: of several, the strictest terms count. */
+/*
+ * A plan node shows answers that old: of several, the strictest terms count.
+ */
 extern void omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms);
 
 /* Ask, if that has not been done; a request counts for `counts`. */

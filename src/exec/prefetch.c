@@ -8,8 +8,9 @@
  * Rows are read ahead as long as their requests would be sent at once, and as
  * work_mem holds them.  With a LIMIT or a FETCH, no more of them than are
  * likely to be wanted, and twice as many when all of these are used up: until
- * then nothing more is asked, for nobody may want to know.  A key that can't be asked for is
- * left to the inner scan, which raises the error if its row is wanted at all.
+ * then nothing more is asked, for nobody may want to know.  A key that can't
+ * be asked for is left to the inner scan, which raises the error if its row is
+ * wanted at all.
  *
  *-------------------------------------------------------------------------
  */
@@ -99,11 +100,15 @@ plan_number(const CustomScan *plan, int which)
 	return list_nth_oid(list_nth(plan->custom_private, OMF_PREFETCH_NUMBERS), which);
 }
 
-/* A join's prefetch has its child among its own plans, a sub-select's has it where any node has. */
+/*
+ * A join's prefetch has its child among its own plans, a sub-select's has it
+ * where any node has.
+ */
 static PlanState *
 child_of(CustomScanState *css)
 {
-	return css->custom_ps != NIL ? linitial(css->custom_ps) : outerPlanState(css);
+	return css->custom_ps != NIL ? linitial(css->custom_ps)
+								 : outerPlanState(css);
 }
 
 static void
@@ -126,13 +131,16 @@ begin(CustomScanState *css, EState *estate, int eflags)
 							  OidIsValid(user) ? user : GetUserId());
 	state->topic = omf_topic_get(channel, omf_api_resource(strVal(list_nth(plan->custom_private,
 																		   OMF_PREFETCH_RESOURCE))));
-	state->keys = omf_keys_init_split(&css->ss.ps, plan->custom_exprs,
-									  list_nth(plan->custom_private, OMF_PREFETCH_SHAPE),
-									  plan_number(plan, OMF_PREFETCH_KEY_TYPE));
+	state->keys =
+		omf_keys_init_split(&css->ss.ps, plan->custom_exprs,
+							list_nth(plan->custom_private, OMF_PREFETCH_SHAPE),
+							plan_number(plan, OMF_PREFETCH_KEY_TYPE));
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw prefetch",
 											   ALLOCSET_SMALL_SIZES);
-	state->input = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
-										  &TTSOpsVirtual);
+	state->input =
+		ExecInitExtraTupleSlot(estate,
+							   css->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
+							   &TTSOpsVirtual);
 	state->counts.instrument = omf_instrument_create(&css->ss.ps);
 	state->room = FIRST_ROOM;
 	state->rows = palloc(sizeof(MinimalTuple) * state->room);
@@ -150,7 +158,8 @@ ask_for_row(PrefetchState *state)
 	econtext->ecxt_scantuple = state->input;
 	nkeys = omf_keys_evaluate(state->keys, econtext, &keys);
 	for (int i = 0; i < nkeys; i++)
-		omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid), &state->counts);
+		omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid),
+					   &state->counts);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->key_context);
 }
@@ -182,7 +191,9 @@ keep_row(PrefetchState *state)
 	if (state->nrows == state->room)
 	{
 		/* unroll the ring: its oldest row goes first */
-		MinimalTuple *rows = palloc_extended(sizeof(MinimalTuple) * state->room * 2, MCXT_ALLOC_HUGE);
+		MinimalTuple *rows = palloc_extended(sizeof(MinimalTuple) *
+												 state->room * 2,
+											 MCXT_ALLOC_HUGE);
 
 		for (int i = 0; i < state->nrows; i++)
 			rows[i] = state->rows[(state->first + i) % state->room];
@@ -217,9 +228,11 @@ read_ahead(PrefetchState *state)
 
 	if (!wants_rows(state))
 		return;
-	while (!state->at_end && (state->window == 0 || state->nrows < state->window) &&
-		   (state->nrows == 0 || (omf_engine_room(state->topic->channel->engine) > 0 &&
-								  state->bytes < (Size) work_mem * 1024)))
+	while (!state->at_end &&
+		   (state->window == 0 || state->nrows < state->window) &&
+		   (state->nrows == 0 ||
+			(omf_engine_room(state->topic->channel->engine) > 0 &&
+			 state->bytes < (Size) work_mem * 1024)))
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 
@@ -283,7 +296,8 @@ next_row(CustomScanState *css)
 			break;
 		InstrCountFiltered1(css, 1);
 	}
-	return css->ss.ps.ps_ProjInfo != NULL ? ExecProject(css->ss.ps.ps_ProjInfo) : slot;
+	return css->ss.ps.ps_ProjInfo != NULL ? ExecProject(css->ss.ps.ps_ProjInfo)
+										  : slot;
 }
 
 static void
@@ -313,16 +327,19 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	PrefetchState *state = (PrefetchState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
-	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan,
+											 ancestors);
 	List *keys = NIL;
 	ListCell *cell;
 
 	foreach (cell, plan->custom_exprs)
-		keys = lappend(keys, deparse_expression(lfirst(cell), context, true, false));
+		keys = lappend(keys,
+					   deparse_expression(lfirst(cell), context, true, false));
 	ExplainPropertyList("Batch Keys", keys, es);
 	if (es->analyze && state->topic != NULL)
 	{
 		ExplainPropertyInteger("Batches", NULL, state->batches, es);
-		omf_instrument_explain(&state->counts, plan_number(plan, OMF_PREFETCH_SERVER), es);
+		omf_instrument_explain(&state->counts,
+							   plan_number(plan, OMF_PREFETCH_SERVER), es);
 	}
 }

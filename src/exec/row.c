@@ -93,8 +93,10 @@ bool
 omf_row_reports_errors(Relation relation, const OmfResource *resource)
 {
 	return omf_options_reports_errors(RelationGetRelid(relation),
-									  list_member_int(omf_row_fields(relation, resource),
-													  resource->nfields + OMF_EXTRA_ERROR));
+									  list_member_int(omf_row_fields(relation,
+																	 resource),
+													  resource->nfields +
+														  OMF_EXTRA_ERROR));
 }
 
 static const char *
@@ -193,7 +195,9 @@ field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
 	if (field == reader->resource->nfields + OMF_EXTRA_FETCHED_AT)
 		return answer->fetched_at != 0 ? DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(answer->fetched_at))) : NULL;
 	value = answer->record != NULL ? answer->record->values[field] : NULL;
-	return value != NULL ? pg_any_to_server(value, (int) strlen(value), PG_UTF8) : NULL;
+	return value != NULL
+			   ? pg_any_to_server(value, (int) strlen(value), PG_UTF8)
+			   : NULL;
 }
 
 void

@@ -24,7 +24,8 @@ extern List *omf_row_fields(Relation relation, const OmfResource *resource);
  * Do the table's rows show what a cluster failed with?  Throws as
  * omf_options_reports_errors() does.
  */
-extern bool omf_row_reports_errors(Relation relation, const OmfResource *resource);
+extern bool omf_row_reports_errors(Relation relation,
+								   const OmfResource *resource);
 
 typedef struct OmfRowReader OmfRowReader;
 
@@ -33,8 +34,8 @@ typedef struct OmfRowReader OmfRowReader;
  * `fields` is what omf_row_fields() gave, with -1 also for columns that the
  * query does not look at.
  */
-extern OmfRowReader *omf_row_init(Relation relation, const OmfResource *resource,
-								  List *fields);
+extern OmfRowReader *omf_row_init(Relation relation,
+								  const OmfResource *resource, List *fields);
 
 /*
  * Store an answer into the slot, which is cleared first.  The values are

@@ -75,7 +75,9 @@ init_filters(ForeignScanState *node)
 	if (filters == NIL)
 		return;
 	foreach (cell, omf_plan_fields(plan))
-		fields = lappend_int(fields, lfirst_int(cell) == resource->key ? resource->key : -1);
+		fields = lappend_int(fields, lfirst_int(cell) == resource->key
+										 ? resource->key
+										 : -1);
 	state->filters = ExecInitQual(filters, &node->ss.ps);
 	state->key_reader = omf_row_init(relation, resource, fields);
 	state->key_slot = ExecInitExtraTupleSlot(node->ss.ps.state,
@@ -106,7 +108,8 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt,
 											   "online_migrations_fdw keys",
 											   ALLOCSET_SMALL_SIZES);
-	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server, state->user),
+	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
+													state->user),
 									resource, omf_plan_fields(plan));
 	omf_fetch_limit_age(state->fetch, omf_options_cache(RelationGetRelid(node->ss.ss_currentRelation)));
 	if (omf_plan_reports_errors(plan))
@@ -148,13 +151,15 @@ prefers_listing(ForeignScanState *node, const OmfKey *keys, int nkeys)
 	double nclusters;
 
 	/* not even if there were none? */
-	if (!omf_cost_prefers_listing(resource, bound > 0 ? Min(bound, nkeys) : nkeys, 0))
+	if (!omf_cost_prefers_listing(resource,
+								  bound > 0 ? Min(bound, nkeys) : nkeys, 0))
 		return false;
 	nclusters = omf_session_clusters(plan->fs_server, state->user);
 	if (nclusters < 0)
 		nclusters = omf_plan_clusters(plan);
 	return omf_cost_prefers_listing(resource,
-									omf_fetch_count_unasked(state->fetch, keys, nkeys),
+									omf_fetch_count_unasked(state->fetch, keys,
+															nkeys),
 									nclusters);
 }
 
@@ -182,7 +187,8 @@ evaluate_keys(ForeignScanState *node)
 	nkeys = filter_keys(node, keys, nkeys);
 	state->lists = prefers_listing(node, keys, nkeys);
 	if (state->lists)
-		omf_fetch_set_listed_keys(state->fetch, keys, nkeys, omf_plan_tag(plan));
+		omf_fetch_set_listed_keys(state->fetch, keys, nkeys,
+								  omf_plan_tag(plan));
 	else
 		omf_fetch_set_keys(state->fetch, keys, nkeys);
 }

@@ -21,7 +21,8 @@ omf_plan_key_column(const ForeignScan *plan)
 	OmfKeyColumn key;
 
 	key.varno = plan->scan.scanrelid;
-	key.attno = (AttrNumber) intVal(list_nth(plan->fdw_private, OMF_PLAN_KEY_COLUMN));
+	key.attno =
+		(AttrNumber) intVal(list_nth(plan->fdw_private, OMF_PLAN_KEY_COLUMN));
 	key.type = (Oid) intVal(list_nth(plan->fdw_private, OMF_PLAN_KEY_TYPE));
 	return key;
 }

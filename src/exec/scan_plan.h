@@ -17,10 +17,10 @@
 
 /*
  * ForeignScan.fdw_private is a list of these, in this order.  fdw_exprs is
- * the list of the key clauses, whole, and behind them of the key filters: other
- * clauses on the key alone, which are applied to a cluster before it is asked
- * about.  A recheck after a concurrent update finds all of them among the
- * plan's quals or its fdw_recheck_quals.
+ * the list of the key clauses, whole, and behind them of the key filters:
+ * other clauses on the key alone, which are applied to a cluster before it is
+ * asked about.  A recheck after a concurrent update finds all of them among
+ * the plan's quals or its fdw_recheck_quals.
  */
 enum OmfPlanPrivate
 {

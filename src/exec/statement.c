@@ -188,8 +188,9 @@ omf_channel_keep_error(OmfChannel *channel, OmfError *error)
 }
 
 OmfCacheStep
-omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait, OmfOperation operation,
-					  OmfCounts *counts, OmfCached *answer)
+omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait,
+					  OmfOperation operation, OmfCounts *counts,
+					  OmfCached *answer)
 {
 	OmfCacheStep step = omf_cache_ask(&wait->question, true, answer);
 
@@ -201,7 +202,8 @@ omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait, OmfOperation oper
 }
 
 void
-omf_channel_count_hit(OmfChannel *channel, OmfOperation operation, OmfCounts *counts, const OmfCached *answer)
+omf_channel_count_hit(OmfChannel *channel, OmfOperation operation,
+					  OmfCounts *counts, const OmfCached *answer)
 {
 	channel->hits[operation]++;
 	counts->hits++;
@@ -251,7 +253,10 @@ settle(OmfChannel *channel)
 		settle_request(request);
 }
 
-/* Ask again for all that another backend was asking for; true: something has come of it. */
+/*
+ * Ask again for all that another backend was asking for; true: something has
+ * come of it.
+ */
 static bool
 ask_others_again(OmfChannel *channel)
 {
@@ -261,7 +266,8 @@ ask_others_again(OmfChannel *channel)
 	slist_init(&channel->waits);
 	while (!slist_is_empty(&waits))
 	{
-		OmfCacheWait *wait = slist_container(OmfCacheWait, node, slist_pop_head_node(&waits));
+		OmfCacheWait *wait = slist_container(OmfCacheWait, node,
+											 slist_pop_head_node(&waits));
 
 		wait->again(wait);
 		if (wait->question.waits_till == 0)
@@ -278,7 +284,8 @@ patience(OmfChannel *channel)
 	slist_iter iter;
 
 	slist_foreach(iter, &channel->waits)
-		till = Min(till, slist_container(OmfCacheWait, node, iter.cur)->question.waits_till);
+		till = Min(till, slist_container(OmfCacheWait, node, iter.cur)
+							 ->question.waits_till);
 	return Max(till - omf_pollset_now(), 0);
 }
 
@@ -296,7 +303,8 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 	if (slist_is_empty(&channel->waits))
 		omf_session_wait(channel->session, &channel->inbox, for_room);
 	else
-		omf_session_wait_for_others(channel->session, &channel->inbox, for_room, patience(channel));
+		omf_session_wait_for_others(channel->session, &channel->inbox,
+									for_room, patience(channel));
 	if (counts->instrument != NULL)
 	{
 		/* nobody has driven it since: it still waits for the same */

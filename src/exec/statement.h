@@ -37,8 +37,8 @@ struct OmfAsker
 };
 
 /*
- * What waits for an answer that another backend has asked for (cache.h): again()
- * asks once more, and may put it into the list again.
+ * What waits for an answer that another backend has asked for (cache.h):
+ * again() asks once more, and may put it into the list again.
  */
 typedef struct OmfCacheWait
 {
@@ -93,8 +93,11 @@ extern OmfError *omf_channel_keep_error(OmfChannel *channel, OmfError *error);
  * What to do about the question: as omf_cache_ask() says, and in the channel's
  * waits if it is to wait.  A hit is counted.
  */
-extern OmfCacheStep omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait,
-										  OmfOperation operation, OmfCounts *counts, OmfCached *answer);
+extern OmfCacheStep omf_channel_ask_cache(OmfChannel *channel,
+										  OmfCacheWait *wait,
+										  OmfOperation operation,
+										  OmfCounts *counts,
+										  OmfCached *answer);
 
 /* An answer of the cache does instead of that operation. */
 extern void omf_channel_count_hit(OmfChannel *channel, OmfOperation operation,
@@ -115,9 +118,9 @@ extern void omf_channel_wait(OmfChannel *channel, bool for_room,
 							 const OmfCounts *counts);
 
 /*
- * Before somebody else waits: ask again for what other backends were asking for.
- * Milliseconds until that is to be done again, though nobody has set the latch;
- * -1: none of it is waited for.
+ * Before somebody else waits: ask again for what other backends were asking
+ * for. Milliseconds until that is to be done again, though nobody has set the
+ * latch; -1: none of it is waited for.
  */
 extern int64 omf_channel_prepare_wait(OmfChannel *channel);
 

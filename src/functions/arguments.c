@@ -84,13 +84,15 @@ List *
 omf_own_servers(void)
 {
 	Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan =
+		systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	List *names = NIL;
 	HeapTuple tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_foreign_server server = (Form_pg_foreign_server) GETSTRUCT(tuple);
+		Form_pg_foreign_server server =
+			(Form_pg_foreign_server) GETSTRUCT(tuple);
 
 		if (is_own_wrapper(server->srvfdw))
 			names = lappend(names, pstrdup(NameStr(server->srvname)));
@@ -155,7 +157,9 @@ omf_server_check(Oid serverid, const char *name, Oid userid)
 Oid
 omf_server_argument(FunctionCallInfo fcinfo, int argument)
 {
-	const char *name = PG_ARGISNULL(argument) ? only_server() : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	const char *name = PG_ARGISNULL(argument)
+						   ? only_server()
+						   : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 	ForeignServer *server = GetForeignServerByName(name, true);
 
 	if (server == NULL)

@@ -15,14 +15,16 @@
  * Refuse NULL for the arguments that may not be NULL: their names by
  * position, NULL for those that may.
  */
-extern void omf_refuse_nulls(FunctionCallInfo fcinfo, const char *const *names, int nnames);
+extern void omf_refuse_nulls(FunctionCallInfo fcinfo, const char *const *names,
+							 int nnames);
 
 /* The id of a migration, which nothing else may be sent for; palloc'd. */
 extern char *omf_migration_id_argument(FunctionCallInfo fcinfo, int argument);
 
 /*
- * The C name of a wrapper's handler, palloc'd; NULL if it has none.  It is that
- * function, and not the name of the wrapper, that gives options their meaning.
+ * The C name of a wrapper's handler, palloc'd; NULL if it has none.  It is
+ * that function, and not the name of the wrapper, that gives options their
+ * meaning.
  */
 extern char *omf_wrapper_handler(Oid wrapper);
 

@@ -19,7 +19,10 @@
 #include "session/cache.h"
 #include "session/log.h"
 
-/* What of a migration is decided by: a time that is none is not said, and harms nobody. */
+/*
+ * What of a migration is decided by: a time that is none is not said, and
+ * harms nobody.
+ */
 #define DECISIVE_FIELDS ((OmfJsonSet) 1 << OMF_MIGRATION_ID | (OmfJsonSet) 1 << OMF_MIGRATION_STATUS)
 
 int64
@@ -73,21 +76,27 @@ log_outcome(const OmfCall *call)
 	const char *id = NULL;
 	bool is_done = call->result == OMF_RESULT_RECORD;
 
-	if (call->method == OMF_GET || (!is_done && !may_be_done(omf_request_reply(call->request))))
+	if (call->method == OMF_GET ||
+		(!is_done && !may_be_done(omf_request_reply(call->request))))
 		return;
 	if (is_done && call->method == OMF_PUT)
 		id = omf_call_field(call, OMF_MIGRATION_ID);
 	else if (call->method == OMF_DELETE)
 		id = strrchr(call->path, '/') + 1;
-	omf_log_lifecycle(call->method, call->path, !is_done, id, call->server, call->role);
+	omf_log_lifecycle(call->method, call->path, !is_done, id, call->server,
+					  call->role);
 }
 
 static void
 copy_answer(OmfCall *call, const OmfRecord *record, const OmfError *error)
 {
 	call->values = palloc0(call->resource->nfields * sizeof(char *));
-	for (int i = 0; call->result == OMF_RESULT_RECORD && record != NULL && i < record->nvalues; i++)
-		call->values[i] = record->values[i] != NULL ? pstrdup(record->values[i]) : NULL;
+	for (int i = 0; call->result == OMF_RESULT_RECORD && record != NULL &&
+					i < record->nvalues;
+		 i++)
+		call->values[i] = record->values[i] != NULL
+							  ? pstrdup(record->values[i])
+							  : NULL;
 	if (error == NULL)
 		return;
 	call->error = palloc(sizeof(OmfError));
@@ -106,8 +115,8 @@ resource_path(const OmfCall *call)
 }
 
 /*
- * What has been learnt is for all backends at once.  Of a start whose outcome is
- * unknown, or of a stop, it is only that what they know is not so any more.
+ * What has been learnt is for all backends at once.  Of a start whose outcome
+ * is unknown, or of a stop, it is only that what they know is not so any more.
  */
 static void
 share_answer(const OmfCall *call, const OmfRecord *record)
@@ -117,7 +126,8 @@ share_answer(const OmfCall *call, const OmfRecord *record)
 	char *bytes = NULL;
 	size_t length = 0;
 
-	if (call->result == OMF_RESULT_RECORD && record != NULL && omf_json_is_whole(record))
+	if (call->result == OMF_RESULT_RECORD && record != NULL &&
+		omf_json_is_whole(record))
 	{
 		length = omf_json_pack(record, NULL);
 		bytes = palloc(length);
@@ -125,7 +135,8 @@ share_answer(const OmfCall *call, const OmfRecord *record)
 	}
 	if (call->method != OMF_GET)
 	{
-		if (call->result != OMF_RESULT_ERROR || may_be_done(omf_request_reply(call->request)))
+		if (call->result != OMF_RESULT_ERROR ||
+			may_be_done(omf_request_reply(call->request)))
 			omf_cache_change(account, path, bytes, length);
 	}
 	else if (bytes != NULL || call->result == OMF_RESULT_NOT_FOUND)
@@ -142,10 +153,13 @@ end_unanswered(int code, Datum arg)
 	OmfCall *call = (OmfCall *) DatumGetPointer(arg);
 
 	(void) code;
-	if (call->method == OMF_GET || call->request == NULL || !may_be_done(omf_request_reply(call->request)))
+	if (call->method == OMF_GET || call->request == NULL ||
+		!may_be_done(omf_request_reply(call->request)))
 		return;
-	omf_cache_change(omf_session_account(call->session), resource_path(call), NULL, 0);
-	omf_log_lifecycle(call->method, call->path, true, NULL, call->server, call->role);
+	omf_cache_change(omf_session_account(call->session), resource_path(call),
+					 NULL, 0);
+	omf_log_lifecycle(call->method, call->path, true, NULL, call->server,
+					  call->role);
 }
 
 /* What the answer means, in memory that goes with an error. */
@@ -160,7 +174,8 @@ take_answer(OmfCall *call)
 
 	/* of a cluster, what is not of its type counts as not said */
 	call->result = omf_api_result(call->resource, call->request,
-								  call->resource->in_listing ? 0 : DECISIVE_FIELDS,
+								  call->resource->in_listing ? 0
+															 : DECISIVE_FIELDS,
 								  &call->secrets, &record, &error);
 	PG_TRY();
 	{
@@ -178,7 +193,8 @@ take_answer(OmfCall *call)
 }
 
 void
-omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body)
+omf_call_make(OmfCall *call, OmfMethod method, const char *path,
+			  const char *body)
 {
 	call->method = method;
 	call->path = path;
@@ -195,8 +211,9 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *bod
 		call->resource = omf_api_resource("online_migrations");
 	call->error = NULL;
 	omf_inbox_init(&call->inbox);
-	call->request = omf_engine_submit(omf_session_engine(call->session), &call->inbox,
-									  method, path, body, OMF_BODY_MAX, call);
+	call->request = omf_engine_submit(omf_session_engine(call->session),
+									  &call->inbox, method, path, body,
+									  OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
 	omf_request_make_urgent(call->request);
@@ -235,8 +252,9 @@ submit_get(OmfCall *call, OmfSession *session, OmfInbox *inbox)
 	call->error = NULL;
 	call->late = true;
 	call->resource = omf_api_resource("online_migrations");
-	call->request = omf_engine_submit(omf_session_engine(session), inbox, OMF_GET, call->path, NULL,
-									  OMF_BODY_MAX, call);
+	call->request =
+		omf_engine_submit(omf_session_engine(session), inbox, OMF_GET,
+						  call->path, NULL, OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
 	omf_request_make_urgent(call->request);
@@ -299,7 +317,9 @@ omf_call_field(const OmfCall *call, int field)
 {
 	const char *value = call->values[field];
 
-	return value != NULL ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8) : NULL;
+	return value != NULL
+			   ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8)
+			   : NULL;
 }
 
 char *

@@ -41,9 +41,11 @@ extern int64 omf_clock(void);
 /*
  * Make the call over call->session and wait for its end; call->result says
  * what came of it.  With a deadline it may be call->late instead, and has
- * been called off.  Such calls may use what rate_limit_reserve leaves to others.
+ * been called off.  Such calls may use what rate_limit_reserve leaves to
+ * others.
  */
-extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path, const char *body);
+extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path,
+						  const char *body);
 
 /*
  * GET what call->path of each says, all at once over the session of the first
@@ -57,7 +59,10 @@ omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 /* A copy of a field in the server's encoding, or NULL. */
 extern char *omf_call_field(const OmfCall *call, int field);
 
-/* When the migration was created, as the session shows times; palloc'd, or NULL. */
+/*
+ * When the migration was created, as the session shows times; palloc'd, or
+ * NULL.
+ */
 extern char *omf_call_created_at(const OmfCall *call);
 
 #endif /* OMF_CALL_H */

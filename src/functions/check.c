@@ -60,7 +60,8 @@ omf_checks_put(OmfChecks *checks, const char *check, const char *result,
 	values[COLUMN_DETAIL] = CStringGetTextDatum(detail);
 	values[COLUMN_HINT] = CStringGetTextDatum(hint != NULL ? psprintf("%s See %s", hint, document)
 														   : psprintf("See %s", document));
-	tuplestore_putvalues(checks->result->setResult, checks->result->setDesc, values, nulls);
+	tuplestore_putvalues(checks->result->setResult, checks->result->setDesc,
+						 values, nulls);
 }
 
 /* ----- the target ----- */
@@ -133,7 +134,8 @@ check_migration(OmfChecks *checks, const char *id, const char *status)
 
 /* All that the API says of the target. */
 static void
-check_target(OmfChecks *checks, OmfCall *call, const unsigned char *cluster, Target *target)
+check_target(OmfChecks *checks, OmfCall *call, const unsigned char *cluster,
+			 Target *target)
 {
 	if (!get_resource(call, "clusters", cluster))
 	{
@@ -209,7 +211,10 @@ skip_mysql_source(OmfChecks *checks)
 					   mysql_checks[i].hint, mysql_checks[i].document);
 }
 
-/* A host of DigitalOcean's own: their pages are at odds about that, so it is worth a word. */
+/*
+ * A host of DigitalOcean's own: their pages are at odds about that, so it is
+ * worth a word.
+ */
 static void
 check_provider(OmfChecks *checks)
 {
@@ -220,7 +225,8 @@ check_provider(OmfChecks *checks)
 	if (length > 0 && host[length - 1] == '.')
 		length--;
 	if (length >= strlen(domain) &&
-		pg_strncasecmp(host + length - strlen(domain), domain, strlen(domain)) == 0)
+		pg_strncasecmp(host + length - strlen(domain), domain,
+					   strlen(domain)) == 0)
 		omf_checks_put(checks, "source provider", OMF_CHECK_WARNING,
 					   psprintf("The source, %s, is a managed database of DigitalOcean.", host),
 					   "DigitalOcean says that its own clusters can't be migrated online into others: fork the cluster, or restore a backup.",
@@ -277,8 +283,9 @@ text_of_ignore_dbs(ArrayType *ignore_dbs)
 static void
 run_checks(OmfChecks *checks, OmfCall *call, const unsigned char *cluster)
 {
-	const char *secrets[] = {omf_engine_token(omf_session_engine(call->session)),
-							 checks->plan.source->password};
+	const char *secrets[] = {
+		omf_engine_token(omf_session_engine(call->session)),
+		checks->plan.source->password};
 	Target target = {NULL};
 
 	call->secrets.texts = secrets;
@@ -313,8 +320,10 @@ omf_check_online_migration(PG_FUNCTION_ARGS)
 	error_context_stack = &callback;
 
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
-	source = omf_source_argument(fcinfo, ARG_SOURCE, ARG_SOURCE_SERVER, PG_GETARG_BOOL(ARG_DISABLE_SSL));
-	checks.ignore_dbs = text_of_ignore_dbs(PG_GETARG_ARRAYTYPE_P(ARG_IGNORE_DBS));
+	source = omf_source_argument(fcinfo, ARG_SOURCE, ARG_SOURCE_SERVER,
+								 PG_GETARG_BOOL(ARG_DISABLE_SSL));
+	checks.ignore_dbs =
+		text_of_ignore_dbs(PG_GETARG_ARRAYTYPE_P(ARG_IGNORE_DBS));
 	serverid = omf_server_argument(fcinfo, ARG_SERVER);
 	options = omf_options_of_server(serverid);
 	checks.plan.source = &source;

@@ -34,8 +34,9 @@ typedef struct OmfChecks
 } OmfChecks;
 
 /* A row; the hint may be NULL.  Each check rests on a document. */
-extern void omf_checks_put(OmfChecks *checks, const char *check, const char *result,
-						   const char *detail, const char *hint, const char *document);
+extern void omf_checks_put(OmfChecks *checks, const char *check,
+						   const char *result, const char *detail,
+						   const char *hint, const char *document);
 
 /* Ask a PostgreSQL source. */
 extern void omf_check_postgres_source(OmfChecks *checks);

@@ -37,7 +37,9 @@
 
 #define COPIED_DATABASES "SELECT d.datname " COPIED " ORDER BY d.datname"
 
-/* A check of the server as a whole: a query of one row (result, detail, hint). */
+/*
+ * A check of the server as a whole: a query of one row (result, detail, hint).
+ */
 typedef struct ServerCheck
 {
 	const char *name;
@@ -161,7 +163,9 @@ static const DatabaseCheck database_checks[] = {
 	{"extensions", AIVEN_DB_MIGRATE, OMF_CHECK_OK, "extensions", NULL,
 	 "SELECT extname || ' ' || extversion FROM pg_extension WHERE extname <> 'plpgsql'"},
 
-	/* DigitalOcean's list, and what stands there for all of PostgreSQL's own */
+	/*
+	 * DigitalOcean's list, and what stands there for all of PostgreSQL's own
+	 */
 	{"extensions at the target", "https://docs.digitalocean.com/products/databases/postgresql/details/supported-extensions/",
 	 OMF_CHECK_WARNING, "extensions that the target is not known to have",
 	 "Look whether they are in DigitalOcean's list for the target's version. If not, what uses them must go first, or be left behind with ignore_dbs.",
@@ -197,7 +201,9 @@ static const DatabaseCheck database_checks[] = {
 	 "JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname <> 'pg_catalog'"},
 };
 
-/* Encoding and locale of the database itself; the provider is told from 15 on. */
+/*
+ * Encoding and locale of the database itself; the provider is told from 15 on.
+ */
 static const ServerCheck encoding_check = {
 	"encoding and collation", "https://www.postgresql.org/docs/current/multibyte.html",
 	"SELECT CASE WHEN s.encoding = 'UTF8' AND s.provider = 'libc' THEN 'ok' ELSE 'warning' END, "
@@ -250,11 +256,15 @@ names_query(const DatabaseCheck *check)
 					check->hint != NULL ? quote_literal_cstr(check->hint) : "NULL");
 }
 
-/* A result that is not ours to give is a failed check, not a row of the source's making. */
+/*
+ * A result that is not ours to give is a failed check, not a row of the
+ * source's making.
+ */
 static const char *
 known_result(const char *result)
 {
-	static const char *const known[] = {OMF_CHECK_OK, OMF_CHECK_WARNING, OMF_CHECK_SKIPPED};
+	static const char *const known[] = {OMF_CHECK_OK, OMF_CHECK_WARNING,
+										OMF_CHECK_SKIPPED};
 
 	for (int i = 0; result != NULL && i < (int) lengthof(known); i++)
 		if (strcmp(result, known[i]) == 0)
@@ -262,10 +272,12 @@ known_result(const char *result)
 	return OMF_CHECK_FAILED;
 }
 
-/* Ask, and put what came back; a query that fails is a check that is skipped. */
+/*
+ * Ask, and put what came back; a query that fails is a check that is skipped.
+ */
 static void
-run_check(OmfChecks *checks, OmfConnection *connection, const char *name, const char *document,
-		  const char *sql, const char *database)
+run_check(OmfChecks *checks, OmfConnection *connection, const char *name,
+		  const char *document, const char *sql, const char *database)
 {
 	const char *of_database = database != NULL ? psprintf("Database \"%s\": ", database) : "";
 	char *detail;
@@ -289,7 +301,8 @@ run_check(OmfChecks *checks, OmfConnection *connection, const char *name, const 
 /* ----- one database ----- */
 
 static void
-check_database(OmfChecks *checks, OmfConnection *connection, const char *database)
+check_database(OmfChecks *checks, OmfConnection *connection,
+			   const char *database)
 {
 	if (omf_connection_open(connection, database) != OMF_STAGE_CONNECTED)
 	{
@@ -298,10 +311,13 @@ check_database(OmfChecks *checks, OmfConnection *connection, const char *databas
 					   "Let the role in, or add the database to ignore_dbs.", OMF_POSTGRES_GUIDE);
 		return;
 	}
-	run_check(checks, connection, size_check.name, size_check.document, size_check.sql, database);
-	run_check(checks, connection, encoding_check.name, encoding_check.document, encoding_check.sql, database);
+	run_check(checks, connection, size_check.name, size_check.document,
+			  size_check.sql, database);
+	run_check(checks, connection, encoding_check.name, encoding_check.document,
+			  encoding_check.sql, database);
 	for (int i = 0; i < (int) lengthof(database_checks); i++)
-		run_check(checks, connection, database_checks[i].name, database_checks[i].document,
+		run_check(checks, connection, database_checks[i].name,
+				  database_checks[i].document,
 				  names_query(&database_checks[i]), database);
 }
 
@@ -316,16 +332,19 @@ is_private(const char *address)
 	uint32 number;
 
 	if (inet_pton(AF_INET6, address, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || (v6.s6_addr[0] & 0xFE) == 0xFC;
+		return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
+			   (v6.s6_addr[0] & 0xFE) == 0xFC;
 	if (inet_pton(AF_INET, address, &v4) != 1)
 		return false;
 	number = ntohl(v4.s_addr);
-	return number >> 24 == 10 || number >> 24 == 127 || number >> 20 == 0xAC1 || number >> 16 == 0xC0A8 ||
+	return number >> 24 == 10 || number >> 24 == 127 ||
+		   number >> 20 == 0xAC1 || number >> 16 == 0xC0A8 ||
 		   number >> 16 == 0xA9FE || number >> 22 == 0x191;
 }
 
 static void
-put_reach(OmfChecks *checks, OmfConnection *connection, OmfConnectionStage stage)
+put_reach(OmfChecks *checks, OmfConnection *connection,
+		  OmfConnectionStage stage)
 {
 	const OmfSource *source = checks->plan.source;
 	const char *address = omf_connection_address(connection);
@@ -361,10 +380,12 @@ put_tls(OmfChecks *checks, OmfConnection *connection, OmfConnectionStage stage)
  * this server's word, not the user's, that opened the door.
  */
 static bool
-put_login(OmfChecks *checks, OmfConnection *connection, OmfConnectionStage stage)
+put_login(OmfChecks *checks, OmfConnection *connection,
+		  OmfConnectionStage stage)
 {
 	const char *username = checks->plan.source->username;
-	bool allowed = stage == OMF_STAGE_CONNECTED && (superuser() || omf_connection_used_password(connection));
+	bool allowed = stage == OMF_STAGE_CONNECTED &&
+				   (superuser() || omf_connection_used_password(connection));
 
 	if (allowed)
 		omf_checks_put(checks, "source login", OMF_CHECK_OK, psprintf("The source lets \"%s\" in.", username), NULL,
@@ -384,7 +405,9 @@ static bool
 get_in(OmfChecks *checks, OmfConnection *connection)
 {
 	const char *dbname = checks->plan.source->dbname;
-	OmfConnectionStage stage = omf_connection_open(connection, dbname != NULL ? dbname : FIRST_DATABASE);
+	OmfConnectionStage stage =
+		omf_connection_open(connection,
+							dbname != NULL ? dbname : FIRST_DATABASE);
 
 	put_reach(checks, connection, stage);
 	if (stage <= OMF_STAGE_REACH)
@@ -403,7 +426,8 @@ problem_of(const OmfSource *source)
 		return "Its host is a list of hosts, of which the API takes one.";
 	if (source->username == NULL || source->username[0] == '\0')
 		return "It has no user.";
-	if ((source->password == NULL || source->password[0] == '\0') && !superuser())
+	if ((source->password == NULL || source->password[0] == '\0') &&
+		!superuser())
 		return "It has no password, without which only superusers may check a source from here.";
 	return NULL;
 }
@@ -422,12 +446,15 @@ ask_source(OmfChecks *checks, OmfConnection *connection)
 		return;
 	}
 	for (int i = 0; i < (int) lengthof(server_checks); i++)
-		run_check(checks, connection, server_checks[i].name, server_checks[i].document, server_checks[i].sql, NULL);
+		run_check(checks, connection, server_checks[i].name,
+				  server_checks[i].document, server_checks[i].sql, NULL);
 	if (!omf_connection_is_open(connection) ||
-		!omf_connection_query(connection, with_settings(checks, COPIED_DATABASES)))
+		!omf_connection_query(connection,
+							  with_settings(checks, COPIED_DATABASES)))
 		return;
 	for (int row = 0; row < omf_connection_rows(connection); row++)
-		databases = lappend(databases, omf_connection_value(connection, row, 0));
+		databases = lappend(databases,
+							omf_connection_value(connection, row, 0));
 	foreach (cell, databases)
 		check_database(checks, connection, lfirst(cell));
 }

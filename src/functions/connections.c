@@ -3,8 +3,9 @@
  * connections.c
  *	  What this backend keeps open towards the API, seen and closed from SQL.
  *
- * In the manner of postgres_fdw_get_connections() and postgres_fdw_disconnect():
- * https://www.postgresql.org/docs/current/postgres-fdw.html#POSTGRES-FDW-FUNCTIONS
+ * In the manner of postgres_fdw_get_connections() and
+ * postgres_fdw_disconnect(): https://www.postgresql.org/docs/current/postgres-
+ * fdw.html#POSTGRES-FDW-FUNCTIONS
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +44,8 @@ enum
 static void
 put_row(ReturnSetInfo *result, const OmfSessionState *state)
 {
-	ForeignServer *server = GetForeignServerExtended(state->serverid, FSV_MISSING_OK);
+	ForeignServer *server = GetForeignServerExtended(state->serverid,
+													 FSV_MISSING_OK);
 	const char *role = OidIsValid(state->user) ? GetUserNameFromId(state->user, true) : "public";
 	Datum values[NCOLUMNS];
 	bool nulls[NCOLUMNS] = {false};

@@ -3,9 +3,9 @@
  * rate_limits.c
  *	  The functions about the rate limits of the current user's tokens.
  *
- * Below the view online_migrations_fdw_rate_limits: a row for every server that
- * the current user can ask, of whose token's rate limit something is known.
- * The other one forgets what is known.  Nothing is sent for either.
+ * Below the view online_migrations_fdw_rate_limits: a row for every server
+ * that the current user can ask, of whose token's rate limit something is
+ * known. The other one forgets what is known.  Nothing is sent for either.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,7 +43,8 @@ enum
 
 /*
  * What is known of the user's token for that server; false: nothing.  A token
- * that can't be read is none of its server's alone: the others have their rows.
+ * that can't be read is none of its server's alone: the others have their
+ * rows.
  */
 static bool
 look_at_budget(Oid serverid, OmfBudget *budget)
@@ -52,7 +53,8 @@ look_at_budget(Oid serverid, OmfBudget *budget)
 	const char *problem;
 
 	return omf_server_aclcheck(serverid, GetUserId()) == ACLCHECK_OK &&
-		   omf_session_find_account(serverid, GetUserId(), account, &problem) &&
+		   omf_session_find_account(serverid, GetUserId(), account,
+									&problem) &&
 		   omf_gate_look(account, budget) &&
 		   (budget->observed_at > 0 || budget->held_until > omf_pollset_now());
 }
@@ -73,7 +75,8 @@ put_row(ReturnSetInfo *result, const char *server, const OmfBudget *budget)
 		values[COLUMN_REMAINING] = Int64GetDatum(omf_budget_left(budget));
 		values[COLUMN_RESETS_AT] = omf_calendar_time(budget->resets_at);
 		values[COLUMN_OBSERVED_AT] = omf_calendar_time(budget->observed_at);
-		nulls[COLUMN_REMAINING] = nulls[COLUMN_RESETS_AT] = nulls[COLUMN_OBSERVED_AT] = false;
+		nulls[COLUMN_REMAINING] = nulls[COLUMN_RESETS_AT] =
+			nulls[COLUMN_OBSERVED_AT] = false;
 	}
 	if (budget->held_until > omf_pollset_now())
 	{
@@ -127,7 +130,8 @@ omf_rate_limits_reset(PG_FUNCTION_ARGS)
 		reset_all();
 	else
 	{
-		OmfSession *session = omf_session_acquire(omf_server_argument(fcinfo, 0), GetUserId());
+		OmfSession *session =
+			omf_session_acquire(omf_server_argument(fcinfo, 0), GetUserId());
 
 		omf_gate_reset(omf_session_account(session));
 		omf_session_release(session);

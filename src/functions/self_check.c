@@ -25,16 +25,21 @@
 
 PG_FUNCTION_INFO_V1(omf_self_check);
 
-/* A clock that is off by more makes times in answers and in here hard to compare. */
+/*
+ * A clock that is off by more makes times in answers and in here hard to
+ * compare.
+ */
 #define CLOCK_TOLERANCE_S 30
 
 /* What part of a limit is little. */
 #define LITTLE_LEFT 10
 
 static void
-put(ReturnSetInfo *result, const char *check, const char *outcome, const char *detail, const char *hint)
+put(ReturnSetInfo *result, const char *check, const char *outcome,
+	const char *detail, const char *hint)
 {
-	Datum values[] = {CStringGetTextDatum(check), CStringGetTextDatum(outcome), CStringGetTextDatum(detail),
+	Datum values[] = {CStringGetTextDatum(check), CStringGetTextDatum(outcome),
+					  CStringGetTextDatum(detail),
 					  hint != NULL ? CStringGetTextDatum(hint) : (Datum) 0};
 	bool nulls[] = {false, false, false, hint == NULL};
 
@@ -53,7 +58,8 @@ check_version(ReturnSetInfo *result)
 	if (SPI_execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'online_migrations_fdw'", true, 1) ==
 			SPI_OK_SELECT &&
 		SPI_processed == 1)
-		installed = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+		installed =
+			SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	if (installed != NULL)
 		installed = strcpy(SPI_palloc(strlen(installed) + 1), installed);
 	SPI_finish();
@@ -91,14 +97,19 @@ check_shared_memory(ReturnSetInfo *result)
 
 /* ----- the API ----- */
 
-/* What came of a look at a cluster that nobody has: all but 404 tells of trouble. */
+/*
+ * What came of a look at a cluster that nobody has: all but 404 tells of
+ * trouble.
+ */
 static void
 check_answer(ReturnSetInfo *result, const OmfCall *call)
 {
-	const OmfError *error = call->result == OMF_RESULT_ERROR ? call->error : NULL;
+	const OmfError *error = call->result == OMF_RESULT_ERROR ? call->error
+															 : NULL;
 	OmfErrorKind kind = error != NULL ? error->kind : OMF_ERROR_NOT_FOUND;
 	const char *words = error != NULL ? omf_error_text(error) : "";
-	bool refused = kind == OMF_ERROR_UNAUTHORIZED || kind == OMF_ERROR_FORBIDDEN;
+	bool refused = kind == OMF_ERROR_UNAUTHORIZED ||
+				   kind == OMF_ERROR_FORBIDDEN;
 
 	put(result, "API", error == NULL || refused ? "ok" : "failed",
 		error == NULL || refused ? "It answers." : words,

@@ -52,7 +52,8 @@ report_unknown_member(const char *name)
 	for (int i = 0; i < (int) lengthof(members); i++)
 	{
 		names[i] = members[i].name;
-		if (members[i].mistaken != NULL && pg_strcasecmp(members[i].mistaken, name) == 0)
+		if (members[i].mistaken != NULL &&
+			pg_strcasecmp(members[i].mistaken, name) == 0)
 			meant = names[i];
 	}
 	hint = omf_name_hint("Members of a source are", meant != NULL ? meant : name,
@@ -172,7 +173,9 @@ set_shapes(OmfSource *source)
 
 	if (source->password == NULL)
 		return;
-	source->shapes[0] = pg_server_to_any(source->password, (int) strlen(source->password), PG_UTF8);
+	source->shapes[0] = pg_server_to_any(source->password,
+										 (int) strlen(source->password),
+										 PG_UTF8);
 	initStringInfo(&quoted);
 	escape_json(&quoted, source->shapes[0]);
 	quoted.data[quoted.len - 1] = '\0';
@@ -215,7 +218,8 @@ append_ignore_dbs(StringInfo body, ArrayType *ignore_dbs)
 	int nnames;
 
 	omf_source_check_ignore_dbs(ignore_dbs);
-	deconstruct_array(ignore_dbs, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &nnames);
+	deconstruct_array(ignore_dbs, TEXTOID, -1, false, TYPALIGN_INT, &names,
+					  &nulls, &nnames);
 	for (int i = 0; i < nnames; i++)
 	{
 		if (i > 0)

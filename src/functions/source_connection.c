@@ -95,7 +95,8 @@ presentable(const OmfConnection *connection, const char *text)
 static void
 note_libpq_problem(OmfConnection *connection)
 {
-	note_problem(connection, presentable(connection, PQerrorMessage(connection->conn)));
+	note_problem(connection,
+				 presentable(connection, PQerrorMessage(connection->conn)));
 }
 
 char *
@@ -118,7 +119,9 @@ wait_for(int fd, int events, int64 deadline)
 		CHECK_FOR_INTERRUPTS();
 		if (left <= 0)
 			return false;
-		occurred = WaitLatchOrSocket(MyLatch, events | WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+		occurred = WaitLatchOrSocket(MyLatch,
+									 events | WL_LATCH_SET | WL_TIMEOUT |
+										 WL_EXIT_ON_PM_DEATH,
 									 fd, (long) left, wait_event);
 		if (occurred & WL_LATCH_SET)
 			ResetLatch(MyLatch);
@@ -158,7 +161,8 @@ look_up_host(OmfConnection *connection, int64 deadline)
 					(errcode(ERRCODE_OUT_OF_MEMORY),
 					 errmsg("out of memory")));
 	}
-	if (!wait_for(omf_resolver_fd(connection->lookup), WL_SOCKET_READABLE, deadline))
+	if (!wait_for(omf_resolver_fd(connection->lookup), WL_SOCKET_READABLE,
+				  deadline))
 	{
 		note_problem(connection, "its name was not looked up within connect_timeout");
 		return false;
@@ -199,7 +203,8 @@ begin_connecting(OmfConnection *connection, const char *dbname)
 	const OmfSource *source = connection->plan.source;
 	char(*addresses)[OMF_ADDRESS_SIZE];
 	const char *problem;
-	int naddresses = omf_resolver_addresses(connection->lookup, &addresses, &problem);
+	int naddresses = omf_resolver_addresses(connection->lookup, &addresses,
+											&problem);
 	char port[12];
 	const char *const parameters[][2] = {
 		{"host", repeated(source->host, naddresses)},
@@ -275,7 +280,9 @@ connect_with_libpq(OmfConnection *connection, int64 deadline)
 	{
 		note_stage(connection);
 		if (!wait_for(PQsocket(connection->conn),
-					  want == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, deadline))
+					  want == PGRES_POLLING_READING ? WL_SOCKET_READABLE
+													: WL_SOCKET_WRITEABLE,
+					  deadline))
 		{
 			note_problem(connection, "no answer within connect_timeout");
 			return;
@@ -336,7 +343,9 @@ omf_connection_used_password(const OmfConnection *connection)
 const char *
 omf_connection_address(const OmfConnection *connection)
 {
-	const char *address = connection->conn != NULL ? PQhostaddr(connection->conn) : NULL;
+	const char *address = connection->conn != NULL
+							  ? PQhostaddr(connection->conn)
+							  : NULL;
 
 	return address != NULL && address[0] != '\0' ? address : NULL;
 }
@@ -350,7 +359,8 @@ flush(OmfConnection *connection, int64 deadline)
 	int left;
 
 	while ((left = PQflush(connection->conn)) > 0)
-		if (!wait_for(PQsocket(connection->conn), WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline) ||
+		if (!wait_for(PQsocket(connection->conn),
+					  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline) ||
 			!PQconsumeInput(connection->conn))
 			return false;
 	return left == 0;
@@ -361,7 +371,8 @@ static bool
 next_result(OmfConnection *connection, int64 deadline, PGresult **result)
 {
 	while (PQisBusy(connection->conn))
-		if (!wait_for(PQsocket(connection->conn), WL_SOCKET_READABLE, deadline) ||
+		if (!wait_for(PQsocket(connection->conn), WL_SOCKET_READABLE,
+					  deadline) ||
 			!PQconsumeInput(connection->conn))
 			return false;
 	*result = PQgetResult(connection->conn);
@@ -388,8 +399,8 @@ omf_connection_query(OmfConnection *connection, const char *sql)
 
 	PQclear(connection->result);
 	connection->result = NULL;
-	if (PQsetnonblocking(connection->conn, 1) != 0 || !PQsendQuery(connection->conn, sql) ||
-		!flush(connection, deadline))
+	if (PQsetnonblocking(connection->conn, 1) != 0 ||
+		!PQsendQuery(connection->conn, sql) || !flush(connection, deadline))
 		return give_up(connection, deadline);
 	for (;;)
 	{
@@ -401,10 +412,12 @@ omf_connection_query(OmfConnection *connection, const char *sql)
 			break;
 		PQclear(connection->result);
 		connection->result = result;
-		if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
+		if (PQresultStatus(result) == PGRES_TUPLES_OK ||
+			PQresultStatus(result) == PGRES_COMMAND_OK)
 			continue;
 		good = false;
-		note_problem(connection, presentable(connection, PQresultErrorMessage(result)));
+		note_problem(connection,
+					 presentable(connection, PQresultErrorMessage(result)));
 
 		/* a COPY would never end */
 		if (PQresultStatus(result) != PGRES_FATAL_ERROR)
@@ -425,15 +438,18 @@ omf_connection_rows(const OmfConnection *connection)
 char *
 omf_connection_value(const OmfConnection *connection, int row, int column)
 {
-	if (column >= PQnfields(connection->result) || PQgetisnull(connection->result, row, column))
+	if (column >= PQnfields(connection->result) ||
+		PQgetisnull(connection->result, row, column))
 		return NULL;
-	return presentable(connection, PQgetvalue(connection->result, row, column));
+	return presentable(connection,
+					   PQgetvalue(connection->result, row, column));
 }
 
 bool
 omf_connection_is_open(const OmfConnection *connection)
 {
-	return connection->conn != NULL && PQstatus(connection->conn) == CONNECTION_OK;
+	return connection->conn != NULL &&
+		   PQstatus(connection->conn) == CONNECTION_OK;
 }
 
 void

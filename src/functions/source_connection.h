@@ -44,7 +44,8 @@ typedef struct OmfConnectionPlan
 extern OmfConnection *omf_connection_new(const OmfConnectionPlan *plan);
 
 /* Connect to that database: the stage at which it ended. */
-extern OmfConnectionStage omf_connection_open(OmfConnection *connection, const char *dbname);
+extern OmfConnectionStage omf_connection_open(OmfConnection *connection,
+											  const char *dbname);
 
 /* Was a password asked for to get in? */
 extern bool omf_connection_used_password(const OmfConnection *connection);
@@ -61,9 +62,12 @@ extern char *omf_connection_problem(const OmfConnection *connection);
  */
 extern bool omf_connection_query(OmfConnection *connection, const char *sql);
 
-/* The rows of the last query; a value is in the server's encoding, palloc'd. */
+/*
+ * The rows of the last query; a value is in the server's encoding, palloc'd.
+ */
 extern int omf_connection_rows(const OmfConnection *connection);
-extern char *omf_connection_value(const OmfConnection *connection, int row, int column);
+extern char *omf_connection_value(const OmfConnection *connection, int row,
+								  int column);
 
 /* Can it be asked any more? */
 extern bool omf_connection_is_open(const OmfConnection *connection);

@@ -47,7 +47,7 @@ typedef struct OtherOption
 {
 	const char *name;
 	const char *harmless; /* values with which it changes nothing, or NULL: any */
-	Member moot;          /* of no concern where the argument "source" has this */
+	Member unused_with;   /* of no concern where the argument "source" has this */
 } OtherOption;
 
 /* No value is harmless. */
@@ -65,7 +65,9 @@ static const OtherOption postgres_options[] = {
 	{"passfile", NEVER, MEMBER_PASSWORD},
 	{"use_scram_passthrough", "false off 0", MEMBER_PASSWORD},
 
-	/* verify-ca and verify-full can't be asked of the API; see check_sslmode */
+	/*
+	 * verify-ca and verify-full can't be asked of the API; see check_sslmode
+	 */
 	{"sslmode", "disable allow prefer require", MEMBER_NONE},
 	{"ssl_min_protocol_version", "TLSv1 TLSv1.1 TLSv1.2", MEMBER_NONE},
 	{"sslnegotiation", "postgres", MEMBER_NONE},
@@ -137,7 +139,7 @@ static const Wrapper wrappers[] = {
 };
 
 /* What is being filled in, and from where. */
-typedef struct Filling
+typedef struct SourceContext
 {
 	OmfSource *source;      /* as far as it is known */
 	OmfSource given;        /* what the argument "source" had */
@@ -145,7 +147,7 @@ typedef struct Filling
 	ForeignServer *server;
 	bool disable_ssl; /* the argument */
 	bool in_mapping;  /* are its options being read, or the server's? */
-} Filling;
+} SourceContext;
 
 /* ----- the server ----- */
 
@@ -237,7 +239,7 @@ is_loopback(const char *host)
 }
 
 static void
-check_host(const Filling *filling, const char *host)
+check_host(const SourceContext *context, const char *host)
 {
 	const char *problem = NULL;
 
@@ -252,12 +254,12 @@ check_host(const Filling *filling, const char *host)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("host of the source server cannot be used for an online migration"),
-				 errdetail("Option \"host\" of server \"%s\" is %s.", filling->server->servername, problem),
+				 errdetail("Option \"host\" of server \"%s\" is %s.", context->server->servername, problem),
 				 errhint("Pass the host under which DigitalOcean reaches the source: source => '{\"host\": \"src.example.com\"}'.")));
 }
 
 static int
-port_of(const Filling *filling, const char *text)
+port_of(const SourceContext *context, const char *text)
 {
 	const char *problem = NULL;
 	int port = 0;
@@ -274,7 +276,7 @@ port_of(const Filling *filling, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("port of the source server cannot be used for an online migration"),
-				 errdetail("Option \"port\" of server \"%s\" %s.", filling->server->servername, problem),
+				 errdetail("Option \"port\" of server \"%s\" %s.", context->server->servername, problem),
 				 errhint("Pass the port of the source: source => '{\"port\": 25060}'.")));
 	return port;
 }
@@ -301,18 +303,18 @@ is_given(const OmfSource *given, Member member)
 }
 
 static void
-carry_over(Filling *filling, Member member, const char *value)
+carry_over(SourceContext *context, Member member, const char *value)
 {
-	OmfSource *source = filling->source;
+	OmfSource *source = context->source;
 
 	switch (member)
 	{
 		case MEMBER_HOST:
-			check_host(filling, value);
+			check_host(context, value);
 			source->host = pstrdup(value);
 			break;
 		case MEMBER_PORT:
-			source->port = port_of(filling, value);
+			source->port = port_of(context, value);
 			break;
 		case MEMBER_DBNAME:
 			source->dbname = pstrdup(value);
@@ -348,17 +350,17 @@ is_listed(const char *list, const char *value)
 
 /* The server and the argument must not say the opposite of each other. */
 static void
-check_sslmode(const Filling *filling, const char *value)
+check_sslmode(const SourceContext *context, const char *value)
 {
-	const char *server = filling->server->servername;
+	const char *server = context->server->servername;
 
-	if (!filling->disable_ssl && pg_strcasecmp(value, "disable") == 0)
+	if (!context->disable_ssl && pg_strcasecmp(value, "disable") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("source server does not use TLS, and the online migration would"),
 				 errdetail("Option \"sslmode\" of server \"%s\" is \"disable\", but \"disable_ssl\" is false.", server),
 				 errhint("Set another sslmode if the source takes TLS, or pass disable_ssl => true.")));
-	if (filling->disable_ssl && pg_strcasecmp(value, "require") == 0)
+	if (context->disable_ssl && pg_strcasecmp(value, "require") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("source server requires TLS, and the online migration would not use it"),
@@ -367,42 +369,45 @@ check_sslmode(const Filling *filling, const char *value)
 }
 
 static void
-refuse_option(const Filling *filling, const char *name, bool whatever, Member moot)
+refuse_option(const SourceContext *context, const char *name, bool whatever,
+			  Member unused_with)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("option of the source server cannot be carried over"),
 			 errdetail(whatever ? "%s \"%s\" has the option \"%s\", which the API has no counterpart of."
 								: "%s \"%s\" has a value for the option \"%s\" that the API has no counterpart of.",
-					   filling->in_mapping ? "The user mapping for server" : "Server",
-					   filling->server->servername, name),
-			 moot != MEMBER_NONE
+					   context->in_mapping ? "The user mapping for server" : "Server",
+					   context->server->servername, name),
+			 unused_with != MEMBER_NONE
 				 ? errhint("Pass the \"%s\" in \"source\", which goes before this option.",
-						   moot == MEMBER_HOST ? "host" : "password")
+						   unused_with == MEMBER_HOST ? "host" : "password")
 				 : errhint("Make a server for the migration without this option, or pass all of the source in \"source\" instead.")));
 }
 
 /* An option that is no member of a source: may it be passed over? */
 static void
-pass_over(const Filling *filling, const char *name, const char *value)
+pass_over(const SourceContext *context, const char *name, const char *value)
 {
-	const OtherOption *option = filling->wrapper->other;
+	const OtherOption *option = context->wrapper->other;
 
 	while (option->name != NULL && strcmp(option->name, name) != 0)
 		option++;
 	if (option->name == NULL)
-		refuse_option(filling, name, true, MEMBER_NONE);
-	else if (option->harmless != NULL && !is_given(&filling->given, option->moot) &&
+		refuse_option(context, name, true, MEMBER_NONE);
+	else if (option->harmless != NULL &&
+			 !is_given(&context->given, option->unused_with) &&
 			 !is_listed(option->harmless, value))
-		refuse_option(filling, name, option->harmless[0] == '\0', option->moot);
+		refuse_option(context, name, option->harmless[0] == '\0',
+					  option->unused_with);
 	if (strcmp(name, "sslmode") == 0)
-		check_sslmode(filling, value);
+		check_sslmode(context, value);
 }
 
 /* ----- server and mapping ----- */
 
 static void
-take_options(Filling *filling, List *options)
+take_options(SourceContext *context, List *options)
 {
 	ListCell *cell;
 
@@ -416,13 +421,13 @@ take_options(Filling *filling, List *options)
 		if (value[0] == '\0')
 			continue;
 		while (member != MEMBER_NONE &&
-			   (filling->wrapper->carried[member] == NULL ||
-				strcmp(filling->wrapper->carried[member], option->defname) != 0))
+			   (context->wrapper->carried[member] == NULL ||
+				strcmp(context->wrapper->carried[member], option->defname) != 0))
 			member++;
 		if (member == MEMBER_NONE)
-			pass_over(filling, option->defname, value);
-		else if (!is_given(&filling->given, member))
-			carry_over(filling, member, value);
+			pass_over(context, option->defname, value);
+		else if (!is_given(&context->given, member))
+			carry_over(context, member, value);
 	}
 }
 
@@ -451,7 +456,8 @@ is_shown(const ForeignServer *server, bool of_public)
 	Oid user = GetUserId();
 
 	return superuser_arg(user) || has_privs_of_role(user, server->owner) ||
-		   (!of_public && omf_server_aclcheck(server->serverid, user) == ACLCHECK_OK);
+		   (!of_public &&
+			omf_server_aclcheck(server->serverid, user) == ACLCHECK_OK);
 }
 
 static void
@@ -466,7 +472,9 @@ refuse_hidden(const ForeignServer *server)
 					 quote_identifier(GetUserNameFromId(GetUserId(), false)), quote_identifier(server->servername))));
 }
 
-/* Wiped at the end, whatever the end: what the list points at, and the array. */
+/*
+ * Wiped at the end, whatever the end: what the list points at, and the array.
+ */
 static void
 wipe_options(List *options, ArrayType *array)
 {
@@ -483,10 +491,11 @@ wipe_options(List *options, ArrayType *array)
 
 /* The current user's mapping, or else PUBLIC's, as postgres_fdw finds it. */
 static void
-take_mapping(Filling *filling)
+take_mapping(SourceContext *context)
 {
-	const ForeignServer *server = filling->server;
-	HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
+	const ForeignServer *server = context->server;
+	HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
+									  ObjectIdGetDatum(GetUserId()),
 									  ObjectIdGetDatum(server->serverid));
 	bool of_public = !HeapTupleIsValid(tuple);
 	ArrayType *array = NULL;
@@ -495,11 +504,12 @@ take_mapping(Filling *filling)
 	Datum datum;
 
 	if (of_public)
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
+								ObjectIdGetDatum(InvalidOid),
 								ObjectIdGetDatum(server->serverid));
 	if (!HeapTupleIsValid(tuple))
 	{
-		if (filling->source->username == NULL)
+		if (context->source->username == NULL)
 			report_no_mapping(server);
 		return;
 	}
@@ -510,22 +520,23 @@ take_mapping(Filling *filling)
 	}
 
 	/* a copy of our own: untransformRelOptions() would leave one behind */
-	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple,
+							Anum_pg_user_mapping_umoptions, &isnull);
 	if (!isnull)
 		array = DatumGetArrayTypePCopy(datum);
 	ReleaseSysCache(tuple);
 	if (array == NULL)
 		return;
 	options = untransformRelOptions(PointerGetDatum(array));
-	filling->in_mapping = true;
+	context->in_mapping = true;
 	PG_TRY();
 	{
-		take_options(filling, options);
+		take_options(context, options);
 	}
 	PG_CATCH();
 	{
 		wipe_options(options, array);
-		omf_source_wipe(filling->source);
+		omf_source_wipe(context->source);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -535,12 +546,13 @@ take_mapping(Filling *filling)
 void
 omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 {
-	Filling filling = {source, *source, NULL, find_server(name), disable_ssl, false};
+	SourceContext context = {source, *source, NULL, find_server(name),
+							 disable_ssl, false};
 
-	filling.wrapper = find_wrapper(filling.server);
-	source->engine = filling.wrapper->engine;
-	check_usage(filling.server);
-	take_options(&filling, filling.server->options);
+	context.wrapper = find_wrapper(context.server);
+	source->engine = context.wrapper->engine;
+	check_usage(context.server);
+	take_options(&context, context.server->options);
 	if (source->host == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -549,15 +561,16 @@ omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 				 errhint("ALTER SERVER %s OPTIONS (ADD host 'src.example.com'); or pass \"host\" in \"source\".",
 						 quote_identifier(name))));
 	if (source->port == 0)
-		source->port = filling.wrapper->port;
+		source->port = context.wrapper->port;
 
 	/* a mapping has nothing else to say */
 	if (source->username == NULL || source->password == NULL)
-		take_mapping(&filling);
+		take_mapping(&context);
 }
 
 OmfSource
-omf_source_argument(FunctionCallInfo fcinfo, int source, int source_server, bool disable_ssl)
+omf_source_argument(FunctionCallInfo fcinfo, int source, int source_server,
+					bool disable_ssl)
 {
 	OmfSource result = {0};
 
@@ -568,7 +581,8 @@ omf_source_argument(FunctionCallInfo fcinfo, int source, int source_server, bool
 				 errdetail("Both \"source\" and \"source_server\" are NULL."),
 				 errhint("Name a foreign server of postgres_fdw or mysql_fdw, source_server => 'old_db', or pass source => '{\"host\": \"...\", ...}'.")));
 	if (!PG_ARGISNULL(source))
-		result = omf_source_parse(PG_GETARG_JSONB_P(source), PG_ARGISNULL(source_server));
+		result = omf_source_parse(PG_GETARG_JSONB_P(source),
+								  PG_ARGISNULL(source_server));
 	if (!PG_ARGISNULL(source_server))
 		omf_source_server_fill(&result, text_to_cstring(PG_GETARG_TEXT_PP(source_server)), disable_ssl);
 	return result;

@@ -84,7 +84,9 @@ typedef struct StartContext
 	bool concerns_all;   /* the API's failure is not one of this cluster */
 } StartContext;
 
-/* A start that a statement has made, or may have, in that statement's memory. */
+/*
+ * A start that a statement has made, or may have, in that statement's memory.
+ */
 typedef struct Started
 {
 	struct Started *next;           /* in starts_made */
@@ -134,7 +136,8 @@ start_context(void *arg)
 		errcontext("online migration \"%s\" has been started", context->started);
 	else if (put == NULL)
 		errcontext("nothing was started: no start had been sent");
-	else if (put->request != NULL && omf_request_reply(put->request)->sent_at > 0)
+	else if (put->request != NULL &&
+			 omf_request_reply(put->request)->sent_at > 0)
 		errcontext("the start of the online migration had been sent, and not been answered");
 	else if (is_unknown(context))
 		errcontext("the online migration may have been started");
@@ -150,14 +153,18 @@ cluster_of(const char *path)
 }
 
 static void
-hash_call(const char *base_url, const char *token, const pg_uuid_t *cluster, uint8 *digest)
+hash_call(const char *base_url, const char *token, const pg_uuid_t *cluster,
+		  uint8 *digest)
 {
 	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	bool done = hash != NULL && pg_cryptohash_init(hash) == 0 &&
-				pg_cryptohash_update(hash, (const uint8 *) base_url, strlen(base_url) + 1) == 0 &&
-				pg_cryptohash_update(hash, (const uint8 *) token, strlen(token) + 1) == 0 &&
-				pg_cryptohash_update(hash, cluster->data, UUID_LEN) == 0 &&
-				pg_cryptohash_final(hash, digest, PG_SHA256_DIGEST_LENGTH) == 0;
+	bool done =
+		hash != NULL && pg_cryptohash_init(hash) == 0 &&
+		pg_cryptohash_update(hash, (const uint8 *) base_url,
+							 strlen(base_url) + 1) == 0 &&
+		pg_cryptohash_update(hash, (const uint8 *) token, strlen(token) + 1) ==
+			0 &&
+		pg_cryptohash_update(hash, cluster->data, UUID_LEN) == 0 &&
+		pg_cryptohash_final(hash, digest, PG_SHA256_DIGEST_LENGTH) == 0;
 
 	pg_cryptohash_free(hash);
 	if (!done)
@@ -171,7 +178,8 @@ hash_call(const char *base_url, const char *token, const pg_uuid_t *cluster, uin
  * A cluster of another endpoint or token is another one.
  */
 static void
-refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster, const char *path)
+refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster,
+					 const char *path)
 {
 	uint8 digest[PG_SHA256_DIGEST_LENGTH];
 	uint32 fields[2];
@@ -218,8 +226,8 @@ refuse_after(const OmfStart *start, const char *path)
  * The start that goes on knows then what was there before it.
  */
 static void
-refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart *start,
-					StartContext *context)
+refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
+					OmfStart *start, StartContext *context)
 {
 	const char *status;
 	const char *id;
@@ -229,15 +237,17 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 	omf_call_make(call, OMF_GET, path, NULL);
 	if (call->result == OMF_RESULT_ERROR)
 	{
-		context->concerns_all = call->error == NULL || omf_api_concerns_all(call->error);
+		context->concerns_all = call->error == NULL ||
+								omf_api_concerns_all(call->error);
 		omf_call_raise(call, OMF_ACTION_GUARD);
 	}
 	status = omf_call_field(call, OMF_MIGRATION_STATUS);
 	id = omf_call_field(call, OMF_MIGRATION_ID);
 	is_after_another = omf_starts_find(key, &earlier);
-	if (is_after_another && omf_start_is_shown(&earlier, call->values[OMF_MIGRATION_ID],
-											   call->values[OMF_MIGRATION_STATUS],
-											   call->values[OMF_MIGRATION_CREATED_AT]))
+	if (is_after_another &&
+		omf_start_is_shown(&earlier, call->values[OMF_MIGRATION_ID],
+						   call->values[OMF_MIGRATION_STATUS],
+						   call->values[OMF_MIGRATION_CREATED_AT]))
 	{
 		omf_starts_forget(key);
 		is_after_another = false;
@@ -255,13 +265,16 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key, OmfStart 
 	}
 	if (is_after_another)
 		refuse_after(&earlier, path);
-	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID], call->values[OMF_MIGRATION_STATUS]);
+	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID],
+						   call->values[OMF_MIGRATION_STATUS]);
 }
 
-/* Send it, and remember that: as long as its outcome is not known, as a start. */
+/*
+ * Send it, and remember that: as long as its outcome is not known, as a start.
+ */
 static void
-put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, OmfStart *start,
-		  StartContext *context)
+put_start(OmfCall *call, const char *path, const char *body, const uint8 *key,
+		  OmfStart *start, StartContext *context)
 {
 	OmfStart earlier;
 	bool replaces = omf_starts_find(key, &earlier);
@@ -273,7 +286,8 @@ put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, O
 	}
 	PG_FINALLY();
 	{
-		bool not_done = call->error != NULL ? !call->error->maybe_done : !call->maybe_done;
+		bool not_done = call->error != NULL ? !call->error->maybe_done
+											: !call->maybe_done;
 
 		if (not_done && replaces)
 			omf_starts_put(key, GetUserId(), &earlier);
@@ -283,20 +297,24 @@ put_start(OmfCall *call, const char *path, const char *body, const uint8 *key, O
 	PG_END_TRY();
 	if (call->result != OMF_RESULT_RECORD)
 	{
-		context->concerns_all = call->error == NULL || omf_api_concerns_all(call->error);
+		context->concerns_all = call->error == NULL ||
+								omf_api_concerns_all(call->error);
 		omf_call_raise(call, OMF_ACTION_START);
 	}
-	omf_start_set_accepted(start, call->values[OMF_MIGRATION_ID], call->values[OMF_MIGRATION_CREATED_AT]);
+	omf_start_set_accepted(start, call->values[OMF_MIGRATION_ID],
+						   call->values[OMF_MIGRATION_CREATED_AT]);
 	omf_starts_put(key, GetUserId(), start);
 }
 
 /* All that is sent for a start. */
 static void
-start_migration(OmfCall *call, const pg_uuid_t *cluster, const OmfSource *source, const char *body,
-				bool replace, StartContext *context)
+start_migration(OmfCall *call, const pg_uuid_t *cluster,
+				const OmfSource *source, const char *body, bool replace,
+				StartContext *context)
 {
 	const OmfEngine *engine = omf_session_engine(call->session);
-	const char *secrets[] = {omf_engine_token(engine), source->shapes[0], source->shapes[1]};
+	const char *secrets[] = {omf_engine_token(engine), source->shapes[0],
+							 source->shapes[1]};
 	uint8 key[OMF_HASH_SIZE];
 	char path[OMF_PATH_SIZE];
 	OmfStart start = omf_start_now();
@@ -331,7 +349,8 @@ forget_started(void *arg)
 static Started *
 find_started(MemoryContext statement, const uint8 *arguments)
 {
-	for (Started *started = starts_made; started != NULL; started = started->next)
+	for (Started *started = starts_made; started != NULL;
+		 started = started->next)
 		if (started->statement == statement &&
 			memcmp(started->arguments, arguments, OMF_HASH_SIZE) == 0)
 			return started;
@@ -340,21 +359,26 @@ find_started(MemoryContext statement, const uint8 *arguments)
 
 /* Room to remember a start in that statement's memory, before it is made. */
 static Started *
-make_started(MemoryContext statement, const uint8 *arguments, const pg_uuid_t *cluster)
+make_started(MemoryContext statement, const uint8 *arguments,
+			 const pg_uuid_t *cluster)
 {
 	MemoryContext before = MemoryContextSwitchTo(statement);
 	Started *started = palloc0(sizeof(Started));
 
 	started->statement = statement;
 	memcpy(started->arguments, arguments, OMF_HASH_SIZE);
-	started->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
+	started->cluster =
+		DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
 	started->ending.func = forget_started;
 	started->ending.arg = started;
 	MemoryContextSwitchTo(before);
 	return started;
 }
 
-/* It has been made, or may have been: equal ones of the statement are this one. */
+/*
+ * It has been made, or may have been: equal ones of the statement are this
+ * one.
+ */
 static void
 remember_started(Started *started)
 {
@@ -372,7 +396,8 @@ take_row(Started *started, const OmfCall *call)
 	MemoryContext before = MemoryContextSwitchTo(started->statement);
 
 	started->texts[COLUMN_ID] = omf_call_field(call, OMF_MIGRATION_ID);
-	started->texts[COLUMN_CREATED_AT] = omf_call_field(call, OMF_MIGRATION_CREATED_AT);
+	started->texts[COLUMN_CREATED_AT] =
+		omf_call_field(call, OMF_MIGRATION_CREATED_AT);
 	started->texts[COLUMN_STATUS] = omf_call_field(call, OMF_MIGRATION_STATUS);
 	started->texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_STARTED);
 	MemoryContextSwitchTo(before);
@@ -388,8 +413,10 @@ list_started(MemoryContext statement)
 	StringInfoData list;
 
 	initStringInfo(&list);
-	for (const Started *started = starts_made; started != NULL; started = started->next)
-		if (started->statement == statement && strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
+	for (const Started *started = starts_made; started != NULL;
+		 started = started->next)
+		if (started->statement == statement &&
+			strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
 			appendStringInfo(&list, "%s%s (\"%s\")", list.len > 0 ? ", " : "", started->cluster,
 							 started->texts[COLUMN_ID] != NULL ? started->texts[COLUMN_ID] : "");
 		else if (started->statement == statement)
@@ -397,7 +424,9 @@ list_started(MemoryContext statement)
 	return list.len > 0 ? list.data : NULL;
 }
 
-/* Raise the error that is being caught, with what the statement has started. */
+/*
+ * Raise the error that is being caught, with what the statement has started.
+ */
 omf_noreturn static void
 fail_statement(MemoryContext statement, MemoryContext context)
 {
@@ -418,12 +447,14 @@ fail_statement(MemoryContext statement, MemoryContext context)
 }
 
 static void
-hash_arguments(FunctionCallInfo fcinfo, Oid serverid, const char *body, uint8 *hash)
+hash_arguments(FunctionCallInfo fcinfo, Oid serverid, const char *body,
+			   uint8 *hash)
 {
 	Oid oids[] = {serverid, GetUserId()};
 	bool replace = PG_GETARG_BOOL(START_REPLACE);
 	const OmfHashInput inputs[] = {{oids, sizeof(oids)},
-								   {PG_GETARG_UUID_P(START_CLUSTER)->data, UUID_LEN},
+								   {PG_GETARG_UUID_P(START_CLUSTER)->data,
+									UUID_LEN},
 								   {body, strlen(body)},
 								   {&replace, sizeof(replace)}};
 
@@ -441,8 +472,8 @@ wipe_arguments(OmfSource *source, char *body)
 
 /* Start it over a session of the current user. */
 static void
-make_start(FunctionCallInfo fcinfo, Oid serverid, OmfSource *source, const char *body,
-		   Started *started, StartContext *context)
+make_start(FunctionCallInfo fcinfo, Oid serverid, OmfSource *source,
+		   const char *body, Started *started, StartContext *context)
 {
 	OmfCall *call = palloc0(sizeof(OmfCall));
 
@@ -464,7 +495,8 @@ make_start(FunctionCallInfo fcinfo, Oid serverid, OmfSource *source, const char 
 static HeapTuple
 row_of(Started *started, TupleDesc descriptor)
 {
-	return BuildTupleFromCStrings(TupleDescGetAttInMetadata(descriptor), started->texts);
+	return BuildTupleFromCStrings(TupleDescGetAttInMetadata(descriptor),
+								  started->texts);
 }
 
 /* Check the arguments, and start it unless the statement has done so. */
@@ -482,8 +514,10 @@ start(FunctionCallInfo fcinfo, Started **started, StartContext *context)
 	char *body;
 
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
-	source = omf_source_argument(fcinfo, START_SOURCE, START_SOURCE_SERVER, PG_GETARG_BOOL(START_DISABLE_SSL));
-	body = omf_source_body(&source, PG_GETARG_BOOL(START_DISABLE_SSL), PG_GETARG_ARRAYTYPE_P(START_IGNORE_DBS));
+	source = omf_source_argument(fcinfo, START_SOURCE, START_SOURCE_SERVER,
+								 PG_GETARG_BOOL(START_DISABLE_SSL));
+	body = omf_source_body(&source, PG_GETARG_BOOL(START_DISABLE_SSL),
+						   PG_GETARG_ARRAYTYPE_P(START_IGNORE_DBS));
 	PG_TRY();
 	{
 		serverid = omf_server_argument(fcinfo, START_SERVER);
@@ -532,7 +566,8 @@ concerns_all(const ErrorData *error, bool api_says_so)
 {
 	int class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
-	return api_says_so || error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+	return api_says_so ||
+		   error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
 		   class == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
 		   class == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
 		   class == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
@@ -554,9 +589,13 @@ text_of(const ErrorData *error)
 	return text.data;
 }
 
-/* The row of a start that ended with an error; what has been sent is remembered. */
+/*
+ * The row of a start that ended with an error; what has been sent is
+ * remembered.
+ */
 static HeapTuple
-failed_row(const ErrorData *error, Started *started, const StartContext *context, TupleDesc descriptor)
+failed_row(const ErrorData *error, Started *started,
+		   const StartContext *context, TupleDesc descriptor)
 {
 	Started refused = {0};
 	MemoryContext before;
@@ -653,8 +692,9 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		Started *started;
-		HeapTuple row = reports_errors(fcinfo, START_ON_ERROR) ? start_or_report(fcinfo, &context)
-															   : start(fcinfo, &started, &context);
+		HeapTuple row = reports_errors(fcinfo, START_ON_ERROR)
+							? start_or_report(fcinfo, &context)
+							: start(fcinfo, &started, &context);
 
 		tuplestore_puttuple(result->setResult, row);
 	}
@@ -671,7 +711,8 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 
 /* A start that was stopped is no start that the API is going to show. */
 static void
-forget_stopped(const OmfCall *call, const pg_uuid_t *cluster, const char *migration_id)
+forget_stopped(const OmfCall *call, const pg_uuid_t *cluster,
+			   const char *migration_id)
 {
 	uint8 key[OMF_HASH_SIZE];
 	OmfStart start;
@@ -693,8 +734,11 @@ stop_migration(OmfCall *call, const char *path, bool missing_ok)
 	if (call->result == OMF_RESULT_RECORD)
 		return true;
 
-	/* gone after a try of which nobody knows: it was this one that stopped it */
-	if (call->result == OMF_RESULT_NOT_FOUND && (call->earlier_unknown || missing_ok))
+	/*
+	 * gone after a try of which nobody knows: it was this one that stopped it
+	 */
+	if (call->result == OMF_RESULT_NOT_FOUND &&
+		(call->earlier_unknown || missing_ok))
 		return call->earlier_unknown;
 	omf_call_raise(call, OMF_ACTION_STOP);
 	return false;
@@ -710,9 +754,12 @@ stop(FunctionCallInfo fcinfo, OmfCall *call)
 
 	omf_refuse_nulls(fcinfo, required, lengthof(required));
 	migration_id = omf_migration_id_argument(fcinfo, STOP_MIGRATION_ID);
-	omf_api_migration_id_path(path, PG_GETARG_UUID_P(STOP_CLUSTER)->data, migration_id);
+	omf_api_migration_id_path(path, PG_GETARG_UUID_P(STOP_CLUSTER)->data,
+							  migration_id);
 
-	call->session = omf_session_acquire(omf_server_argument(fcinfo, STOP_SERVER), GetUserId());
+	call->session = omf_session_acquire(omf_server_argument(fcinfo,
+															STOP_SERVER),
+										GetUserId());
 	PG_TRY();
 	{
 		stopped = stop_migration(call, path, PG_GETARG_BOOL(STOP_MISSING_OK));
@@ -755,7 +802,8 @@ stop_or_report(FunctionCallInfo fcinfo, bool *stopped)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(memory);
 		CurrentResourceOwner = owner;
-		if (concerns_all(error, call->error != NULL && omf_api_concerns_all(call->error)))
+		if (concerns_all(error, call->error != NULL &&
+									omf_api_concerns_all(call->error)))
 			ReThrowError(error);
 		error->elevel = WARNING;
 		ThrowErrorData(error);

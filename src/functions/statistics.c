@@ -84,10 +84,12 @@ fill_times(const OmfStatistics *statistics, Datum *values, bool *nulls)
 	bool timed = statistics->timed > 0;
 	bool failed = statistics->failed_at != 0;
 
-	nulls[COLUMN_MEAN_MS] = nulls[COLUMN_MIN_MS] = nulls[COLUMN_MAX_MS] = !timed;
+	nulls[COLUMN_MEAN_MS] = nulls[COLUMN_MIN_MS] = nulls[COLUMN_MAX_MS] =
+		!timed;
 	if (timed)
 	{
-		values[COLUMN_MEAN_MS] = milliseconds(statistics->total_us / statistics->timed);
+		values[COLUMN_MEAN_MS] = milliseconds(statistics->total_us /
+											  statistics->timed);
 		values[COLUMN_MIN_MS] = milliseconds(statistics->min_us);
 		values[COLUMN_MAX_MS] = milliseconds(statistics->max_us);
 	}
@@ -96,10 +98,12 @@ fill_times(const OmfStatistics *statistics, Datum *values, bool *nulls)
 	if (failed)
 	{
 		values[COLUMN_FAILED_AT] = TimestampTzGetDatum(statistics->failed_at);
-		values[COLUMN_FAILED_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(statistics->failed_sqlstate));
+		values[COLUMN_FAILED_SQLSTATE] =
+			CStringGetTextDatum(unpack_sql_state(statistics->failed_sqlstate));
 	}
 	if (!nulls[COLUMN_FAILED_ID])
-		values[COLUMN_FAILED_ID] = CStringGetTextDatum(omf_error_words(statistics->failed_id));
+		values[COLUMN_FAILED_ID] =
+			CStringGetTextDatum(omf_error_words(statistics->failed_id));
 }
 
 static void

@@ -132,7 +132,8 @@ omf_wait_read_until(ArrayType *array, OmfWait *wait)
 
 	if (ARR_NDIM(array) > 1)
 		report_bad_until("\"until\" has more than one dimension.");
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls, &wait->nuntil);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &given, &nulls,
+					  &wait->nuntil);
 	if (wait->nuntil == 0)
 		report_bad_until("\"until\" is empty.");
 	wait->until = palloc(wait->nuntil * sizeof(char *));
@@ -156,7 +157,8 @@ milliseconds_of(const Interval *interval)
 int64
 omf_wait_read_interval(const Interval *interval)
 {
-	if (!omf_interval_is_finite(interval) || milliseconds_of(interval) < SHORTEST_INTERVAL_MS)
+	if (!omf_interval_is_finite(interval) ||
+		milliseconds_of(interval) < SHORTEST_INTERVAL_MS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid poll_interval"),
@@ -182,10 +184,16 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 {
 	OmfWait *wait = &waiting->wait;
 
-	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID) ? NULL : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
+	wait->wanted = PG_ARGISNULL(ARG_MIGRATION_ID)
+					   ? NULL
+					   : omf_migration_id_argument(fcinfo, ARG_MIGRATION_ID);
 	omf_wait_read_until(PG_GETARG_ARRAYTYPE_P(ARG_UNTIL), wait);
-	wait->interval_ms = omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
-	wait->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
+	wait->interval_ms =
+		omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
+	wait->deadline =
+		PG_ARGISNULL(ARG_TIMEOUT)
+			? INT64_MAX
+			: omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
 	waiting->uuid = *PG_GETARG_UUID_P(ARG_CLUSTER);
 	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&waiting->uuid)));
 	omf_api_path(waiting->path, omf_api_resource("online_migrations"), waiting->uuid.data);
@@ -216,12 +224,14 @@ omf_wait_cluster_words(const OmfSession *session, const unsigned char *uuid)
 	char *text;
 
 	memcpy(copy.data, uuid, UUID_LEN);
-	text = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&copy)));
+	text =
+		DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&copy)));
 	return name != NULL ? psprintf("\"%s\" (%s)", omf_error_words(name), text) : text;
 }
 
 char *
-omf_wait_migration_words(const char *id, const char *cluster, const char *created_at)
+omf_wait_migration_words(const char *id, const char *cluster,
+						 const char *created_at)
 {
 	StringInfoData words;
 
@@ -240,15 +250,16 @@ migration_words(const Waiting *waiting)
 {
 	const OmfWait *wait = &waiting->wait;
 
-	return omf_wait_migration_words(wait->id != NULL ? wait->id : wait->wanted, waiting->cluster,
-									waiting->created_at);
+	return omf_wait_migration_words(wait->id != NULL ? wait->id : wait->wanted,
+									waiting->cluster, waiting->created_at);
 }
 
 /* The one that the last poll has shown. */
 static const char *
 shown_words(const Waiting *waiting, const OmfPoll *poll)
 {
-	return omf_wait_migration_words(poll->id, waiting->cluster, omf_call_created_at(&waiting->call));
+	return omf_wait_migration_words(poll->id, waiting->cluster,
+									omf_call_created_at(&waiting->call));
 }
 
 static const char *
@@ -272,15 +283,21 @@ wait_context(void *arg)
 	if (waiting->telling)
 		return;
 	errcontext("wait for online migration%s, last status: %s",
-			   omf_wait_migration_words(wait->id != NULL ? wait->id : wait->wanted, waiting->cluster, NULL),
+			   omf_wait_migration_words(wait->id != NULL ? wait->id
+														 : wait->wanted,
+										waiting->cluster, NULL),
 			   wait->status != NULL ? wait->status : "none");
 	if (wait->failing_since >= 0)
 		errcontext("calls fail for " INT64_FORMAT " s", (omf_clock() - wait->failing_since) / 1000);
 }
 
-/* A status may have begun before the first poll that saw it, and ended after the last one. */
+/*
+ * A status may have begun before the first poll that saw it, and ended after
+ * the last one.
+ */
 static void
-tell_status(const Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
+tell_status(const Waiting *waiting, const OmfPoll *poll,
+			const OmfWaitStep *step)
 {
 	ereport(NOTICE,
 			(errmsg("online migration%s is %s, after %s%s of %s",
@@ -290,7 +307,8 @@ tell_status(const Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step
 }
 
 void
-omf_wait_tell_absent(const OmfWait *wait, const char *cluster, const OmfPoll *poll)
+omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
+					 const OmfPoll *poll)
 {
 	ereport(NOTICE,
 			(errmsg("online migration%s is not there yet", omf_wait_migration_words(wait->wanted, cluster, NULL)),
@@ -328,7 +346,9 @@ tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
 	else if (step->is_alive)
 		ereport(NOTICE,
 				(errmsg("online migration%s is still waited for, for %s now",
-						omf_wait_migration_words(wait->wanted, waiting->cluster, NULL), omf_wait_duration(step->took_ms))));
+						omf_wait_migration_words(wait->wanted,
+												 waiting->cluster, NULL),
+						omf_wait_duration(step->took_ms))));
 }
 
 static void
@@ -407,7 +427,9 @@ omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 		if (call->error == NULL || !call->error->passing)
 			poll->kind = OMF_POLL_FAILED;
 		else
-			poll->kind = call->error->kind == OMF_ERROR_RATE_LIMIT ? OMF_POLL_HELD : OMF_POLL_PASSING;
+			poll->kind = call->error->kind == OMF_ERROR_RATE_LIMIT
+							 ? OMF_POLL_HELD
+							 : OMF_POLL_PASSING;
 		if (poll->kind == OMF_POLL_HELD && call->error->resets_in >= 0)
 			poll->asked_ms = call->error->resets_in * 1000;
 	}
@@ -415,17 +437,22 @@ omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 	{
 		poll->id = omf_call_field(call, OMF_MIGRATION_ID);
 		poll->status = omf_call_field(call, OMF_MIGRATION_STATUS);
-		poll->kind = poll->status != NULL ? OMF_POLL_MIGRATION : OMF_POLL_EMPTY;
+		poll->kind = poll->status != NULL ? OMF_POLL_MIGRATION
+										  : OMF_POLL_EMPTY;
 	}
 }
 
-/* What the session knows of the cluster's name stays said, whatever session comes next. */
+/*
+ * What the session knows of the cluster's name stays said, whatever session
+ * comes next.
+ */
 static void
 name_cluster(Waiting *waiting)
 {
 	MemoryContext before = MemoryContextSwitchTo(waiting->context);
 
-	waiting->cluster = omf_wait_cluster_words(waiting->call.session, waiting->uuid.data);
+	waiting->cluster = omf_wait_cluster_words(waiting->call.session,
+											  waiting->uuid.data);
 	waiting->named = true;
 	MemoryContextSwitchTo(before);
 }
@@ -540,7 +567,8 @@ omf_wait_pause(int64 milliseconds)
 		CHECK_FOR_INTERRUPTS();
 		if (left <= 0)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 (long) Min(left, INT_MAX), wait_event);
 		ResetLatch(MyLatch);
 	}
@@ -552,7 +580,8 @@ look_deadline(const OmfWait *wait, bool is_last)
 {
 	if (wait->deadline == INT64_MAX)
 		return 0;
-	return is_last ? omf_clock() + LAST_LOOK_MS : Max(wait->deadline, omf_clock() + LATE_LOOK_MS);
+	return is_last ? omf_clock() + LAST_LOOK_MS
+				   : Max(wait->deadline, omf_clock() + LATE_LOOK_MS);
 }
 
 static void

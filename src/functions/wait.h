@@ -20,7 +20,10 @@
 /* A wait that can't commit would hold back vacuum for days. */
 extern void omf_wait_refuse_atomic(FunctionCallInfo fcinfo);
 
-/* The arguments "until", "poll_interval" and "timeout"; the last as when the time is over. */
+/*
+ * The arguments "until", "poll_interval" and "timeout"; the last as when the
+ * time is over.
+ */
 extern void omf_wait_read_until(ArrayType *array, OmfWait *wait);
 extern int64 omf_wait_read_interval(const Interval *interval);
 extern int64 omf_wait_read_timeout(const Interval *interval);
@@ -29,19 +32,22 @@ extern int64 omf_wait_read_timeout(const Interval *interval);
  * What messages call a cluster: "name" (UUID), or the UUID alone as long as no
  * listing of the session has told the name; palloc'd.
  */
-extern char *omf_wait_cluster_words(const OmfSession *session, const unsigned char *uuid);
+extern char *omf_wait_cluster_words(const OmfSession *session,
+									const unsigned char *uuid);
 
 /*
  * What follows "online migration": its id, when it was created (NULL: not
  * known, or not of interest), and the cluster; palloc'd.
  */
-extern char *omf_wait_migration_words(const char *id, const char *cluster, const char *created_at);
+extern char *omf_wait_migration_words(const char *id, const char *cluster,
+									  const char *created_at);
 
 /* Whole seconds, as an interval is shown; palloc'd. */
 extern char *omf_wait_duration(int64 milliseconds);
 
 /* The migration is not there yet, or has a status that nobody knows. */
-extern void omf_wait_tell_absent(const OmfWait *wait, const char *cluster, const OmfPoll *poll);
+extern void omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
+								 const OmfPoll *poll);
 extern void omf_wait_tell_strange(const char *cluster, const OmfPoll *poll);
 
 /* What came of the call.  Its strings live as long as the call's. */

@@ -39,7 +39,10 @@ enum
 	ARG_SERVER
 };
 
-/* The shortest pause that is chosen here, and what part of the limit polls may take. */
+/*
+ * The shortest pause that is chosen here, and what part of the limit polls may
+ * take.
+ */
 #define SHORTEST_CHOSEN_MS 5000
 #define PART_OF_LIMIT 4
 
@@ -92,7 +95,8 @@ report_bad_list(const char *name, const char *problem)
 }
 
 static int
-read_list(ArrayType *array, const char *name, Oid type, int length, char align, Datum **items)
+read_list(ArrayType *array, const char *name, Oid type, int length, char align,
+		  Datum **items)
 {
 	int nitems;
 
@@ -127,7 +131,8 @@ read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
 
 		target->uuid = *DatumGetUUIDP(clusters[i]);
 		for (int before = 0; before < i; before++)
-			if (memcmp(waiting->targets[before].uuid.data, target->uuid.data, UUID_LEN) == 0)
+			if (memcmp(waiting->targets[before].uuid.data, target->uuid.data,
+					   UUID_LEN) == 0)
 				report_bad_list("database_cluster_uuids", "has a cluster twice");
 		target->wait = asked;
 		if (ids != NULL)
@@ -146,9 +151,13 @@ read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
 static void
 read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 {
-	waiting->deadline = PG_ARGISNULL(ARG_TIMEOUT) ? INT64_MAX : omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
+	waiting->deadline =
+		PG_ARGISNULL(ARG_TIMEOUT)
+			? INT64_MAX
+			: omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
 	if (!PG_ARGISNULL(ARG_POLL_INTERVAL))
-		waiting->interval_ms = omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
+		waiting->interval_ms =
+			omf_wait_read_interval(PG_GETARG_INTERVAL_P(ARG_POLL_INTERVAL));
 	waiting->fail_fast = PG_GETARG_BOOL(ARG_FAIL_FAST);
 	read_targets(fcinfo, waiting);
 	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
@@ -161,8 +170,10 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 static const char *
 migration_words(const Target *target, const char *created_at)
 {
-	return omf_wait_migration_words(target->wait.id != NULL ? target->wait.id : target->wait.wanted, target->cluster,
-									created_at);
+	return omf_wait_migration_words(target->wait.id != NULL
+										? target->wait.id
+										: target->wait.wanted,
+									target->cluster, created_at);
 }
 
 /* "12 of 30 syncing, 3 running, 1 error": each status that was last seen. */
@@ -180,9 +191,13 @@ summary(const Waiting *waiting)
 		for (int t = 0; t < waiting->ntargets; t++)
 		{
 			const Target *target = &waiting->targets[t];
-			const char *status = target->ended != NULL ? target->ended : target->wait.status;
+			const char *status = target->ended != NULL ? target->ended
+													   : target->wait.status;
 
-			if (status == NULL ? i == OMF_NSTATUSES : i < OMF_NSTATUSES && omf_api_known_status(status) == omf_statuses[i])
+			if (status == NULL
+					? i == OMF_NSTATUSES
+					: i < OMF_NSTATUSES &&
+						  omf_api_known_status(status) == omf_statuses[i])
 				count++;
 		}
 		if (count > 0 && text.len == 0)
@@ -196,7 +211,8 @@ summary(const Waiting *waiting)
 static void
 tell_status(const Target *target, const OmfPoll *poll, const OmfWaitStep *step)
 {
-	const char *words = omf_wait_migration_words(poll->id, target->cluster, NULL);
+	const char *words =
+		omf_wait_migration_words(poll->id, target->cluster, NULL);
 
 	if (step->before == NULL)
 		ereport(NOTICE, (errmsg("online migration%s is %s", words, poll->status)));
@@ -206,7 +222,10 @@ tell_status(const Target *target, const OmfPoll *poll, const OmfWaitStep *step)
 						omf_wait_duration(step->took_ms), step->before)));
 }
 
-/* Those for which that holds, by cluster: the rest of the sentence is the caller's. */
+/*
+ * Those for which that holds, by cluster: the rest of the sentence is the
+ * caller's.
+ */
 static char *
 list_targets(const Waiting *waiting, bool failed)
 {
@@ -264,7 +283,8 @@ name_clusters(Waiting *waiting, const OmfSession *session)
 	MemoryContext before = MemoryContextSwitchTo(waiting->context);
 
 	for (int i = 0; i < waiting->ntargets; i++)
-		waiting->targets[i].cluster = omf_wait_cluster_words(session, waiting->targets[i].uuid.data);
+		waiting->targets[i].cluster =
+			omf_wait_cluster_words(session, waiting->targets[i].uuid.data);
 	waiting->named = true;
 	MemoryContextSwitchTo(before);
 }
@@ -314,13 +334,17 @@ look(Waiting *waiting)
 	PG_END_TRY();
 }
 
-/* What the poll has shown is what was last seen of it; another migration is not it. */
+/*
+ * What the poll has shown is what was last seen of it; another migration is
+ * not it.
+ */
 static void
 keep_seen(Waiting *waiting, Target *target, const OmfPoll *poll)
 {
 	MemoryContext before = MemoryContextSwitchTo(waiting->context);
 
-	if (target->wait.id == NULL || poll->id == NULL || strcmp(target->wait.id, poll->id) == 0)
+	if (target->wait.id == NULL || poll->id == NULL ||
+		strcmp(target->wait.id, poll->id) == 0)
 	{
 		target->wait.status = pstrdup(poll->status);
 		if (poll->id != NULL)
@@ -331,7 +355,8 @@ keep_seen(Waiting *waiting, Target *target, const OmfPoll *poll)
 }
 
 static void
-end_target(Waiting *waiting, Target *target, const OmfPoll *poll, const char *status, const char *failure)
+end_target(Waiting *waiting, Target *target, const OmfPoll *poll,
+		   const char *status, const char *failure)
 {
 	if (poll->kind == OMF_POLL_MIGRATION)
 		keep_seen(waiting, target, poll);
@@ -345,7 +370,8 @@ end_target(Waiting *waiting, Target *target, const OmfPoll *poll, const char *st
 
 /* Act on what the poll means: true when something has changed. */
 static bool
-conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitStep *step, bool *warned)
+conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
+		 const OmfWaitStep *step, bool *warned)
 {
 	OmfWait *wait = &target->wait;
 
@@ -384,7 +410,9 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 			end_target(waiting, target, poll, "", "is not there");
 			break;
 		case OMF_WAIT_BROKEN:
-			if (target->call.error == NULL || omf_api_concerns_all(target->call.error) || target->call.error->passing)
+			if (target->call.error == NULL ||
+				omf_api_concerns_all(target->call.error) ||
+				target->call.error->passing)
 				omf_raise_about(OMF_ACTION_WAIT, target->call.error, psprintf("Waited for: %s.", summary(waiting)));
 			end_target(waiting, target, poll, "", psprintf("could not be read: %s", omf_error_text(target->call.error)));
 			break;
@@ -392,15 +420,20 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll, const OmfWaitSte
 	return true;
 }
 
-/* The pause: as asked for, or as the limit of the token bears so many polls. */
+/*
+ * The pause: as asked for, or as the limit of the token bears so many polls.
+ */
 static int64
 pause_of(const Waiting *waiting, int nleft)
 {
-	int64 limit = waiting->budget.known && waiting->budget.limit > 0 ? waiting->budget.limit : HOURLY_LIMIT;
+	int64 limit = waiting->budget.known && waiting->budget.limit > 0
+					  ? waiting->budget.limit
+					  : HOURLY_LIMIT;
 	int64 pause = waiting->interval_ms;
 
 	if (pause == 0)
-		pause = Max(SHORTEST_CHOSEN_MS, (int64) nleft * SECS_PER_HOUR * 1000 * PART_OF_LIMIT / limit);
+		pause = Max(SHORTEST_CHOSEN_MS, (int64) nleft * SECS_PER_HOUR * 1000 *
+											PART_OF_LIMIT / limit);
 	pause = Max(pause, waiting->held_ms);
 	if (waiting->deadline != INT64_MAX)
 		pause = Max(0, Min(pause, waiting->deadline - omf_clock()));

@@ -53,7 +53,8 @@ is_same_status(const char *a, const char *b)
 {
 	const char *known = omf_api_known_status(a);
 
-	return strcmp(a, b) == 0 || (known != NULL && known == omf_api_known_status(b));
+	return strcmp(a, b) == 0 ||
+		   (known != NULL && known == omf_api_known_status(b));
 }
 
 /*
@@ -153,11 +154,13 @@ judge(OmfWait *wait, const OmfPoll *poll)
 	switch (poll->kind)
 	{
 		case OMF_POLL_MISSING:
-			if (is_too_long(&wait->missing_since, poll->at, OMF_WAIT_MISSING_MS))
+			if (is_too_long(&wait->missing_since, poll->at,
+							OMF_WAIT_MISSING_MS))
 				return OMF_WAIT_GONE;
 			return judge_absent(wait);
 		case OMF_POLL_EMPTY:
-			return ++wait->empties >= OMF_WAIT_EMPTIES ? OMF_WAIT_UNKNOWN : OMF_WAIT_ON;
+			return ++wait->empties >= OMF_WAIT_EMPTIES ? OMF_WAIT_UNKNOWN
+													   : OMF_WAIT_ON;
 		case OMF_POLL_HELD:
 			return judge_held(wait);
 		case OMF_POLL_PASSING:
@@ -182,7 +185,10 @@ pause_after(const OmfWait *wait, const OmfPoll *poll)
 	return left >= 0 && left < pause ? left : pause;
 }
 
-/* A row of polls of the migration with statuses that nobody knows is told of once. */
+/*
+ * A row of polls of the migration with statuses that nobody knows is told of
+ * once.
+ */
 static bool
 is_strange(OmfWait *wait, const OmfPoll *poll)
 {
@@ -198,7 +204,9 @@ is_strange(OmfWait *wait, const OmfPoll *poll)
 static bool
 is_back(OmfWait *wait, const OmfPoll *poll, OmfWaitVerdict verdict)
 {
-	bool fails = poll->kind == OMF_POLL_HELD || poll->kind == OMF_POLL_PASSING || poll->kind == OMF_POLL_FAILED;
+	bool fails = poll->kind == OMF_POLL_HELD ||
+				 poll->kind == OMF_POLL_PASSING ||
+				 poll->kind == OMF_POLL_FAILED;
 	bool back = wait->troubled && !fails;
 
 	if (verdict == OMF_WAIT_HELD || verdict == OMF_WAIT_TROUBLE)
@@ -212,10 +220,12 @@ is_back(OmfWait *wait, const OmfPoll *poll, OmfWaitVerdict verdict)
 static bool
 is_alive(OmfWait *wait, const OmfPoll *poll, const OmfWaitStep *step)
 {
-	bool alive = step->verdict == OMF_WAIT_ON && !step->is_back && !step->is_strange &&
+	bool alive = step->verdict == OMF_WAIT_ON && !step->is_back &&
+				 !step->is_strange &&
 				 poll->at - wait->told_at >= OMF_WAIT_SILENT_MS;
 
-	if (alive || step->verdict != OMF_WAIT_ON || step->is_back || step->is_strange)
+	if (alive || step->verdict != OMF_WAIT_ON || step->is_back ||
+		step->is_strange)
 		wait->told_at = poll->at;
 	return alive;
 }

@@ -24,7 +24,10 @@
 /* How long calls may fail without a break, where another one could help. */
 #define OMF_WAIT_FAILING_MS (15 * 60 * 1000)
 
-/* After how many polls without a break with a status that nobody knows that is told. */
+/*
+ * After how many polls without a break with a status that nobody knows that is
+ * told.
+ */
 #define OMF_WAIT_STRANGERS 3
 
 /*

@@ -52,13 +52,16 @@ is_query_of(const Query *query, const RangeTblEntry *rte)
 	return true;
 }
 
-/* Is the range table entry a view with a barrier, or an arm of its UNION ALL? */
+/*
+ * Is the range table entry a view with a barrier, or an arm of its UNION ALL?
+ */
 static bool
 has_barrier(PlannerInfo *root, Index rti)
 {
 	while (!planner_rt_fetch(rti, root)->security_barrier)
 	{
-		if (root->append_rel_array == NULL || root->append_rel_array[rti] == NULL)
+		if (root->append_rel_array == NULL ||
+			root->append_rel_array[rti] == NULL)
 			return false;
 		rti = root->append_rel_array[rti]->parent_relid;
 	}
@@ -104,9 +107,14 @@ rank(PlannerInfo *root, const RelOptInfo *own, Index base)
 		RelOptInfo *rel = root->simple_rel_array[i];
 
 		if (rel != NULL && base_of(rel) == base && rel->fdwroutine != NULL &&
-			rel->fdwroutine->GetForeignPaths == own->fdwroutine->GetForeignPaths)
-			highest = Max(highest,
-						  omf_options_resource(planner_rt_fetch(i, root)->relid)->in_listing ? 1 : 2);
+			rel->fdwroutine->GetForeignPaths ==
+				own->fdwroutine->GetForeignPaths)
+			highest =
+				Max(highest,
+					omf_options_resource(planner_rt_fetch(i, root)->relid)
+							->in_listing
+						? 1
+						: 2);
 	}
 	return highest;
 }
@@ -120,7 +128,8 @@ add_tables(Relids tables, Node *node)
 	if (IsA(node, RangeTblRef))
 		return bms_add_member(tables, ((RangeTblRef *) node)->rtindex);
 	if (IsA(node, JoinExpr))
-		return add_tables(add_tables(tables, ((JoinExpr *) node)->larg), ((JoinExpr *) node)->rarg);
+		return add_tables(add_tables(tables, ((JoinExpr *) node)->larg),
+						  ((JoinExpr *) node)->rarg);
 	foreach (cell, ((FromExpr *) node)->fromlist)
 		tables = add_tables(tables, lfirst(cell));
 	return tables;
@@ -140,7 +149,8 @@ can_be_unique(PlannerInfo *root, Node *right, Index base)
 	{
 		SpecialJoinInfo *join = lfirst_node(SpecialJoinInfo, cell);
 
-		if (join->jointype == JOIN_SEMI && bms_is_member((int) base, join->syn_lefthand) &&
+		if (join->jointype == JOIN_SEMI &&
+			bms_is_member((int) base, join->syn_lefthand) &&
 			bms_equal(join->syn_righthand, tables))
 			return join->semi_can_btree || join->semi_can_hash;
 	}
@@ -174,7 +184,8 @@ find_first(PlannerInfo *root, Node *node, Index base, First *first)
 			first->joined = add_tables(first->joined, join->larg);
 		else if (!find_first(root, join->larg, base, first))
 			return false;
-		else if (join->jointype == JOIN_SEMI && can_be_unique(root, join->rarg, base))
+		else if (join->jointype == JOIN_SEMI &&
+				 can_be_unique(root, join->rarg, base))
 			first->unique = add_tables(first->unique, join->rarg);
 		else if (join->jointype == JOIN_INNER)
 			first->joined = add_tables(first->joined, join->rarg);
@@ -219,7 +230,9 @@ refer_laterally(PlannerInfo *root, Index base, Relids first)
 {
 	Relids referrers = bms_make_singleton((int) base);
 
-	referrers = bms_add_members(referrers, root->simple_rel_array[base]->lateral_referencers);
+	referrers =
+		bms_add_members(referrers,
+						root->simple_rel_array[base]->lateral_referencers);
 	for (int i = 1; i < root->simple_rel_array_size; i++)
 	{
 		RelOptInfo *rel = root->simple_rel_array[i];
@@ -227,11 +240,13 @@ refer_laterally(PlannerInfo *root, Index base, Relids first)
 		if (rel == NULL)
 			continue;
 		if (base_of(rel) == base)
-			rel->direct_lateral_relids = bms_union(rel->direct_lateral_relids, first);
+			rel->direct_lateral_relids =
+				bms_union(rel->direct_lateral_relids, first);
 		if (bms_is_member((int) base_of(rel), referrers))
 			rel->lateral_relids = bms_union(rel->lateral_relids, first);
 		if (bms_is_member((int) base_of(rel), first))
-			rel->lateral_referencers = bms_union(rel->lateral_referencers, referrers);
+			rel->lateral_referencers = bms_union(rel->lateral_referencers,
+												 referrers);
 	}
 	root->hasLateralRTEs = true;
 }

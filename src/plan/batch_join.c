@@ -36,8 +36,9 @@
 static bool enable_batched_join = true;
 static set_join_pathlist_hook_type previous_hook = NULL;
 
-static Plan *plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
-						   List *tlist, List *clauses, List *custom_plans);
+static Plan *plan_prefetch(PlannerInfo *root, RelOptInfo *rel,
+						   CustomPath *path, List *tlist, List *clauses,
+						   List *custom_plans);
 
 static const CustomPathMethods path_methods = {
 	.CustomName = OMF_PREFETCH_NAME,
@@ -48,13 +49,15 @@ static const CustomPathMethods path_methods = {
 static double
 count_outer_keys(PlannerInfo *root, const Path *outer, List *values)
 {
-	return outer->rows > 1 ? estimate_num_groups(root, values, outer->rows, NULL, NULL) : outer->rows;
+	return outer->rows > 1
+			   ? estimate_num_groups(root, values, outer->rows, NULL, NULL)
+			   : outer->rows;
 }
 
 /* The prefetch over an outer path, for what an inner path asks by. */
 static CustomPath *
-make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *values,
-				   List *shape, Oid key_type)
+make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner,
+				   List *values, List *shape, Oid key_type)
 {
 	CustomPath *path = makeNode(CustomPath);
 	List *numbers = list_make3_oid(inner->serverid, inner->userid, key_type);
@@ -72,8 +75,9 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *valu
 	omf_copy_disabled_nodes(&path->path, outer);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(outer);
-	path->custom_private = list_make4(values, shape, numbers,
-									  makeString(pstrdup(omf_plan_rel_resource(inner)->name)));
+	path->custom_private =
+		list_make4(values, shape, numbers,
+				   makeString(pstrdup(omf_plan_rel_resource(inner)->name)));
 	path->methods = &path_methods;
 	return path;
 }
@@ -82,7 +86,8 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner, List *valu
 static Path *
 make_answered_path(const Path *path)
 {
-	Size size = IsA(path, ForeignPath) ? sizeof(ForeignPath) : sizeof(SubqueryScanPath);
+	Size size = IsA(path, ForeignPath) ? sizeof(ForeignPath)
+									   : sizeof(SubqueryScanPath);
 	Path *answered = palloc(size);
 
 	memcpy(answered, path, size);
@@ -104,7 +109,8 @@ find_scan(Path *path)
 	if (IsA(path, SortPath))
 		return find_scan(((SortPath *) path)->subpath);
 	return IsA(path, ForeignPath) && path->param_info == NULL &&
-				   omf_is_own_rel(path->parent) && path->parent->lateral_relids == NULL
+				   omf_is_own_rel(path->parent) &&
+				   path->parent->lateral_relids == NULL
 			   ? path->parent
 			   : NULL;
 }
@@ -164,19 +170,22 @@ find_values(PlannerInfo *root, Path *inner, Relids outer, RelOptInfo **scanned,
 	if (IsA(inner, ForeignPath) && omf_is_own_rel(rel))
 	{
 		*scanned = rel;
-		restrictions = list_concat_copy(inner->param_info->ppi_clauses, rel->baserestrictinfo);
+		restrictions = list_concat_copy(inner->param_info->ppi_clauses,
+										rel->baserestrictinfo);
 	}
 	else if (IsA(inner, SubqueryScanPath) && rel->subroot != NULL)
 	{
 		*scanned = find_scan(((SubqueryScanPath *) inner)->subpath);
 		asking = rel->subroot;
-		if (*scanned == NULL || is_pseudoconstant((*scanned)->baserestrictinfo))
+		if (*scanned == NULL ||
+			is_pseudoconstant((*scanned)->baserestrictinfo))
 			return false;
 		restrictions = (*scanned)->baserestrictinfo;
 	}
 	else
 		return false;
-	restrictions = omf_plan_key_clauses(asking, *scanned, restrictions, column);
+	restrictions =
+		omf_plan_key_clauses(asking, *scanned, restrictions, column);
 	if (restrictions == NIL)
 		return false;
 	omf_keys_split(restrictions, column, values, shape);
@@ -200,7 +209,8 @@ has_row_identity(const PathTarget *target)
 	ListCell *cell;
 
 	foreach (cell, target->exprs)
-		if (IsA(lfirst(cell), Var) && lfirst_node(Var, cell)->varno == ROWID_VAR)
+		if (IsA(lfirst(cell), Var) &&
+			lfirst_node(Var, cell)->varno == ROWID_VAR)
 			return true;
 	return false;
 }
@@ -214,8 +224,8 @@ hide_row_identity(PlannerInfo *root, Path *path)
 {
 	if (!has_row_identity(path->pathtarget))
 		return path;
-	return (Path *) create_append_path(root, path->parent, list_make1(path), NIL, NIL, NULL,
-									   0, false, -1);
+	return (Path *) create_append_path(root, path->parent, list_make1(path),
+									   NIL, NIL, NULL, 0, false, -1);
 }
 
 /* What stands for such a column below that Append: the column of a child. */
@@ -229,7 +239,8 @@ show_row_identity(Node *node, void *context)
 		return NULL;
 	if (IsA(node, Var) && var->varno == ROWID_VAR)
 	{
-		RowIdentityVarInfo *info = list_nth(root->row_identity_vars, var->varattno - 1);
+		RowIdentityVarInfo *info = list_nth(root->row_identity_vars,
+											var->varattno - 1);
 
 		var = copyObject(info->rowidvar);
 		var->varno = bms_next_member(info->rowidrels, -1);
@@ -240,8 +251,8 @@ show_row_identity(Node *node, void *context)
 
 /* Add the nested loop of that outer and that inner path, with a prefetch. */
 static void
-add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner, Path *outer,
-				 JoinType jointype, JoinPathExtraData *extra)
+add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner,
+				 Path *outer, JoinType jointype, JoinPathExtraData *extra)
 {
 	OmfKeyColumn column;
 	RelOptInfo *scanned;
@@ -251,9 +262,11 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner, Path *oute
 	Path *answered;
 	JoinCostWorkspace workspace;
 
-	if (!find_values(root, inner, outer->parent->relids, &scanned, &values, &shape, &column))
+	if (!find_values(root, inner, outer->parent->relids, &scanned, &values,
+					 &shape, &column))
 		return;
-	prefetch = (Path *) make_prefetch_path(root, outer, scanned, values, shape, column.type);
+	prefetch = (Path *) make_prefetch_path(root, outer, scanned, values, shape,
+										   column.type);
 	prefetch = hide_row_identity(root, prefetch);
 	answered = make_answered_path(inner);
 	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
@@ -269,18 +282,19 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner, Path *oute
  * make no rows unique then, so they have no join that begins with them.
  */
 static void
-add_any_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, RelOptInfo *others,
-				 JoinPathExtraData *extra)
+add_any_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting,
+				 RelOptInfo *others, JoinPathExtraData *extra)
 {
-	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(1), false,
-								   FLOAT8PASSBYVAL);
+	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+								   Int64GetDatum(1), false, FLOAT8PASSBYVAL);
 	Path *inner = waiting->cheapest_total_path;
 	Path *outer = others->cheapest_total_path;
 	JoinCostWorkspace workspace;
 
 	if (bms_overlap(PATH_REQ_OUTER(outer), waiting->relids))
 		return;
-	outer = (Path *) create_limit_path(root, others, outer, NULL, one, LIMIT_OPTION_COUNT, 0, 1);
+	outer = (Path *) create_limit_path(root, others, outer, NULL, one,
+									   LIMIT_OPTION_COUNT, 0, 1);
 	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
 	add_path(joinrel,
 			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
@@ -294,8 +308,9 @@ add_any_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, Re
  * still.  Where a barrier leaves no other path, this is the one.
  */
 static void
-add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
-				 JoinType jointype, JoinPathExtraData *extra)
+add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+				 RelOptInfo *innerrel, JoinType jointype,
+				 JoinPathExtraData *extra)
 {
 	Path *outer = outerrel->cheapest_total_path;
 	Path *inner = innerrel->cheapest_total_path;
@@ -310,8 +325,8 @@ add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, R
 		return;
 	}
 	if (bms_overlap(PATH_REQ_OUTER(outer), innerrel->relids) ||
-		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
-		 jointype != JOIN_ANTI))
+		(jointype != JOIN_INNER && jointype != JOIN_LEFT &&
+		 jointype != JOIN_SEMI && jointype != JOIN_ANTI))
 		return;
 	initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
 	add_path(joinrel,
@@ -327,20 +342,23 @@ add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, R
  * of it says all there is to say.
  */
 static void
-add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, RelOptInfo *first,
-				 JoinType jointype, JoinPathExtraData *extra)
+add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting,
+				 RelOptInfo *first, JoinType jointype,
+				 JoinPathExtraData *extra)
 {
 	Path *outer = first->cheapest_total_path;
 	Path *inner = waiting->cheapest_total_path;
-	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(1), false,
-								   FLOAT8PASSBYVAL);
+	Node *one = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+								   Int64GetDatum(1), false, FLOAT8PASSBYVAL);
 	JoinCostWorkspace workspace;
 
-	if (jointype != JOIN_SEMI || joinrel->pathlist != NIL || extra->restrictlist != NIL ||
-		!omf_plan_waits(root, waiting) || outer->param_info != NULL ||
+	if (jointype != JOIN_SEMI || joinrel->pathlist != NIL ||
+		extra->restrictlist != NIL || !omf_plan_waits(root, waiting) ||
+		outer->param_info != NULL ||
 		!bms_overlap(PATH_REQ_OUTER(inner), first->relids))
 		return;
-	outer = (Path *) create_limit_path(root, first, outer, NULL, one, LIMIT_OPTION_COUNT, 0, 1);
+	outer = (Path *) create_limit_path(root, first, outer, NULL, one,
+									   LIMIT_OPTION_COUNT, 0, 1);
 	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
 	add_path(joinrel,
 			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
@@ -352,7 +370,8 @@ add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting, Re
 /* set_join_pathlist_hook */
 static void
 add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
-				  RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
+				  RelOptInfo *innerrel, JoinType jointype,
+				  JoinPathExtraData *extra)
 {
 	List *outers = outerrel->pathlist;
 	ListCell *inner_cell;
@@ -363,8 +382,9 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 	add_waiting_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_one_row_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	if (!enable_batched_join || !enable_nestloop ||
-		(jointype != JOIN_INNER && jointype != JOIN_LEFT && jointype != JOIN_SEMI &&
-		 jointype != JOIN_ANTI && jointype != JOIN_UNIQUE_OUTER))
+		(jointype != JOIN_INNER && jointype != JOIN_LEFT &&
+		 jointype != JOIN_SEMI && jointype != JOIN_ANTI &&
+		 jointype != JOIN_UNIQUE_OUTER))
 		return;
 
 	/* an IN whose keys are read first, each of them once */
@@ -372,8 +392,9 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		return;
 	if (jointype == JOIN_UNIQUE_OUTER)
 	{
-		Path *unique = (Path *) create_unique_path(root, outerrel, outerrel->cheapest_total_path,
-												   extra->sjinfo);
+		Path *unique = (Path *)
+			create_unique_path(root, outerrel, outerrel->cheapest_total_path,
+							   extra->sjinfo);
 
 		outers = unique != NULL ? list_make1(unique) : NIL;
 		jointype = JOIN_INNER;
@@ -418,7 +439,8 @@ as_outer_has_it(Node *node, void *targetlist)
 			if (IsA(node, Var)
 					? ((Var *) node)->varno == ((Var *) other)->varno &&
 						  ((Var *) node)->varattno == ((Var *) other)->varattno
-					: ((PlaceHolderVar *) node)->phid == ((PlaceHolderVar *) other)->phid)
+					: ((PlaceHolderVar *) node)->phid ==
+						  ((PlaceHolderVar *) other)->phid)
 				return copyObject(other);
 		}
 	return expression_tree_mutator(node, as_outer_has_it, targetlist);
@@ -426,20 +448,23 @@ as_outer_has_it(Node *node, void *targetlist)
 
 /* PlanCustomPath */
 static Plan *
-plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
-			  List *clauses, List *custom_plans)
+plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
+			  List *tlist, List *clauses, List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
 	Plan *outer = linitial(custom_plans);
 
 	(void) rel;
 	(void) clauses; /* the outer plan has applied them */
-	plan->scan.plan.targetlist = (List *) show_row_identity((Node *) tlist, root);
+	plan->scan.plan.targetlist =
+		(List *) show_row_identity((Node *) tlist, root);
 	plan->scan.scanrelid = 0;
 	plan->flags = path->flags;
 	plan->custom_plans = custom_plans;
-	plan->custom_scan_tlist = (List *) show_row_identity((Node *) outer->targetlist, root);
-	plan->custom_exprs = (List *) as_outer_has_it(linitial(path->custom_private), outer->targetlist);
+	plan->custom_scan_tlist =
+		(List *) show_row_identity((Node *) outer->targetlist, root);
+	plan->custom_exprs = (List *)
+		as_outer_has_it(linitial(path->custom_private), outer->targetlist);
 	plan->custom_private = copyObject(list_copy_tail(path->custom_private, 1));
 	plan->methods = omf_prefetch_scan_methods();
 	return (Plan *) plan;

@@ -7,9 +7,9 @@
  * round trip each time.  The prefetch of batched joins (prefetch.c) goes below
  * what evaluates it, and asks for the keys of rows ahead: the sub-select then
  * finds its answers among what the statement has asked.  It is evaluated as
- * before, so what it returns can't differ.  Keys are asked for ahead only where
- * the sub-select is evaluated for each row in any case, and only values that
- * can be had without an error.
+ * before, so what it returns can't differ.  Keys are asked for ahead only
+ * where the sub-select is evaluated for each row in any case, and only values
+ * that can be had without an error.
  *
  * This is done to a copy of the finished plan when its execution starts, not
  * in planner_hook: planning a session's first statement is what loads this
@@ -72,7 +72,8 @@ static bool
 is_own_scan(const ForeignScan *scan)
 {
 	return scan->scan.scanrelid > 0 && OidIsValid(scan->fs_server) &&
-		   GetFdwRoutineByServerId(scan->fs_server)->GetForeignPaths == omf_get_paths;
+		   GetFdwRoutineByServerId(scan->fs_server)->GetForeignPaths ==
+			   omf_get_paths;
 }
 
 static bool
@@ -93,11 +94,15 @@ find_scan(Plan *plan)
 	switch (nodeTag(plan))
 	{
 		case T_ForeignScan:
-			return is_own_scan((ForeignScan *) plan) ? (ForeignScan *) plan : NULL;
+			return is_own_scan((ForeignScan *) plan) ? (ForeignScan *) plan
+													 : NULL;
 		case T_Limit:
-			return reads_a_row((Limit *) plan) ? find_scan(plan->lefttree) : NULL;
+			return reads_a_row((Limit *) plan) ? find_scan(plan->lefttree)
+											   : NULL;
 		case T_Result:
-			return ((Result *) plan)->resconstantqual == NULL ? find_scan(plan->lefttree) : NULL;
+			return ((Result *) plan)->resconstantqual == NULL
+					   ? find_scan(plan->lefttree)
+					   : NULL;
 		case T_SubqueryScan:
 			return find_scan(((SubqueryScan *) plan)->subplan);
 		case T_Agg:
@@ -172,7 +177,8 @@ has_target(const List *targets, const Target *target)
 	{
 		const Target *other = lfirst(cell);
 
-		if (equal(other->values, target->values) && equal(other->private, target->private))
+		if (equal(other->values, target->values) &&
+			equal(other->private, target->private))
 			return true;
 	}
 	return false;
@@ -181,24 +187,32 @@ has_target(const List *targets, const Target *target)
 static void
 add_target(Work *work, SubPlan *subplan)
 {
-	ForeignScan *scan = find_scan(list_nth(work->statement->subplans, subplan->plan_id - 1));
+	ForeignScan *scan =
+		find_scan(list_nth(work->statement->subplans, subplan->plan_id - 1));
 	Target *target = palloc(sizeof(Target));
 	OmfKeyColumn key;
 	List *shape;
 	List *numbers;
 
-	/* a cluster that a filter on the key leaves out is not to be asked about */
+	/*
+	 * a cluster that a filter on the key leaves out is not to be asked about
+	 */
 	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
 		omf_plan_key_filters(scan) != NIL)
 		return;
 	key = omf_plan_key_column(scan);
 	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &shape);
 	target->values = (List *) in_row((Node *) target->values, subplan);
-	if (is_harmful((Node *) target->values, NULL) || !has_var((Node *) target->values, NULL))
+	if (is_harmful((Node *) target->values, NULL) ||
+		!has_var((Node *) target->values, NULL))
 		return;
 	numbers = list_make3_oid(scan->fs_server,
-							 omf_plan_check_as_user(scan, work->statement->rtable), key.type);
-	target->private = list_make3(shape, numbers, makeString(pstrdup(omf_plan_resource(scan)->name)));
+							 omf_plan_check_as_user(scan,
+													work->statement->rtable),
+							 key.type);
+	target->private =
+		list_make3(shape, numbers,
+				   makeString(pstrdup(omf_plan_resource(scan)->name)));
 	if (!has_target(work->targets, target) && !has_target(work->known, target))
 		work->targets = lappend(work->targets, target);
 }
@@ -320,14 +334,16 @@ above_leaves(Node *node, void *context)
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Var) && leaves->exprs == NIL)
-		return (Node *) makeVar(INDEX_VAR, ((Var *) node)->varattno, exprType(node), exprTypmod(node),
+		return (Node *) makeVar(INDEX_VAR, ((Var *) node)->varattno,
+								exprType(node), exprTypmod(node),
 								exprCollation(node), 0);
 	foreach (cell, leaves->exprs)
 	{
 		number++;
 		if (equal(node, lfirst(cell)))
-			return (Node *) makeVar(INDEX_VAR, (AttrNumber) number, exprType(node),
-									exprTypmod(node), exprCollation(node), 0);
+			return (Node *) makeVar(INDEX_VAR, (AttrNumber) number,
+									exprType(node), exprTypmod(node),
+									exprCollation(node), 0);
 	}
 	return expression_tree_mutator(node, above_leaves, context);
 }
@@ -341,7 +357,8 @@ pass_on(const List *targetlist, int varno)
 
 	foreach (cell, targetlist)
 	{
-		TargetEntry *entry = flatCopyTargetEntry(lfirst_node(TargetEntry, cell));
+		TargetEntry *entry =
+			flatCopyTargetEntry(lfirst_node(TargetEntry, cell));
 
 		entry->expr = (Expr *) makeVarFromTargetEntry(varno, entry);
 		passed = lappend(passed, entry);
@@ -367,7 +384,8 @@ make_prefetch(Work *work, Plan *child, const Target *target, Leaves *leaves)
 	plan->lefttree = child;
 	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	scan->custom_scan_tlist = pass_on(child->targetlist, OUTER_VAR);
-	scan->custom_exprs = (List *) above_leaves((Node *) target->values, leaves);
+	scan->custom_exprs =
+		(List *) above_leaves((Node *) target->values, leaves);
 	scan->custom_private = copyObject(target->private);
 	scan->methods = omf_prefetch_scan_methods();
 	work->changed = true;
@@ -422,16 +440,25 @@ split(Work *work, Plan *plan)
 	(void) collect_leaves((Node *) targetlist, &leaves);
 	(void) collect_leaves((Node *) quals, &leaves);
 	foreach (cell, leaves.exprs)
-		columns = lappend(columns, makeTargetEntry(copyObject(lfirst(cell)),
-												   (AttrNumber) (foreach_current_index(cell) + 1), NULL, false));
+		columns =
+			lappend(columns,
+					makeTargetEntry(copyObject(lfirst(cell)),
+									(AttrNumber) (foreach_current_index(cell) +
+												  1),
+									NULL, false));
 	plan->targetlist = columns;
 	plan->qual = NIL;
 	foreach (cell, quals)
 	{
-		top = add_prefetches(work, top, targets_of(lfirst(cell), false, work), &leaves);
-		top->qual = lappend(top->qual, top == plan ? lfirst(cell) : above_leaves(lfirst(cell), &leaves));
+		top = add_prefetches(work, top, targets_of(lfirst(cell), false, work),
+							 &leaves);
+		top->qual = lappend(top->qual,
+							top == plan ? lfirst(cell)
+										: above_leaves(lfirst(cell), &leaves));
 	}
-	top = add_prefetches(work, top, targets_of((Node *) targetlist, false, work), &leaves);
+	top = add_prefetches(work, top,
+						 targets_of((Node *) targetlist, false, work),
+						 &leaves);
 	top->targetlist = (List *) above_leaves((Node *) targetlist, &leaves);
 	top->initPlan = plan->initPlan;
 	plan->initPlan = NIL;
@@ -481,10 +508,13 @@ improve(Work *work, Plan *plan)
 				prepare_input(work, plan, true);
 			return plan;
 		case T_SubqueryScan:
-			((SubqueryScan *) plan)->subplan = improve(work, ((SubqueryScan *) plan)->subplan);
+			((SubqueryScan *) plan)->subplan =
+				improve(work, ((SubqueryScan *) plan)->subplan);
 			return split(work, plan);
 		case T_ForeignScan:
-			return ((ForeignScan *) plan)->operation == CMD_SELECT ? split(work, plan) : plan;
+			return ((ForeignScan *) plan)->operation == CMD_SELECT
+					   ? split(work, plan)
+					   : plan;
 		case T_SeqScan:
 		case T_SampleScan:
 		case T_IndexScan:

@@ -100,8 +100,10 @@ find_tags_column(const RelInfo *info, Relation relation)
 	foreach (cell, info->fields)
 	{
 		attno++;
-		if (info->resource->tags >= 0 && lfirst_int(cell) == info->resource->tags &&
-			TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid == TEXTARRAYOID)
+		if (info->resource->tags >= 0 &&
+			lfirst_int(cell) == info->resource->tags &&
+			TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid ==
+				TEXTARRAYOID)
 			return attno;
 	}
 	return 0;
@@ -128,11 +130,12 @@ tag_of_clause(Node *clause, const RelInfo *info, Index varno)
 		return NULL;
 	var = linitial(operation->args);
 	array = lsecond(operation->args);
-	if (!IsA(var, Var) || var->varno != (int) varno || var->varattno != info->tags ||
-		!IsA(array, Const) || array->constisnull || array->consttype != TEXTARRAYOID)
+	if (!IsA(var, Var) || var->varno != (int) varno ||
+		var->varattno != info->tags || !IsA(array, Const) ||
+		array->constisnull || array->consttype != TEXTARRAYOID)
 		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(array->constvalue), TEXTOID, -1, false, TYPALIGN_INT,
-					  &tags, &nulls, &ntags);
+	deconstruct_array(DatumGetArrayTypeP(array->constvalue), TEXTOID, -1,
+					  false, TYPALIGN_INT, &tags, &nulls, &ntags);
 	if (ntags != 1 || nulls[0])
 		return NULL;
 	tag = TextDatumGetCString(tags[0]);
@@ -151,9 +154,11 @@ find_tag(RelOptInfo *rel, const RelInfo *info)
 	foreach (cell, rel->baserestrictinfo)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
-		const char *tag = tag_of_clause((Node *) restriction->clause, info, rel->relid);
+		const char *tag = tag_of_clause((Node *) restriction->clause, info,
+										rel->relid);
 
-		if (tag != NULL && restriction_is_securely_promotable(restriction, rel))
+		if (tag != NULL &&
+			restriction_is_securely_promotable(restriction, rel))
 			return tag;
 	}
 	return NULL;
@@ -187,7 +192,8 @@ needed_fields(RelOptInfo *rel, List *fields)
 
 	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &used);
 	foreach (cell, rel->baserestrictinfo)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &used);
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause,
+					   rel->relid, &used);
 	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
 		return fields; /* the row as a whole */
 	foreach (cell, fields)
@@ -227,7 +233,8 @@ make_rel_info(RelOptInfo *rel, Oid relid)
  * itself would evaluate it before the barrier's own.
  */
 static bool
-is_key_restriction(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction)
+is_key_restriction(PlannerInfo *root, RelOptInfo *rel,
+				   RestrictInfo *restriction)
 {
 	RelInfo *info = rel->fdw_private;
 
@@ -298,7 +305,8 @@ filter_selectivity(PlannerInfo *root, RelOptInfo *rel)
  * plan that is priced by ten would lose against one made anew each time.
  */
 static double
-count_unknown(PlannerInfo *root, RelOptInfo *rel, List *restrictions, double nkeys)
+count_unknown(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+			  double nkeys)
 {
 	RelInfo *info = rel->fdw_private;
 	ListCell *cell;
@@ -335,7 +343,9 @@ lists_for_keys(const RelInfo *info, double nkeys)
 									info->counted ? info->nclusters : -1);
 }
 
-/* What it costs to ask for so many keys; or for all clusters, if less than 0. */
+/*
+ * What it costs to ask for so many keys; or for all clusters, if less than 0.
+ */
 static OmfCost
 cost_scan(PlannerInfo *root, RelOptInfo *rel, List *restrictions, double nkeys)
 {
@@ -366,15 +376,19 @@ add_scan_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 	OmfCost cost;
 
 	if (!bms_is_empty(outer))
-		restrictions = list_concat_copy(get_baserel_parampathinfo(root, rel, outer)->ppi_clauses,
-										restrictions);
+		restrictions =
+			list_concat_copy(get_baserel_parampathinfo(root, rel, outer)
+								 ->ppi_clauses,
+							 restrictions);
 	nkeys = count_keys(root, rel, restrictions);
 	if (nkeys >= 0 && !bms_is_empty(outer))
-		rows = clamp_row_est(nkeys * rest_selectivity(root, rel, restrictions));
+		rows = clamp_row_est(nkeys *
+							 rest_selectivity(root, rel, restrictions));
 	cost = cost_scan(root, rel, restrictions, nkeys);
 	cost.total += rows * cpu_tuple_cost + rel->baserestrictcost.startup +
 				  rel->baserestrictcost.per_tuple * Max(nkeys, rows);
-	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows, cost.startup,
+	add_path(rel, (Path *) omf_create_foreignscan_path(root, rel, rows,
+													   cost.startup,
 													   cost.total, outer));
 }
 
@@ -392,8 +406,11 @@ omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 		rel->rows = clamp_row_est(nkeys * rest_selectivity(root, rel, rel->baserestrictinfo));
 	else
 		rel->rows = clamp_row_est(info->nclusters *
-								  clauselist_selectivity(root, rel->baserestrictinfo, 0, JOIN_INNER, NULL));
-	rel->reltarget->width = get_relation_data_width(relid, rel->attr_widths - rel->min_attr);
+								  clauselist_selectivity(root,
+														 rel->baserestrictinfo,
+														 0, JOIN_INNER, NULL));
+	rel->reltarget->width = get_relation_data_width(relid, rel->attr_widths -
+															   rel->min_attr);
 }
 
 /* ----- paths ----- */
@@ -406,7 +423,8 @@ is_key_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *class,
 	(void) root;
 	(void) class;
 	(void) arg;
-	return omf_is_key_expression((Node *) member->em_expr, &((RelInfo *) rel->fdw_private)->key);
+	return omf_is_key_expression((Node *) member->em_expr,
+								 &((RelInfo *) rel->fdw_private)->key);
 }
 
 /* Clauses that join the key with something of other tables. */
@@ -417,8 +435,10 @@ key_join_clauses(PlannerInfo *root, RelOptInfo *rel)
 	ListCell *cell;
 
 	if (rel->has_eclass_joins)
-		clauses = generate_implied_equalities_for_column(root, rel, is_key_member, NULL,
-														 rel->lateral_referencers);
+		clauses =
+			generate_implied_equalities_for_column(root, rel, is_key_member,
+												   NULL,
+												   rel->lateral_referencers);
 	foreach (cell, rel->joininfo)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
@@ -506,7 +526,10 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			recheck = lappend(recheck, lfirst(cell));
 	local = list_difference_ptr(local, recheck);
 
-	/* nor has a clause to be applied again that was before the cluster was asked */
+	/*
+	 * nor has a clause to be applied again that was before the cluster was
+	 * asked
+	 */
 	foreach (cell, scan_clauses)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
@@ -525,10 +548,13 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	fdw_private = lappend(fdw_private, makeInteger(info->reports));
 	fdw_private = lappend(fdw_private, makeInteger(list_length(keys)));
 	fdw_private = lappend(fdw_private,
-						  makeInteger(info->counted ? (int) info->nclusters : -1));
-	fdw_private = lappend(fdw_private, makeInteger(plans_listing(root, rel, scan_clauses)));
-	return make_foreignscan(tlist, local, rel->relid, list_concat_copy(keys, filters),
-							fdw_private, NIL, recheck, outer_plan);
+						  makeInteger(info->counted ? (int) info->nclusters
+													: -1));
+	fdw_private = lappend(fdw_private,
+						  makeInteger(plans_listing(root, rel, scan_clauses)));
+	return make_foreignscan(tlist, local, rel->relid,
+							list_concat_copy(keys, filters), fdw_private, NIL,
+							recheck, outer_plan);
 }
 
 List *
@@ -569,9 +595,13 @@ omf_plan_waits(PlannerInfo *root, const RelOptInfo *rel)
 	{
 		RelOptInfo *base = root->simple_rel_array[i];
 
-		if (base != NULL && base->fdw_private != NULL && omf_is_own_rel(base) &&
+		if (base != NULL && base->fdw_private != NULL &&
+			omf_is_own_rel(base) &&
 			((RelInfo *) base->fdw_private)->waits_for != NULL &&
-			bms_overlap(base->top_parent_relids != NULL ? base->top_parent_relids : base->relids, rel->relids))
+			bms_overlap(base->top_parent_relids != NULL
+							? base->top_parent_relids
+							: base->relids,
+						rel->relids))
 			return true;
 	}
 	return false;

@@ -35,8 +35,8 @@ extern Oid omf_plan_relid(const RelOptInfo *rel);
  * Those of the restrictions on a foreign table of ours that are keys, without
  * their RestrictInfos, and the key column that they speak of.
  */
-extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
-								  OmfKeyColumn *column);
+extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel,
+								  List *restrictions, OmfKeyColumn *column);
 
 /* The resource that a base relation is; only while planning it. */
 extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);

@@ -110,17 +110,22 @@ static void
 find_parts(Arena *all)
 {
 	buckets = (int32 *) ((char *) all + MAXALIGN(sizeof(Arena)));
-	entries = (Entry *) ((char *) buckets + MAXALIGN(sizeof(int32) * all->nentries));
-	chunks = (Chunk *) ((char *) entries + MAXALIGN(sizeof(Entry) * all->nentries));
-	notes = (Note *) ((char *) chunks + MAXALIGN(sizeof(Chunk) * all->nchunks));
+	entries = (Entry *) ((char *) buckets +
+						 MAXALIGN(sizeof(int32) * all->nentries));
+	chunks = (Chunk *) ((char *) entries +
+						MAXALIGN(sizeof(Entry) * all->nentries));
+	notes = (Note *) ((char *) chunks +
+					  MAXALIGN(sizeof(Chunk) * all->nchunks));
 }
 
 static void
 fill_arena(void *memory, size_t size)
 {
 	Arena *fresh = memory;
-	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) + sizeof(Note);
-	size_t units = (size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
+	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) +
+				  sizeof(Note);
+	size_t units =
+		(size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
 
 	memset(fresh, 0, sizeof(Arena));
 	if (!pg_strong_random(&fresh->seed, sizeof(fresh->seed)))
@@ -269,7 +274,8 @@ static Entry *
 find_entry(const OmfCacheKey *key)
 {
 	for (int32 i = *bucket_of(key); i != NONE; i = entries[i].next)
-		if (entries[i].key.halves[0] == key->halves[0] && entries[i].key.halves[1] == key->halves[1])
+		if (entries[i].key.halves[0] == key->halves[0] &&
+			entries[i].key.halves[1] == key->halves[1])
 			return &entries[i];
 	return NULL;
 }
@@ -425,7 +431,9 @@ end_flight(Entry *entry)
 	wake_all(entry);
 }
 
-/* The entry of the question, if its flight is still the one that is to answer. */
+/*
+ * The entry of the question, if its flight is still the one that is to answer.
+ */
 static Entry *
 own_entry(OmfQuestion *question)
 {
@@ -448,7 +456,8 @@ is_attended(const Entry *entry)
 	uint32 wait = proc->wait_event_info;
 
 	return proc->pid == entry->flight_pid &&
-		   (wait == WAIT_EVENT_APPEND_READY || (wait & WAIT_CLASS) == PG_WAIT_EXTENSION);
+		   (wait == WAIT_EVENT_APPEND_READY ||
+			(wait & WAIT_CLASS) == PG_WAIT_EXTENSION);
 }
 
 /* The backend goes: nobody is to wait for what it has asked. */
@@ -480,11 +489,15 @@ make_key(const uint8 *account, const char *path)
 	const unsigned char *bytes = (const unsigned char *) path;
 	OmfCacheKey key;
 
-	/* what an account is known by is secret, so nobody makes keys meet on purpose */
+	/*
+	 * what an account is known by is secret, so nobody makes keys meet on
+	 * purpose
+	 */
 	find_arena();
 	memcpy(key.halves, account, OMF_HASH_SIZE);
 	key.place = hash_bytes_extended(bytes, (int) strlen(path), arena->seed);
-	key.halves[1] ^= hash_bytes_extended(bytes, (int) strlen(path), key.halves[1]);
+	key.halves[1] ^= hash_bytes_extended(bytes, (int) strlen(path),
+										 key.halves[1]);
 	key.halves[0] ^= key.place;
 	return key;
 }
@@ -507,14 +520,16 @@ judge(Entry *entry, OmfQuestion *question, bool may_wait)
 	int64 age = now - entry->at;
 	bool is_new = now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
 	bool asked = entry->flight != 0 && (is_new || is_attended(entry));
-	bool failed = entry->failed_at != 0 && now - entry->failed_at < OMF_CACHE_REST_MS;
+	bool failed = entry->failed_at != 0 &&
+				  now - entry->failed_at < OMF_CACHE_REST_MS;
 
 	if (question->waits_from == 0)
 		question->waits_from = now;
 
 	if (entry->answered && age <= question->terms.ttl_ms)
 		return OMF_CACHE_HIT;
-	if (entry->answered && question->waits_for != 0 && entry->at > question->waits_from && age <= OMF_CACHE_NEWS_MS)
+	if (entry->answered && question->waits_for != 0 &&
+		entry->at > question->waits_from && age <= OMF_CACHE_NEWS_MS)
 		return OMF_CACHE_HIT;
 	if (entry->answered && (asked || failed) &&
 		age <= (int64) question->terms.ttl_ms + question->terms.stale_ms)
@@ -527,10 +542,12 @@ judge(Entry *entry, OmfQuestion *question, bool may_wait)
 			question->vain++;
 		question->waits_for = entry->flight;
 		if (!may_wait ||
-			(question->vain >= OMF_CACHE_VAIN_FLIGHTS && now - question->waits_from > OMF_CACHE_PATIENCE_IN_ALL_MS) ||
+			(question->vain >= OMF_CACHE_VAIN_FLIGHTS &&
+			 now - question->waits_from > OMF_CACHE_PATIENCE_IN_ALL_MS) ||
 			!leave_note(entry))
 			return OMF_CACHE_ASK;
-		question->waits_till = (is_new ? entry->flight_at : now) + OMF_CACHE_PATIENCE_MS;
+		question->waits_till = (is_new ? entry->flight_at : now) +
+							   OMF_CACHE_PATIENCE_MS;
 		return OMF_CACHE_WAIT;
 	}
 	begin_flight(entry, question);
@@ -554,7 +571,8 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 		entry = find_entry(&question->key);
 		if (entry == NULL)
 			entry = make_entry(&question->key);
-		step = entry != NULL ? judge(entry, question, may_wait) : OMF_CACHE_ASK;
+		step = entry != NULL ? judge(entry, question, may_wait)
+							 : OMF_CACHE_ASK;
 		if (step == OMF_CACHE_HIT)
 		{
 			length = entry->length;
@@ -578,7 +596,8 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 }
 
 void
-omf_cache_answer(OmfQuestion *question, bool found, const char *bytes, size_t length)
+omf_cache_answer(OmfQuestion *question, bool found, const char *bytes,
+				 size_t length)
 {
 	Entry *entry;
 
@@ -648,7 +667,8 @@ omf_cache_moment(void)
 }
 
 void
-omf_cache_learn(const uint8 *account, const char *path, uint64 asked, bool found, const char *bytes, size_t length)
+omf_cache_learn(const uint8 *account, const char *path, uint64 asked,
+				bool found, const char *bytes, size_t length)
 {
 	OmfCacheKey key;
 	Entry *entry;
@@ -669,7 +689,8 @@ omf_cache_learn(const uint8 *account, const char *path, uint64 asked, bool found
 }
 
 void
-omf_cache_change(const uint8 *account, const char *path, const char *bytes, size_t length)
+omf_cache_change(const uint8 *account, const char *path, const char *bytes,
+				 size_t length)
 {
 	OmfCacheKey key;
 

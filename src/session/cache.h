@@ -23,8 +23,9 @@
 #include "session/shared.h"
 
 /*
- * How long one waits for the answer of another backend that does not wait for it
- * itself before asking oneself: that may be a cursor which nobody fetches from.
+ * How long one waits for the answer of another backend that does not wait for
+ * it itself before asking oneself: that may be a cursor which nobody fetches
+ * from.
  */
 #define OMF_CACHE_PATIENCE_MS 5000
 
@@ -41,7 +42,10 @@
  */
 #define OMF_CACHE_NEWS_MS 1000
 
-/* After the API could not be had, how long the old answer is shown without asking. */
+/*
+ * After the API could not be had, how long the old answer is shown without
+ * asking.
+ */
 #define OMF_CACHE_REST_MS 5000
 
 /* How old an answer may be. */
@@ -93,17 +97,23 @@ extern void omf_cache_init(void);
 /* Does the setting online_migrations_fdw.cache allow these terms? */
 extern bool omf_cache_is_on(const OmfCacheTerms *terms);
 
-/* A question about what that account, as omf_account_hash() knows it, gets from that path. */
-extern OmfQuestion omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms);
+/*
+ * A question about what that account, as omf_account_hash() knows it, gets
+ * from that path.
+ */
+extern OmfQuestion omf_cache_question(const uint8 *account, const char *path,
+									  OmfCacheTerms terms);
 
 /*
  * What to do.  After OMF_CACHE_ASK one of the following three must be called.
  * With `may_wait` false it is never OMF_CACHE_WAIT.
  */
-extern OmfCacheStep omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer);
+extern OmfCacheStep omf_cache_ask(OmfQuestion *question, bool may_wait,
+								  OmfCached *answer);
 
 /* The API has answered. */
-extern void omf_cache_answer(OmfQuestion *question, bool found, const char *bytes, size_t length);
+extern void omf_cache_answer(OmfQuestion *question, bool found,
+							 const char *bytes, size_t length);
 
 /*
  * It has not, or nothing that can be kept.  True where an old answer does
@@ -120,15 +130,17 @@ extern void omf_cache_give_up(OmfQuestion *question);
  * omf_cache_moment() said before the request was made.
  */
 extern uint64 omf_cache_moment(void);
-extern void omf_cache_learn(const uint8 *account, const char *path, uint64 asked,
-							bool found, const char *bytes, size_t length);
+extern void omf_cache_learn(const uint8 *account, const char *path,
+							uint64 asked, bool found, const char *bytes,
+							size_t length);
 
 /*
- * What is there has changed, or may have: whatever was asked before is not kept,
- * by any account.  `bytes` is what that account is shown from now on; NULL: the
- * API is to be asked.
+ * What is there has changed, or may have: whatever was asked before is not
+ * kept, by any account.  `bytes` is what that account is shown from now on;
+ * NULL: the API is to be asked.
  */
-extern void omf_cache_change(const uint8 *account, const char *path, const char *bytes, size_t length);
+extern void omf_cache_change(const uint8 *account, const char *path,
+							 const char *bytes, size_t length);
 
 /* Of how many answers a statement was spared, and the age of the oldest. */
 typedef struct OmfCacheUse

@@ -55,7 +55,8 @@ omf_gate_init(void)
 static bool
 is_slot_of(const Slot *slot, const uint8 *account)
 {
-	return slot->used > 0 && memcmp(slot->account, account, OMF_HASH_SIZE) == 0;
+	return slot->used > 0 &&
+		   memcmp(slot->account, account, OMF_HASH_SIZE) == 0;
 }
 
 /* The slot of that account, or -1. */
@@ -68,7 +69,9 @@ find_slot(const Table *table, const uint8 *account)
 	return -1;
 }
 
-/* A slot for another account, which that role is to use; -1 if there is none. */
+/*
+ * A slot for another account, which that role is to use; -1 if there is none.
+ */
 static int
 take_slot(Table *table, const uint8 *account, Oid userid)
 {
@@ -111,7 +114,8 @@ lock_slot(void *arg)
 	OmfGatekeeper *keeper = arg;
 	Table *table = omf_shared_lock(&shared, LW_EXCLUSIVE);
 
-	if (keeper->slot < 0 || !is_slot_of(&table->slots[keeper->slot], keeper->account))
+	if (keeper->slot < 0 ||
+		!is_slot_of(&table->slots[keeper->slot], keeper->account))
 	{
 		keeper->slot = find_slot(table, keeper->account);
 		if (keeper->slot < 0)
@@ -182,9 +186,11 @@ omf_gate_reset(const uint8 *account)
 }
 
 void
-omf_account_hash(const char *base_url, const char *token, uint8 hash[OMF_HASH_SIZE])
+omf_account_hash(const char *base_url, const char *token,
+				 uint8 hash[OMF_HASH_SIZE])
 {
-	const OmfHashInput inputs[] = {{base_url, strlen(base_url)}, {token, strlen(token)}};
+	const OmfHashInput inputs[] = {{base_url, strlen(base_url)},
+								   {token, strlen(token)}};
 
 	omf_shared_hash(hash, inputs, lengthof(inputs));
 }

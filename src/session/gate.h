@@ -20,11 +20,12 @@ typedef struct OmfGatekeeper OmfGatekeeper;
 extern void omf_gate_init(void);
 
 /*
- * The gate to the budget of that account, as omf_account_hash() knows it, which
- * the role `userid` uses.  It lives as long as the result, which the caller
- * frees with free().  Throws when there is no memory.
+ * The gate to the budget of that account, as omf_account_hash() knows it,
+ * which the role `userid` uses.  It lives as long as the result, which the
+ * caller frees with free().  Throws when there is no memory.
  */
-extern OmfGatekeeper *omf_gate_open(const uint8 *account, Oid userid, OmfGate *gate);
+extern OmfGatekeeper *omf_gate_open(const uint8 *account, Oid userid,
+									OmfGate *gate);
 
 /* What is known of the budget of that account; false: nothing. */
 extern bool omf_gate_look(const uint8 *account, OmfBudget *budget);
@@ -36,6 +37,7 @@ extern void omf_gate_reset(const uint8 *account);
  * What an account is known by in shared memory: the API counts per token, and
  * another endpoint is another API.
  */
-extern void omf_account_hash(const char *base_url, const char *token, uint8 hash[OMF_HASH_SIZE]);
+extern void omf_account_hash(const char *base_url, const char *token,
+							 uint8 hash[OMF_HASH_SIZE]);
 
 #endif /* OMF_GATE_H */

@@ -94,7 +94,8 @@ lifecycle_message(OmfMethod method, bool unknown)
 
 void
 omf_log_lifecycle(OmfMethod method, const char *path, bool unknown,
-				  const char *migration_id, const char *server, const char *role)
+				  const char *migration_id, const char *server,
+				  const char *role)
 {
 	if (!log_lifecycle)
 		return;

@@ -108,7 +108,8 @@ static const Option *
 find_option(const char *name, Oid catalog)
 {
 	for (int i = 0; i < (int) lengthof(options); i++)
-		if (options[i].catalog == catalog && strcmp(options[i].name, name) == 0)
+		if (options[i].catalog == catalog &&
+			strcmp(options[i].name, name) == 0)
 			return &options[i];
 	return NULL;
 }
@@ -252,7 +253,9 @@ resource_hint(OptionType type, const char *value)
 		if (type == OPTION_RESOURCE)
 			names[nnames++] = omf_resources[i].name;
 		else
-			for (int j = 0; j < omf_resources[i].nfields + OMF_NEXTRA_FIELDS && nnames < (int) lengthof(names); j++)
+			for (int j = 0; j < omf_resources[i].nfields + OMF_NEXTRA_FIELDS &&
+							nnames < (int) lengthof(names);
+				 j++)
 			{
 				const char *name = omf_api_field_name(&omf_resources[i], j);
 
@@ -356,7 +359,8 @@ parse_duration(const Option *option, const char *value)
 
 	if (*unit == '\0' || !parse_real(value, &exact, GUC_UNIT_MS, NULL))
 		report_bad_value(option, "It must be a duration with a unit.", units);
-	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) || result < option->min || result > option->max)
+	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) ||
+		result < option->min || result > option->max)
 		report_bad_value(option, psprintf("It must be from %dms to %dmin.", option->min, option->max / 60000),
 						 units);
 	return result;
@@ -388,7 +392,13 @@ omf_name_hint(const char *what, const char *given, const char *const *names,
 	initStringInfo(&hint);
 	for (int i = 0; i < nnames; i++)
 	{
-		int distance = strlen(given) > 255 ? least : varstr_levenshtein_less_equal(given, strlen(given), names[i], strlen(names[i]), 1, 1, 1, least, true);
+		int distance = strlen(given) > 255
+						   ? least
+						   : varstr_levenshtein_less_equal(given,
+														   strlen(given),
+														   names[i],
+														   strlen(names[i]), 1,
+														   1, 1, least, true);
 
 		/* as PostgreSQL does: more than half of it must be right */
 		if (distance < least && distance <= (int) strlen(given) / 2)
@@ -484,7 +494,8 @@ omf_options_of_user(Oid userid, Oid serverid)
 	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
 							ObjectIdGetDatum(serverid));
 	if (!HeapTupleIsValid(tuple))
-		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER,
+								ObjectIdGetDatum(InvalidOid),
 								ObjectIdGetDatum(serverid));
 	if (!HeapTupleIsValid(tuple))
 		return result;

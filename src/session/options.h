@@ -50,7 +50,10 @@ extern OmfUserOptions omf_options_of_user(Oid userid, Oid serverid);
 /* May scans of the table run asynchronously?  The table's word goes first. */
 extern bool omf_options_async_capable(Oid serverid, Oid relid);
 
-/* How old an answer may be that the table shows; its word goes before the server's. */
+/*
+ * How old an answer may be that the table shows; its word goes before the
+ * server's.
+ */
 extern OmfCacheTerms omf_options_cache(Oid relid);
 
 /*
@@ -70,7 +73,9 @@ extern const OmfResource *omf_options_resource(Oid relid);
 extern const char *omf_options_field_name(Oid relid, AttrNumber attnum,
 										  const char *column);
 
-/* NULL if `token` can be sent in a header, else why not: a constant sentence. */
+/*
+ * NULL if `token` can be sent in a header, else why not: a constant sentence.
+ */
 extern const char *omf_token_problem(const char *token);
 
 /*

@@ -167,8 +167,8 @@ read_open_file(int fd, char *token, ssize_t *length, FileStamp *stamp)
 
 /*
  * Read a token into `token`, which has room for TOKEN_SIZE bytes; NULL, or
- * else why not.  The file is opened without blocking and looked at before it is
- * read: a pipe or a device would hang the backend.
+ * else why not.  The file is opened without blocking and looked at before it
+ * is read: a pipe or a device would hang the backend.
  */
 static const char *
 read_token_file(const char *path, char *token, FileStamp *stamp)
@@ -272,8 +272,10 @@ void
 omf_session_init(void)
 {
 	tell_what_libcurl_lacks(omf_http_init());
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_catalog_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_catalog_change,
+								  (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_catalog_change,
+								  (Datum) 0);
 }
 
 static void
@@ -360,8 +362,12 @@ create_session(Oid serverid, Oid userid, const OmfUserOptions *user)
 		session->nclusters = -1;
 		session->mapping = user->mapping;
 		session->user = user->user;
-		session->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(serverid));
-		session->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user->mapping));
+		session->server_hash =
+			GetSysCacheHashValue1(FOREIGNSERVEROID,
+								  ObjectIdGetDatum(serverid));
+		session->mapping_hash =
+			GetSysCacheHashValue1(USERMAPPINGOID,
+								  ObjectIdGetDatum(user->mapping));
 
 		/* from here on a change of either is noticed */
 		dlist_push_head(&sessions, &session->node);
@@ -375,7 +381,8 @@ create_session(Oid serverid, Oid userid, const OmfUserOptions *user)
 				ereport(ERROR,
 						(errcode(ERRCODE_OUT_OF_MEMORY),
 						 errmsg("out of memory")));
-			problem = read_token_file(user->token_file, token, &session->stamp);
+			problem = read_token_file(user->token_file, token,
+									  &session->stamp);
 			if (problem != NULL)
 				report_token_file(user->token_file, problem);
 			create_engine(session, serverid, userid, token);
@@ -406,7 +413,8 @@ omf_session_acquire(Oid serverid, Oid userid)
 	{
 		OmfSession *candidate = dlist_container(OmfSession, node, iter.cur);
 
-		if (candidate->mapping == user.mapping && token_file_changed(candidate))
+		if (candidate->mapping == user.mapping &&
+			token_file_changed(candidate))
 			candidate->outdated = true;
 		if (!candidate->outdated && candidate->mapping == user.mapping)
 			session = candidate;
@@ -438,13 +446,15 @@ omf_session_states(void)
 
 	dlist_foreach(iter, &sessions)
 	{
-		const OmfSession *session = dlist_container(OmfSession, node, iter.cur);
+		const OmfSession *session = dlist_container(OmfSession, node,
+													iter.cur);
 		OmfSessionState *state = palloc(sizeof(OmfSessionState));
 
 		state->serverid = session->serverid;
 		state->user = session->user;
 		state->valid = !session->outdated;
-		state->used = session->used_by == GetCurrentTransactionStartTimestamp();
+		state->used = session->used_by ==
+					  GetCurrentTransactionStartTimestamp();
 		state->now = omf_engine_state(session->engine);
 		states = lappend(states, state);
 	}
@@ -479,13 +489,16 @@ omf_session_disconnect(Oid serverid, bool *held)
 static Oid
 mapping_of(Oid serverid, Oid userid)
 {
-	Oid mapping = GetSysCacheOid2(USERMAPPINGUSERSERVER, Anum_pg_user_mapping_oid,
-								  ObjectIdGetDatum(userid), ObjectIdGetDatum(serverid));
+	Oid mapping = GetSysCacheOid2(USERMAPPINGUSERSERVER,
+								  Anum_pg_user_mapping_oid,
+								  ObjectIdGetDatum(userid),
+								  ObjectIdGetDatum(serverid));
 
 	if (OidIsValid(mapping))
 		return mapping;
 	return GetSysCacheOid2(USERMAPPINGUSERSERVER, Anum_pg_user_mapping_oid,
-						   ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(serverid));
+						   ObjectIdGetDatum(InvalidOid),
+						   ObjectIdGetDatum(serverid));
 }
 
 double
@@ -511,7 +524,8 @@ omf_session_note_clusters(OmfSession *session, int nclusters)
 }
 
 void
-omf_session_note_name(OmfSession *session, const unsigned char *uuid, const char *name)
+omf_session_note_name(OmfSession *session, const unsigned char *uuid,
+					  const char *name)
 {
 	ClusterName *known;
 
@@ -566,7 +580,8 @@ omf_session_server_name(const OmfSession *session)
 }
 
 void
-omf_session_note_hits(const OmfSession *session, OmfOperation operation, int64 hits)
+omf_session_note_hits(const OmfSession *session, OmfOperation operation,
+					  int64 hits)
 {
 	omf_stats_hit(session->serverid, operation, hits);
 }
@@ -578,7 +593,8 @@ omf_session_account(const OmfSession *session)
 }
 
 bool
-omf_session_find_account(Oid serverid, Oid userid, uint8 account[OMF_HASH_SIZE], const char **problem)
+omf_session_find_account(Oid serverid, Oid userid,
+						 uint8 account[OMF_HASH_SIZE], const char **problem)
 {
 	OmfUserOptions user = omf_options_of_user(userid, serverid);
 	const char *endpoint = omf_options_of_server(serverid).endpoint;
@@ -631,7 +647,8 @@ omf_session_tell_pause(OmfSession *session)
 	TimestampTz until;
 	int64 pause;
 
-	if (wait == OMF_WAITS_HTTP || whereToSendOutput != DestRemote || told_statement == statement)
+	if (wait == OMF_WAITS_HTTP || whereToSendOutput != DestRemote ||
+		told_statement == statement)
 		return;
 	pause = omf_engine_pause(session->engine);
 	if (pause <= LONG_PAUSE_MS)
@@ -665,9 +682,12 @@ wait_for(OmfSession *session, const OmfInbox *inbox, WaitTerms terms)
 	CHECK_FOR_INTERRUPTS();
 	omf_engine_drive(engine);
 
-	/* what the drive may have been cut short for goes before what it brought */
+	/*
+	 * what the drive may have been cut short for goes before what it brought
+	 */
 	CHECK_FOR_INTERRUPTS();
-	if (!TAILQ_EMPTY(&inbox->done) || (terms.for_room && omf_engine_room(engine) > 0))
+	if (!TAILQ_EMPTY(&inbox->done) ||
+		(terms.for_room && omf_engine_room(engine) > 0))
 		return;
 	timeout = omf_engine_prepare_wait(engine, false);
 	if (timeout < 0)
@@ -676,8 +696,10 @@ wait_for(OmfSession *session, const OmfInbox *inbox, WaitTerms terms)
 		timeout = terms.at_most;
 	omf_session_tell_pause(session);
 	if (timeout != 0 &&
-		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX), &event, 1,
-						 for_others ? others_event() : wait_event_of(engine)) > 0 &&
+		WaitEventSetWait(session->wait_set, (long) Min(timeout, INT_MAX),
+						 &event, 1,
+						 for_others ? others_event() : wait_event_of(engine)) >
+			0 &&
 		(event.events & WL_LATCH_SET))
 		ResetLatch(MyLatch);
 	omf_engine_end_wait(engine);
@@ -691,13 +713,15 @@ omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room)
 }
 
 void
-omf_session_wait_for_others(OmfSession *session, const OmfInbox *inbox, bool for_room, int64 milliseconds)
+omf_session_wait_for_others(OmfSession *session, const OmfInbox *inbox,
+							bool for_room, int64 milliseconds)
 {
 	wait_for(session, inbox, (WaitTerms){for_room, true, milliseconds});
 }
 
 void
-omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds)
+omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox,
+						 int64 milliseconds)
 {
 	wait_for(session, inbox, (WaitTerms){false, false, milliseconds});
 }

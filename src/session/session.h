@@ -43,10 +43,12 @@ extern double omf_session_clusters(Oid serverid, Oid userid);
 extern void omf_session_note_clusters(OmfSession *session, int nclusters);
 
 /* A listing has shown the name of a cluster: for what users are told of it. */
-extern void omf_session_note_name(OmfSession *session, const unsigned char *uuid, const char *name);
+extern void omf_session_note_name(OmfSession *session,
+								  const unsigned char *uuid, const char *name);
 
 /* The latest of these, in UTF-8, until the session ends, or NULL. */
-extern const char *omf_session_cluster_name(const OmfSession *session, const unsigned char *uuid);
+extern const char *omf_session_cluster_name(const OmfSession *session,
+											const unsigned char *uuid);
 
 /*
  * May the session's token filter the listing by tag?  What the API allows a
@@ -58,7 +60,8 @@ extern bool omf_session_filters_by_tag(const OmfSession *session);
 extern void omf_session_note_no_tags(OmfSession *session);
 
 /* So many answers came from the cache, instead of being asked for. */
-extern void omf_session_note_hits(const OmfSession *session, OmfOperation operation, int64 hits);
+extern void omf_session_note_hits(const OmfSession *session,
+								  OmfOperation operation, int64 hits);
 
 /* What the session's endpoint and token are known by in shared memory. */
 extern const uint8 *omf_session_account(const OmfSession *session);
@@ -67,7 +70,8 @@ extern const uint8 *omf_session_account(const OmfSession *session);
  * The same for a user of a server without a session; false where there is no
  * token, or it can't be read, which *problem then says (else NULL).
  */
-extern bool omf_session_find_account(Oid serverid, Oid userid, uint8 account[OMF_HASH_SIZE],
+extern bool omf_session_find_account(Oid serverid, Oid userid,
+									 uint8 account[OMF_HASH_SIZE],
 									 const char **problem);
 
 /* An Append has waited for several sessions, and does so no more. */
@@ -90,7 +94,8 @@ extern List *omf_session_states(void);
 
 /*
  * Close the sessions to that server, or to all for InvalidOid, that no
- * statement holds.  Returns how many; *held is set to whether there are others.
+ * statement holds.  Returns how many; *held is set to whether there are
+ * others.
  */
 extern int omf_session_disconnect(Oid serverid, bool *held);
 
@@ -109,17 +114,21 @@ extern void omf_session_tell_pause(OmfSession *session);
  * still be empty afterwards.  Ends with an error on cancel, statement_timeout
  * and termination.
  */
-extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox, bool for_room);
+extern void omf_session_wait(OmfSession *session, const OmfInbox *inbox,
+							 bool for_room);
 
 /*
  * The same, and for the latch, which is set when another backend has an answer
  * (cache.h); for so many milliseconds at most.
  */
-extern void omf_session_wait_for_others(OmfSession *session, const OmfInbox *inbox, bool for_room,
+extern void omf_session_wait_for_others(OmfSession *session,
+										const OmfInbox *inbox, bool for_room,
 										int64 milliseconds);
 
 /* The same for an answer, but for no longer than that; -1: however long. */
-extern void omf_session_wait_at_most(OmfSession *session, const OmfInbox *inbox, int64 milliseconds);
+extern void omf_session_wait_at_most(OmfSession *session,
+									 const OmfInbox *inbox,
+									 int64 milliseconds);
 
 /*
  * The oldest finished request of the inbox, now the caller's to free, or NULL.
@@ -131,6 +140,7 @@ extern OmfRequest *omf_session_take(OmfSession *session, OmfInbox *inbox);
  * A request of the session has failed for good, with that error, which may be
  * NULL: for the statistics.
  */
-extern void omf_session_note_failure(OmfSession *session, const OmfError *error);
+extern void omf_session_note_failure(OmfSession *session,
+									 const OmfError *error);
 
 #endif /* OMF_SESSION_H */

@@ -58,7 +58,8 @@ omf_shared_add(OmfShared *part)
 }
 
 void
-omf_shared_add_arena(const int *kilobytes, void (*fill)(void *memory, size_t size))
+omf_shared_add_arena(const int *kilobytes,
+					 void (*fill)(void *memory, size_t size))
 {
 	arena_kilobytes = kilobytes;
 	arena_fill = fill;
@@ -207,7 +208,8 @@ omf_shared_arena(void)
 		arena = omf_named_shared_memory(name_of("arena"), block->arena_size, fill_common_arena);
 	if (arena == NULL)
 	{
-		void *own = MemoryContextAllocHuge(TopMemoryContext, block->arena_size);
+		void *own = MemoryContextAllocHuge(TopMemoryContext,
+										   block->arena_size);
 
 		arena_fill(own, block->arena_size);
 		arena = own;
@@ -247,7 +249,8 @@ omf_shared_is_common(void)
 }
 
 static bool
-hash_inputs(pg_hmac_ctx *context, const OmfHashInput *inputs, int ninputs, uint8 *digest)
+hash_inputs(pg_hmac_ctx *context, const OmfHashInput *inputs, int ninputs,
+			uint8 *digest)
 {
 	if (pg_hmac_init(context, block->key, KEY_SIZE) != 0)
 		return false;
@@ -256,7 +259,8 @@ hash_inputs(pg_hmac_ctx *context, const OmfHashInput *inputs, int ninputs, uint8
 		uint64 length = inputs[i].length;
 
 		/* with its length, so that no two lists of pieces read alike */
-		if (pg_hmac_update(context, (const uint8 *) &length, sizeof(length)) != 0 ||
+		if (pg_hmac_update(context, (const uint8 *) &length, sizeof(length)) !=
+				0 ||
 			pg_hmac_update(context, inputs[i].data, inputs[i].length) != 0)
 			return false;
 	}
@@ -264,7 +268,8 @@ hash_inputs(pg_hmac_ctx *context, const OmfHashInput *inputs, int ninputs, uint8
 }
 
 void
-omf_shared_hash(uint8 hash[OMF_HASH_SIZE], const OmfHashInput *inputs, int ninputs)
+omf_shared_hash(uint8 hash[OMF_HASH_SIZE], const OmfHashInput *inputs,
+				int ninputs)
 {
 	uint8 digest[PG_SHA256_DIGEST_LENGTH];
 	pg_hmac_ctx *context;

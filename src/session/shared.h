@@ -4,14 +4,14 @@
  *	  The memory that all backends of the server share.
  *
  * One block, made of parts that belong to one module each.  It lies in a named
- * DSM segment from PostgreSQL 17 on, else in the main segment, if the module is
- * in shared_preload_libraries.  Where neither is so, each backend has a block
- * of its own.
+ * DSM segment from PostgreSQL 17 on, else in the main segment, if the module
+ * is in shared_preload_libraries.  Where neither is so, each backend has a
+ * block of its own.
  * https://www.postgresql.org/docs/current/xfunc-c.html#XFUNC-SHARED-ADDIN
  *
  * Neither a token nor a pointer is in there: what belongs to a token is known
- * by a keyed hash.  Its name has the version of the layout, so that an upgraded
- * library does not take an older one's block for its own.
+ * by a keyed hash.  Its name has the version of the layout, so that an
+ * upgraded library does not take an older one's block for its own.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,12 +42,17 @@ typedef struct OmfShared
 extern void omf_shared_add(OmfShared *part);
 
 /*
- * Besides, there is one arena: memory of a size that is a setting, in kilobytes.
- * `fill` makes it what it is at first, and is told its size in bytes.
+ * Besides, there is one arena: memory of a size that is a setting, in
+ * kilobytes. `fill` makes it what it is at first, and is told its size in
+ * bytes.
  */
-extern void omf_shared_add_arena(const int *kilobytes, void (*fill)(void *memory, size_t size));
+extern void omf_shared_add_arena(const int *kilobytes,
+								 void (*fill)(void *memory, size_t size));
 
-/* The arena, likewise to be called once the block is there.  Throws when there is no memory. */
+/*
+ * The arena, likewise to be called once the block is there.  Throws when there
+ * is no memory.
+ */
 extern void *omf_shared_arena(void);
 
 /* To be called once from _PG_init(), after all parts were added. */
@@ -77,6 +82,7 @@ typedef struct OmfHashInput
  * A hash that is the same in all backends that share the block, and tells
  * nothing of what it was made of.  Throws when there is no memory.
  */
-extern void omf_shared_hash(uint8 hash[OMF_HASH_SIZE], const OmfHashInput *inputs, int ninputs);
+extern void omf_shared_hash(uint8 hash[OMF_HASH_SIZE],
+							const OmfHashInput *inputs, int ninputs);
 
 #endif /* OMF_SHARED_H */

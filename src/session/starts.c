@@ -44,9 +44,11 @@ omf_starts_init(void)
 }
 
 void
-omf_start_key(const uint8 *account, const unsigned char *uuid, uint8 key[OMF_HASH_SIZE])
+omf_start_key(const uint8 *account, const unsigned char *uuid,
+			  uint8 key[OMF_HASH_SIZE])
 {
-	const OmfHashInput inputs[] = {{account, OMF_HASH_SIZE}, {uuid, OMF_UUID_SIZE}};
+	const OmfHashInput inputs[] = {{account, OMF_HASH_SIZE},
+								   {uuid, OMF_UUID_SIZE}};
 
 	omf_shared_hash(key, inputs, lengthof(inputs));
 }
@@ -61,7 +63,8 @@ omf_start_now(void)
 
 	clock_gettime(CLOCK_REALTIME, &calendar);
 	start.at = omf_pollset_now();
-	start.sent_ms = (int64) calendar.tv_sec * 1000 + calendar.tv_nsec / 1000000;
+	start.sent_ms = (int64) calendar.tv_sec * 1000 +
+					calendar.tv_nsec / 1000000;
 	start.created_ms = -1;
 	return start;
 }
@@ -94,7 +97,8 @@ omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at)
 {
 	start->accepted = true;
 	set_id(start->id, id);
-	start->created_ms = created_at != NULL ? omf_api_time_parse(created_at) : -1;
+	start->created_ms = created_at != NULL ? omf_api_time_parse(created_at)
+										   : -1;
 }
 
 /* Does the API show what it has shown before the start? */
@@ -106,16 +110,20 @@ is_as_before(const OmfStart *start, const char *id, const char *status)
 }
 
 bool
-omf_start_is_shown(const OmfStart *start, const char *id, const char *status, const char *created_at)
+omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
+				   const char *created_at)
 {
-	int64 created_ms = created_at != NULL ? omf_api_time_parse(created_at) : -1;
+	int64 created_ms = created_at != NULL ? omf_api_time_parse(created_at)
+										  : -1;
 
 	if (id == NULL)
 		return false;
 	if (start->id[0] != '\0' && strcmp(start->id, id) == 0)
 		return true;
 
-	/* the API keeps the last one only: what was not there before came after it */
+	/*
+	 * the API keeps the last one only: what was not there before came after it
+	 */
 	if (start->previous_known)
 		return !is_as_before(start, id, status);
 	if (start->created_ms >= 0)
@@ -128,7 +136,8 @@ omf_start_is_shown(const OmfStart *start, const char *id, const char *status, co
 static bool
 is_remembered(const Entry *entry, int64 now)
 {
-	int64 kept = entry->start.accepted ? OMF_START_KEPT_MS : OMF_START_UNKNOWN_KEPT_MS;
+	int64 kept = entry->start.accepted ? OMF_START_KEPT_MS
+									   : OMF_START_UNKNOWN_KEPT_MS;
 
 	return entry->taken && now - entry->start.at < kept;
 }

@@ -44,16 +44,21 @@ extern void omf_starts_init(void);
  * What a start is known by: the account, as omf_account_hash() knows it, and
  * the cluster.
  */
-extern void omf_start_key(const uint8 *account, const unsigned char *uuid, uint8 key[OMF_HASH_SIZE]);
+extern void omf_start_key(const uint8 *account, const unsigned char *uuid,
+						  uint8 key[OMF_HASH_SIZE]);
 
 /* A start whose time begins now. */
 extern OmfStart omf_start_now(void);
 
-/* What the API has shown before it, any of which may be NULL: it did not say. */
-extern void omf_start_set_previous(OmfStart *start, const char *id, const char *status);
+/*
+ * What the API has shown before it, any of which may be NULL: it did not say.
+ */
+extern void omf_start_set_previous(OmfStart *start, const char *id,
+								   const char *status);
 
 /* The API has accepted it, and says so of its migration; likewise. */
-extern void omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at);
+extern void omf_start_set_accepted(OmfStart *start, const char *id,
+								   const char *created_at);
 
 /* How long ago it was sent, in milliseconds. */
 extern int64 omf_start_age(const OmfStart *start);
@@ -62,12 +67,16 @@ extern int64 omf_start_age(const OmfStart *start);
 extern bool omf_starts_find(const uint8 *key, OmfStart *start);
 
 /* Remember a start of that role, instead of any other one of that key. */
-extern void omf_starts_put(const uint8 *key, Oid userid, const OmfStart *start);
+extern void omf_starts_put(const uint8 *key, Oid userid,
+						   const OmfStart *start);
 
 extern void omf_starts_forget(const uint8 *key);
 
-/* Is the migration that the API shows the one of that start, or a later one?  Likewise. */
-extern bool omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
-							   const char *created_at);
+/*
+ * Is the migration that the API shows the one of that start, or a later one?
+ * Likewise.
+ */
+extern bool omf_start_is_shown(const OmfStart *start, const char *id,
+							   const char *status, const char *created_at);
 
 #endif /* OMF_STARTS_H */

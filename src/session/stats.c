@@ -122,7 +122,8 @@ bucket_of(int64 latency_us)
 	static const int64 bounds[OMF_STATS_BUCKETS - 1] = OMF_STATS_BOUNDS;
 	int bucket = 0;
 
-	while (bucket < OMF_STATS_BUCKETS - 1 && latency_us > bounds[bucket] * 1000)
+	while (bucket < OMF_STATS_BUCKETS - 1 &&
+		   latency_us > bounds[bucket] * 1000)
 		bucket++;
 	return bucket;
 }
@@ -164,8 +165,8 @@ omf_stats_fail(Oid serverid, OmfMethod method, const char *path, int sqlstate,
 			   const char *api_id)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	OmfStatistics *statistics = begin_counting(serverid,
-											   omf_stats_operation(method, path));
+	OmfStatistics *statistics =
+		begin_counting(serverid, omf_stats_operation(method, path));
 
 	statistics->failed_at = now;
 	statistics->failed_sqlstate = sqlstate;

@@ -130,7 +130,7 @@ sub try_wait
 	$simulator->migration($clusters[0], 'running', 'id-1');
 	$one->post("CALL databases.databases_wait_online_migration('$clusters[0]',
 		poll_interval => '1 s')");
-	ok($one->says(qr/"id-1" is running/), 'a wait through the pooler');
+	ok($one->says(qr/"id-1" of database cluster \S+ is running/), 'a wait through the pooler');
 	$other->post($status);
 	$simulator->migration($clusters[0], 'syncing', 'id-1');
 	like($one->result->{err}, qr/NOTICE:.* is syncing, after/, 'it ends as it should');

@@ -130,7 +130,7 @@ for my $how ('known', '429')
 	$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (max_retry_wait '100ms')});
 	$session->post("CALL databases.databases_wait_online_migration('$clusters[30]', 'held',
 		until => '{done}', poll_interval => '1 s')");
-	ok($session->says(qr/"held" is running/), "a wait, $how");
+	ok($session->says(qr/"held" of database cluster \S+ is running/), "a wait, $how");
 	if ($how eq 'known') { hold(3) }
 	else { $simulator->fault('status', status => 429, retry_after => '3', uuid => $clusters[30], times => 1) }
 	ok($session->says(qr/WARNING:  53400.*The wait goes on/s), '  is held');
@@ -146,7 +146,7 @@ for my $how ('known', '429')
 new_token(limit => 5000);
 $simulator->migration($clusters[31], 'running', 'last');
 $session->post("CALL databases.databases_wait_online_migration('$clusters[31]', timeout => '2 s')");
-ok($session->says(qr/"last" is running/), 'a wait whose poll comes after its timeout');
+ok($session->says(qr/"last" of database cluster \S+ is running/), 'a wait whose poll comes after its timeout');
 $simulator->migration($clusters[31], 'done', 'last');
 my $result = $session->result;
 is($result->{sqlstate}, '', '  takes a last look') or diag($result->{err});
