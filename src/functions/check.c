@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "functions/check.h"
+#include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -22,6 +22,8 @@
 
 #include "functions/arguments.h"
 #include "functions/call.h"
+#include "functions/check_postgres.h"
+#include "functions/check_rows.h"
 #include "functions/source_server.h"
 #include "session/options.h"
 
@@ -37,32 +39,6 @@ enum
 	ARG_SERVER,
 	ARG_DISABLE_SSL
 };
-
-/* Columns of the result, in its order. */
-enum
-{
-	COLUMN_CHECK,
-	COLUMN_RESULT,
-	COLUMN_DETAIL,
-	COLUMN_HINT,
-	NCOLUMNS
-};
-
-void
-omf_checks_put(OmfChecks *checks, const char *check, const char *result,
-			   const char *detail, const char *hint, const char *document)
-{
-	Datum values[NCOLUMNS];
-	bool nulls[NCOLUMNS] = {false};
-
-	values[COLUMN_CHECK] = CStringGetTextDatum(check);
-	values[COLUMN_RESULT] = CStringGetTextDatum(result);
-	values[COLUMN_DETAIL] = CStringGetTextDatum(detail);
-	values[COLUMN_HINT] = CStringGetTextDatum(hint != NULL ? psprintf("%s See %s", hint, document)
-														   : psprintf("See %s", document));
-	tuplestore_putvalues(checks->result->setResult, checks->result->setDesc,
-						 values, nulls);
-}
 
 /* ----- the target ----- */
 

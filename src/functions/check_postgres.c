@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "functions/check.h"
+#include "functions/check_postgres.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * check.h
- *	  What is looked at before an online migration is started, row by row.
+ * check_rows.h
+ *	  The rows of databases_check_online_migration().
  *
  *-------------------------------------------------------------------------
  */
-#ifndef OMF_CHECK_H
-#define OMF_CHECK_H
+#ifndef OMF_CHECK_ROWS_H
+#define OMF_CHECK_ROWS_H
 
 #include "postgres.h"
 
@@ -38,7 +38,4 @@ extern void omf_checks_put(OmfChecks *checks, const char *check,
 						   const char *result, const char *detail,
 						   const char *hint, const char *document);
 
-/* Ask a PostgreSQL source. */
-extern void omf_check_postgres_source(OmfChecks *checks);
-
-#endif /* OMF_CHECK_H */
+#endif /* OMF_CHECK_ROWS_H */
