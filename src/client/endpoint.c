@@ -120,3 +120,27 @@ omf_endpoint_problem(const char *endpoint)
 		return "Its host is followed by neither a port nor a path.";
 	return path_problem(end);
 }
+
+void
+omf_endpoint_normalize(char *endpoint)
+{
+	size_t length = strlen(endpoint);
+	char *host = strstr(endpoint, "://") + 3;
+	const char *port;
+
+	while (length > 0 && endpoint[length - 1] == '/')
+		endpoint[--length] = '\0';
+	length = strcspn(host, "/");
+	for (char *c = endpoint; c < host + length; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+
+	port = strncmp(endpoint, "https:", 6) == 0 ? ":443" : ":80";
+	if (length > strlen(port) &&
+		strncmp(host + length - strlen(port), port, strlen(port)) == 0)
+	{
+		char *end = host + length;
+
+		memmove(end - strlen(port), end, strlen(end) + 1);
+	}
+}

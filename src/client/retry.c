@@ -115,7 +115,8 @@ omf_retry_decide(const OmfRetryQuestion *question)
 	}
 
 	pause = omf_retry_asked_pause(reply);
-	answer.delay_ms = pause >= 0 ? pause : backoff(question);
+	/* "at once" is no pause: who is told so time and again asks slower */
+	answer.delay_ms = pause > 0 ? pause : backoff(question);
 	if (limited)
 		answer.hold_ms = answer.delay_ms;
 	answer.again = answer.delay_ms <= question->max_wait_ms &&

@@ -465,12 +465,9 @@ omf_options_of_server(Oid serverid)
 	List *given = GetForeignServer(serverid)->options;
 	const char *ca_file = option_value(given, "ca_file", ForeignServerRelationId);
 	OmfServerOptions result;
-	size_t length;
 
 	result.endpoint = pstrdup(option_value(given, "endpoint", ForeignServerRelationId));
-	length = strlen(result.endpoint);
-	while (length > 0 && result.endpoint[length - 1] == '/')
-		result.endpoint[--length] = '\0';
+	omf_endpoint_normalize(result.endpoint);
 	result.ca_file = ca_file != NULL ? pstrdup(ca_file) : NULL;
 	result.http_version = server_http_version(given);
 	result.connect_timeout_ms = server_duration(given, "connect_timeout");

@@ -19,7 +19,7 @@
 /* Options of a server, with defaults filled in; palloc'd strings. */
 typedef struct OmfServerOptions
 {
-	char *endpoint; /* base URL without a trailing slash */
+	char *endpoint; /* base URL, as omf_endpoint_normalize() leaves it */
 	char *ca_file;  /* PEM file of trusted CAs, or NULL */
 	OmfHttpVersion http_version;
 	int connect_timeout_ms; /* 1 ms to 1 h */

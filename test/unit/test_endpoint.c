@@ -195,6 +195,32 @@ test_lengths(void)
 	ok(omf_endpoint_problem(endpoint) != NULL, "one just as long as may be");
 }
 
+/* What is remembered of an API is found again, however it is spelt. */
+static void
+test_normalize(void)
+{
+	static const char *const spellings[][2] = {
+		{"HTTPS://Api.Example.COM", "https://api.example.com"},
+		{"https://api.example.com:443/", "https://api.example.com"},
+		{"https://api.example.com:443/Path/", "https://api.example.com/Path"},
+		{"https://api.example.com:80", "https://api.example.com:80"},
+		{"http://LOCALHOST:80//", "http://localhost"},
+		{"http://127.0.0.1:443", "http://127.0.0.1:443"},
+		{"http://127.0.0.1:8080/v", "http://127.0.0.1:8080/v"},
+		{"http://[::1]:80", "http://[::1]"},
+		{"https://[FE80::443]", "https://[fe80::443]"},
+	};
+
+	for (int i = 0; i < countof(spellings); i++)
+	{
+		char endpoint[64];
+
+		snprintf(endpoint, sizeof(endpoint), "%s", spellings[i][0]);
+		omf_endpoint_normalize(endpoint);
+		is_text(endpoint, spellings[i][1], "normalized: %s", spellings[i][0]);
+	}
+}
+
 int
 main(void)
 {
@@ -209,5 +235,6 @@ main(void)
 		   "refused: %s: %s", refused[i].endpoint, problem != NULL ? problem : "(accepted)");
 	}
 	test_lengths();
+	test_normalize();
 	return finish_tests();
 }
