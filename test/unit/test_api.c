@@ -155,7 +155,9 @@ static void
 test_active(void)
 {
 	static const char *const active[] = {"running", "syncing", "Running", "RUNNING", "running ",
-										 "in_progress", "in-progress", "In Progress", "pending"};
+										 "in_progress", "in-progress", "In Progress", "pending",
+										 "creating", "provisioning", "preparing", "initializing",
+										 "Initialising", "migrating", "copying", "resuming"};
 	static const char *const others[] = {"done", "error", "canceled", "", "Done", "FAILED", "Cancelled",
 										 "completed", "paused", "run", "runningx", "_"};
 
