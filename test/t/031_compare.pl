@@ -190,7 +190,8 @@ is(compare(exact => 'perhaps')->{status}, 3, 'exact is on or off');
 
 # ----- many tables -----
 
-# In a minute; few by default, as making them takes longer than comparing them.
+# In a minute on a quiet machine; other tests may run beside this one.  Few by
+# default, as making them takes longer than comparing them.
 my $many = $ENV{OMF_TEST_ALL} ? 10_000 : 400;
 for ($source, $target)
 {
@@ -204,6 +205,6 @@ for ($source, $target)
 }
 my $large = alike_ok("$many tables", exact => 'on', ignore_dbs => '{shop}');
 like($large->{out}, qr/^large\|$many\|@{[ 10 * $many ]}\|/m, 'all are counted');
-cmp_ok($large->{seconds}, '<', 60, 'in less than a minute');
+cmp_ok($large->{seconds}, '<', 240, 'in a time that one waits') or diag($large->{seconds});
 cmp_ok(alike_ok('by estimates', ignore_dbs => '{shop}')->{seconds}, '<', 60, 'estimates, too');
 done_testing();
