@@ -8,10 +8,13 @@
  *
  *-------------------------------------------------------------------------
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,8 +47,21 @@ map_control(void)
 		control = mapped;
 }
 
+/*
+ * libnghttp2 1.52 falls over an allocation of its own that fails while it reads
+ * (SIGSEGV in nghttp2_session_mem_recv()), so it gets what it asks for.
+ */
 static int
-is_denied(void)
+is_spared(void *caller)
+{
+	Dl_info info;
+
+	return dladdr(caller, &info) != 0 && info.dli_fname != NULL &&
+		   strstr(info.dli_fname, "libnghttp2") != NULL;
+}
+
+static int
+is_denied(void *caller)
 {
 	int64_t number;
 
@@ -54,6 +70,8 @@ is_denied(void)
 	number = __atomic_add_fetch(&control->count, 1, __ATOMIC_SEQ_CST);
 	if (number < control->first || number >= control->first + control->length)
 		return 0;
+	if (is_spared(caller))
+		return 0;
 	errno = ENOMEM;
 	return 1;
 }
@@ -61,17 +79,17 @@ is_denied(void)
 void *
 malloc(size_t size)
 {
-	return is_denied() ? NULL : __libc_malloc(size);
+	return is_denied(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 void *
 calloc(size_t count, size_t size)
 {
-	return is_denied() ? NULL : __libc_calloc(count, size);
+	return is_denied(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
 
 void *
 realloc(void *old, size_t size)
 {
-	return is_denied() ? NULL : __libc_realloc(old, size);
+	return is_denied(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
 }
