@@ -9,12 +9,14 @@
 
 #include "commands/explain.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/rel.h"
 #include "utils/ruleutils.h"
 
 #include "compat.h"
 #include "exec/explain.h"
 #include "exec/scan_plan.h"
 #include "exec/scan.h"
+#include "session/options.h"
 
 /* What is looked for in a statement's plans, and the way to it. */
 typedef struct Search
@@ -128,5 +130,11 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	if (filters != NIL)
 		ExplainPropertyList("Remote Filter", filters, es);
 	if (es->analyze && omf_scan_counts(node) != NULL)
-		omf_instrument_explain(omf_scan_counts(node), plan->fs_server, es);
+	{
+		OmfCacheTerms terms =
+			omf_options_cache(RelationGetRelid(node->ss.ss_currentRelation));
+
+		omf_instrument_explain(omf_scan_counts(node), plan->fs_server, &terms,
+							   es);
+	}
 }

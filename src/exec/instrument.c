@@ -227,9 +227,9 @@ explain_as_properties(const OmfInstrument *instrument, ExplainState *es)
 						 es);
 }
 
-/* The server's options, as they are in force; none of them is a secret. */
+/* The options that are in force; none of them is a secret. */
 static void
-explain_settings(Oid serverid, ExplainState *es)
+explain_settings(Oid serverid, const OmfCacheTerms *terms, ExplainState *es)
 {
 	static const char *const versions[] = {
 		[OMF_HTTP_AUTO] = "auto",
@@ -237,24 +237,29 @@ explain_settings(Oid serverid, ExplainState *es)
 		[OMF_HTTP_2] = "2",
 	};
 	OmfServerOptions options = omf_options_of_server(serverid);
+	bool cached = omf_cache_is_on(terms);
 
 	ExplainPropertyText("Remote Endpoint", options.endpoint, es);
 	ExplainPropertyText("Remote Settings",
 						psprintf("http_version=%s connect_timeout=%dms"
 								 " request_timeout=%dms max_concurrency=%d"
 								 " max_retries=%d max_retry_wait=%dms"
-								 " rate_limit_reserve=%d",
+								 " rate_limit_reserve=%d"
+								 " cache_ttl=%dms cache_stale=%dms",
 								 versions[options.http_version],
 								 options.connect_timeout_ms,
 								 options.request_timeout_ms,
 								 options.max_concurrency, options.max_retries,
 								 options.max_retry_wait_ms,
-								 options.rate_limit_reserve),
+								 options.rate_limit_reserve,
+								 cached ? terms->ttl_ms : 0,
+								 cached ? terms->stale_ms : 0),
 						es);
 }
 
 void
-omf_instrument_explain(const OmfCounts *counts, Oid serverid, ExplainState *es)
+omf_instrument_explain(const OmfCounts *counts, Oid serverid,
+					   const OmfCacheTerms *terms, ExplainState *es)
 {
 	const OmfInstrument *instrument = counts->instrument;
 
@@ -272,5 +277,5 @@ omf_instrument_explain(const OmfCounts *counts, Oid serverid, ExplainState *es)
 			explain_times_as_text(instrument, es);
 	}
 	if (es->verbose)
-		explain_settings(serverid, es);
+		explain_settings(serverid, terms, es);
 }

@@ -16,6 +16,7 @@
 
 #include "client/engine.h"
 #include "compat.h"
+#include "session/cache.h"
 
 typedef struct OmfInstrument OmfInstrument;
 
@@ -54,7 +55,9 @@ extern void omf_instrument_answer(OmfInstrument *instrument,
 extern void omf_instrument_wait(OmfInstrument *instrument, OmfEngineWait what,
 								double milliseconds);
 
+/* The terms are those on which the node shows answers of the cache. */
 extern void omf_instrument_explain(const OmfCounts *counts, Oid serverid,
+								   const OmfCacheTerms *terms,
 								   ExplainState *es);
 
 #endif /* OMF_INSTRUMENT_H */

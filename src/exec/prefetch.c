@@ -120,7 +120,8 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	OmfChannel *channel;
 
 	if (plan->custom_plans != NIL)
-		css->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+		css->custom_ps = list_make1(
+			ExecInitNode(linitial(plan->custom_plans), estate, eflags));
 	else
 		outerPlanState(css) = ExecInitNode(outerPlan(plan), estate, eflags);
 	state->passing_through = estate->es_epq_active != NULL;
@@ -340,6 +341,7 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	{
 		ExplainPropertyInteger("Batches", NULL, state->batches, es);
 		omf_instrument_explain(&state->counts,
-							   plan_number(plan, OMF_PREFETCH_SERVER), es);
+							   plan_number(plan, OMF_PREFETCH_SERVER),
+							   &state->topic->terms, es);
 	}
 }

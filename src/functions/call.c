@@ -23,7 +23,9 @@
  * What of a migration is decided by: a time that is none is not said, and
  * harms nobody.
  */
-#define DECISIVE_FIELDS ((OmfJsonSet) 1 << OMF_MIGRATION_ID | (OmfJsonSet) 1 << OMF_MIGRATION_STATUS)
+#define DECISIVE_FIELDS                   \
+	((OmfJsonSet) 1 << OMF_MIGRATION_ID | \
+	 (OmfJsonSet) 1 << OMF_MIGRATION_STATUS)
 
 int64
 omf_clock(void)
@@ -327,8 +329,11 @@ omf_call_created_at(const OmfCall *call)
 {
 	const char *value = call->values[OMF_MIGRATION_CREATED_AT];
 	int64 ms = value != NULL ? omf_api_time_parse(value) : -1;
+	TimestampTz created_at;
 
 	if (ms < 0)
 		return NULL;
-	return pstrdup(timestamptz_to_str(TimestampTzPlusMilliseconds(time_t_to_timestamptz((pg_time_t) (ms / 1000)), ms % 1000)));
+	created_at = time_t_to_timestamptz((pg_time_t) (ms / 1000));
+	created_at = TimestampTzPlusMilliseconds(created_at, ms % 1000);
+	return pstrdup(timestamptz_to_str(created_at));
 }

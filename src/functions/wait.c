@@ -195,7 +195,7 @@ read_arguments(FunctionCallInfo fcinfo, Waiting *waiting)
 			? INT64_MAX
 			: omf_wait_read_timeout(PG_GETARG_INTERVAL_P(ARG_TIMEOUT));
 	waiting->uuid = *PG_GETARG_UUID_P(ARG_CLUSTER);
-	waiting->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&waiting->uuid)));
+	waiting->cluster = omf_wait_cluster_words(NULL, waiting->uuid.data);
 	omf_api_path(waiting->path, omf_api_resource("online_migrations"), waiting->uuid.data);
 	waiting->serverid = omf_server_argument(fcinfo, ARG_SERVER);
 	waiting->server = GetForeignServer(waiting->serverid)->servername;
@@ -220,7 +220,9 @@ char *
 omf_wait_cluster_words(const OmfSession *session, const unsigned char *uuid)
 {
 	pg_uuid_t copy;
-	const char *name = omf_session_cluster_name(session, uuid);
+	const char *name = session != NULL
+						   ? omf_session_cluster_name(session, uuid)
+						   : NULL;
 	char *text;
 
 	memcpy(copy.data, uuid, UUID_LEN);

@@ -30,7 +30,7 @@ extern int64 omf_wait_read_timeout(const Interval *interval);
 
 /*
  * What messages call a cluster: "name" (UUID), or the UUID alone as long as no
- * listing of the session has told the name; palloc'd.
+ * listing of the session has told the name, or without a session; palloc'd.
  */
 extern char *omf_wait_cluster_words(const OmfSession *session,
 									const unsigned char *uuid);

@@ -142,7 +142,7 @@ read_targets(FunctionCallInfo fcinfo, Waiting *waiting)
 				report_bad_list("migration_ids", "has an element that is no migration's id");
 		}
 		target->wait.deadline = waiting->deadline;
-		target->cluster = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&target->uuid)));
+		target->cluster = omf_wait_cluster_words(NULL, target->uuid.data);
 		omf_api_path(target->path, omf_api_resource("online_migrations"), target->uuid.data);
 		omf_wait_begin(&target->wait, omf_clock());
 	}
@@ -401,7 +401,8 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
 			end_target(waiting, target, poll, poll->status, psprintf("is %s", poll->status));
 			break;
 		case OMF_WAIT_REPLACED:
-			end_target(waiting, target, poll, poll->status, psprintf("has been replaced by \"%s\"", poll->id));
+			end_target(waiting, target, poll, poll->status,
+					   psprintf("has been replaced by \"%s\"", poll->id));
 			break;
 		case OMF_WAIT_UNKNOWN:
 			end_target(waiting, target, poll, "", "has finished, nobody knows how");
@@ -413,7 +414,8 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
 			if (target->call.error == NULL ||
 				omf_api_concerns_all(target->call.error) ||
 				target->call.error->passing)
-				omf_raise_about(OMF_ACTION_WAIT, target->call.error, psprintf("Waited for: %s.", summary(waiting)));
+				omf_raise_about(OMF_ACTION_WAIT, target->call.error,
+								psprintf("Waited for: %s.", summary(waiting)));
 			end_target(waiting, target, poll, "", psprintf("could not be read: %s", omf_error_text(target->call.error)));
 			break;
 	}

@@ -130,7 +130,13 @@ in_row(Node *node, void *context)
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		forboth(number, subplan->parParam, arg, subplan->args) if (lfirst_int(number) == ((Param *) node)->paramid) return copyObject(lfirst(arg));
+	{
+		forboth(number, subplan->parParam, arg, subplan->args)
+		{
+			if (lfirst_int(number) == ((Param *) node)->paramid)
+				return copyObject(lfirst(arg));
+		}
+	}
 	return expression_tree_mutator(node, in_row, context);
 }
 
@@ -194,9 +200,7 @@ add_target(Work *work, SubPlan *subplan)
 	List *shape;
 	List *numbers;
 
-	/*
-	 * a cluster that a filter on the key leaves out is not to be asked about
-	 */
+	/* clusters that a filter on the key leaves out are not to be asked about */
 	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
 		omf_plan_key_filters(scan) != NIL)
 		return;
@@ -221,78 +225,64 @@ add_target(Work *work, SubPlan *subplan)
  * Collect what the sub-selects ask for that evaluating the expression is sure
  * to evaluate.  Of nodes that are not known here that can't be said.
  */
-static void
-collect_targets(Node *node, Work *work)
+static bool
+collect_targets(Node *node, void *context)
 {
-	ListCell *cell;
+	Work *work = context;
 
 	if (node == NULL)
-		return;
+		return false;
 	switch (nodeTag(node))
 	{
 		case T_SubPlan:
 			if (!work->in_input)
 				add_target(work, (SubPlan *) node);
-			break;
+			return false;
+
+			/* these evaluate all that they have */
 		case T_List:
-			foreach (cell, (List *) node)
-				collect_targets(lfirst(cell), work);
-			break;
 		case T_TargetEntry:
-			collect_targets((Node *) ((TargetEntry *) node)->expr, work);
-			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			collect_targets((Node *) ((OpExpr *) node)->args, work);
-			break;
 		case T_ScalarArrayOpExpr:
-			collect_targets((Node *) ((ScalarArrayOpExpr *) node)->args, work);
-			break;
 		case T_FuncExpr:
-			collect_targets((Node *) ((FuncExpr *) node)->args, work);
-			break;
-		case T_BoolExpr:
-			collect_targets(linitial(((BoolExpr *) node)->args), work);
-			break;
-		case T_CoalesceExpr:
-			collect_targets(linitial(((CoalesceExpr *) node)->args), work);
-			break;
-		case T_CaseExpr:
-			collect_targets((Node *) ((CaseExpr *) node)->arg, work);
-			collect_targets((Node *) linitial_node(CaseWhen, ((CaseExpr *) node)->args)->expr, work);
-			break;
 		case T_MinMaxExpr:
-			collect_targets((Node *) ((MinMaxExpr *) node)->args, work);
-			break;
 		case T_ArrayExpr:
-			collect_targets((Node *) ((ArrayExpr *) node)->elements, work);
-			break;
 		case T_RowExpr:
-			collect_targets((Node *) ((RowExpr *) node)->args, work);
-			break;
 		case T_RelabelType:
-			collect_targets((Node *) ((RelabelType *) node)->arg, work);
-			break;
 		case T_CoerceViaIO:
-			collect_targets((Node *) ((CoerceViaIO *) node)->arg, work);
-			break;
 		case T_NullTest:
-			collect_targets((Node *) ((NullTest *) node)->arg, work);
-			break;
 		case T_BooleanTest:
-			collect_targets((Node *) ((BooleanTest *) node)->arg, work);
-			break;
+			return expression_tree_walker(node, collect_targets, context);
+
+			/* and these what comes first */
+		case T_BoolExpr:
+			return collect_targets(linitial(((BoolExpr *) node)->args),
+								   context);
+		case T_CoalesceExpr:
+			return collect_targets(linitial(((CoalesceExpr *) node)->args),
+								   context);
+		case T_CaseExpr:
+		{
+			const CaseExpr *expr = (CaseExpr *) node;
+			const CaseWhen *first = linitial(expr->args);
+
+			return collect_targets((Node *) expr->arg, context) ||
+				   collect_targets((Node *) first->expr, context);
+		}
+
 		case T_Aggref:
 			if (work->in_input && ((Aggref *) node)->aggfilter == NULL)
 			{
 				work->in_input = false;
-				collect_targets((Node *) ((Aggref *) node)->args, work);
+				(void) collect_targets((Node *) ((Aggref *) node)->args,
+									   context);
 				work->in_input = true;
 			}
-			break;
+			return false;
 		default:
-			break;
+			return false;
 	}
 }
 
@@ -302,7 +292,7 @@ targets_of(Node *node, bool in_input, Work *work)
 {
 	work->targets = NIL;
 	work->in_input = in_input;
-	collect_targets(node, work);
+	(void) collect_targets(node, work);
 	work->known = list_concat(work->known, work->targets);
 	return work->targets;
 }
@@ -477,11 +467,20 @@ improve_list(Work *work, List *plans)
 		lfirst(cell) = improve(work, lfirst(cell));
 }
 
+/* Only another extension knows what it counts on below its nodes. */
+static bool
+is_foreign_node(const Plan *plan)
+{
+	return IsA(plan, CustomScan) &&
+		   ((const CustomScan *) plan)->methods != omf_prefetch_scan_methods();
+}
+
 /* The plan with what its sub-selects need. */
 static Plan *
 improve(Work *work, Plan *plan)
 {
-	if (plan == NULL || IsA(plan, Gather) || IsA(plan, GatherMerge))
+	if (plan == NULL || IsA(plan, Gather) || IsA(plan, GatherMerge) ||
+		is_foreign_node(plan))
 		return plan;
 	plan->lefttree = improve(work, plan->lefttree);
 

@@ -50,6 +50,8 @@ extern void omf_warn(OmfAction action, const OmfError *error,
 omf_noreturn extern void omf_raise(OmfAction action, const OmfError *error);
 
 /* Likewise, with a sentence about what the call was for in the DETAIL. */
-omf_noreturn extern void omf_raise_about(OmfAction action, const OmfError *error, const char *about);
+omf_noreturn extern void omf_raise_about(OmfAction action,
+										 const OmfError *error,
+										 const char *about);
 
 #endif /* OMF_ERROR_H */

@@ -30,6 +30,7 @@ extern void omf_log_request(const OmfRequest *request);
  * migration; `migration_id` is that of a start, NULL where it isn't known.
  */
 extern void omf_log_lifecycle(OmfMethod method, const char *path, bool unknown,
-							  const char *migration_id, const char *server, const char *role);
+							  const char *migration_id, const char *server,
+							  const char *role);
 
 #endif /* OMF_LOG_H */

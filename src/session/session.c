@@ -528,6 +528,7 @@ omf_session_note_name(OmfSession *session, const unsigned char *uuid,
 					  const char *name)
 {
 	ClusterName *known;
+	HASHACTION action;
 
 	if (strlen(name) >= NAME_SIZE)
 		return;
@@ -537,10 +538,12 @@ omf_session_note_name(OmfSession *session, const unsigned char *uuid,
 
 		control.keysize = OMF_UUID_SIZE;
 		control.entrysize = sizeof(ClusterName);
-		session->names = hash_create("online_migrations_fdw names", 64, &control, HASH_ELEM | HASH_BLOBS);
+		session->names = hash_create("online_migrations_fdw names", 64,
+									 &control, HASH_ELEM | HASH_BLOBS);
 	}
-	known = hash_search(session->names, uuid,
-						hash_get_num_entries(session->names) < NAMES_MAX ? HASH_ENTER : HASH_FIND, NULL);
+	action = hash_get_num_entries(session->names) < NAMES_MAX ? HASH_ENTER
+															  : HASH_FIND;
+	known = hash_search(session->names, uuid, action, NULL);
 	if (known != NULL)
 		strcpy(known->name, name);
 }

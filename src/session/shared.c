@@ -29,7 +29,7 @@ typedef struct Block
 {
 	bool common;             /* do others share it? */
 	uint8 key[KEY_SIZE];     /* random, set before anyone sees the block */
-	LWLock locks[PARTS_MAX]; /* of the parts, by their numbers, each of a tranche of its own */
+	LWLock locks[PARTS_MAX]; /* of the parts, each of a tranche of its own */
 	size_t arena_size;       /* as the setting was when the block was made */
 } Block;
 

@@ -17,7 +17,7 @@ my $AT_ONCE = 2;
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('wait', simulator => $simulator,
-	log_level => 'notice', conf => "wal_level = replica\nmax_wal_senders = 5",
+	log_level => 'notice', init => { allows_streaming => 1 }, conf => 'max_connections = 50',
 	server_options => { max_retries => 0 });
 
 my $next = 0;
@@ -353,12 +353,7 @@ SKIP:
 
 # ----- a standby -----
 
-$node->backup('base');
-my $standby = OnlineMigrations::TestNode->new('standby');
-$standby->init_from_backup($node, 'base');
-$standby->append_conf('postgresql.conf', 'hot_standby = on');
-$standby->set_standby_mode;
-PostgreSQL::Test::Cluster::start($standby);
+my $standby = $node->start_standby('standby');
 my ($out, $err) = ('', '');
 $standby->psql('digitalocean', "SELECT pg_is_in_recovery(); $call;", stdout => \$out, stderr => \$err);
 is($out, 't', 'a standby');

@@ -16,7 +16,7 @@ my $AT_ONCE = 2;
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('wait_many', simulator => $simulator,
-	log_level => 'notice', conf => "wal_level = replica\nmax_wal_senders = 5",
+	log_level => 'notice', init => { allows_streaming => 1 },
 	server_options => { max_retries => 0, request_timeout => '2s' });
 
 # Clusters that no other test touches, each with a migration of that status.
@@ -185,6 +185,19 @@ $simulator->migration($_, 'done', "id-$_") for @c;
 ends_ok($session, '', qr/3 of 3 done/, 'and goes on');
 $simulator->delete_faults;
 
+# A limit that outlasts max_retry_wait: no look in vain before it ends.
+$node->safe_psql('digitalocean', "ALTER SERVER digitalocean OPTIONS (ADD max_retry_wait '1s')");
+@c = new_clusters(2);
+$session = begin_wait(\@c, "poll_interval => '5 s'");
+$simulator->fault('status', uuid => $_, status => 429, retry_after => 8, times => 1) for @c;
+ok($session->says(qr/WARNING:  53400: /), 'a long 429 is a warning, too');
+$held = time;
+$simulator->migration($_, 'done', "id-$_") for @c;
+ends_ok($session, '', qr/2 of 2 done/, 'it is waited through');
+cmp_ok(time - $held, '<', 9.5, 'and it asks as soon as the limit allows, not at a later poll');
+$simulator->delete_faults;
+$node->safe_psql('digitalocean', 'ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)');
+
 # The pause that it chooses: 5 s at least, and a quarter of the limit at most.
 sub chosen_pause
 {
@@ -212,12 +225,7 @@ $node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER dig
 # ----- a standby -----
 
 @c = new_clusters(2, 'done');
-$node->backup('base');
-my $standby = OnlineMigrations::TestNode->new('standby');
-$standby->init_from_backup($node, 'base');
-$standby->append_conf('postgresql.conf', 'hot_standby = on');
-$standby->set_standby_mode;
-PostgreSQL::Test::Cluster::start($standby);
+my $standby = $node->start_standby('standby');
 my ($out, $err) = ('', '');
 $standby->psql('digitalocean', 'SELECT pg_is_in_recovery(); ' . call_for(\@c) . ';', stdout => \$out, stderr => \$err);
 is($out, 't', 'a standby');
