@@ -60,6 +60,18 @@ for my $batched (qw(on off))
 		ON m.database_cluster_uuid = k AND m.database_cluster_uuid = ANY (ARRAY(SELECT k FROM jobs))
 		WHEN MATCHED THEN UPDATE SET note = note || '+'",
 		'new+,held+,new+,new+,new+', "MERGE, batched $batched");
+
+	# sub-selects that stay ones
+	$set = "SET online_migrations_fdw.enable_batched_subselect = $batched;";
+	my $status = '(SELECT m.status FROM databases.online_migrations m WHERE m.database_cluster_uuid = k)';
+	concurrent_ok("$set UPDATE jobs SET note = note || '-' || $status",
+		'new-done,held-done,new-done,new-done,new-done', "UPDATE with a sub-select, batched $batched");
+	concurrent_ok("$set UPDATE jobs SET note = 'seen' WHERE note || $status = 'newdone'",
+		'seen,held,seen,seen,seen', "UPDATE whose sub-select passes the row over, batched $batched");
+	concurrent_ok("$set BEGIN; SELECT i, $status FROM jobs WHERE $status = 'done' FOR UPDATE; COMMIT",
+		'new,held,new,new,new', "SELECT FOR UPDATE with a sub-select, batched $batched");
+	concurrent_ok("$set DELETE FROM jobs WHERE i = 2 AND note || $status = 'newdone'",
+		'new,held,new,new,new', "DELETE with a sub-select, batched $batched");
 }
 
 # ----- undone in mid-scan -----
