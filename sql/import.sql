@@ -3,7 +3,7 @@
 \set SHOW_CONTEXT never
 
 -- What setup has imported: every resource, declared as the README says.
-SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
+SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
 FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'databases'::regnamespace

@@ -18,6 +18,10 @@
 #include "client/api.h"
 #include "plan/import.h"
 
+/*
+ * Every row has the key that it was asked by: newer planners make use of that.
+ * Of the other fields the API may leave out any.
+ */
 static char *
 create_table_command(const OmfResource *resource,
 					 const ImportForeignSchemaStmt *stmt)
@@ -29,9 +33,10 @@ create_table_command(const OmfResource *resource,
 					 quote_identifier(stmt->local_schema),
 					 quote_identifier(resource->name));
 	for (int i = 0; i < resource->nfields; i++)
-		appendStringInfo(&command, "%s%s %s", i > 0 ? ", " : "",
+		appendStringInfo(&command, "%s%s %s%s", i > 0 ? ", " : "",
 						 quote_identifier(resource->fields[i].name),
-						 resource->fields[i].sql_type);
+						 resource->fields[i].sql_type,
+						 i == resource->key ? " NOT NULL" : "");
 	appendStringInfo(&command, ") SERVER %s OPTIONS (resource %s)",
 					 quote_identifier(stmt->server_name),
 					 quote_literal_cstr(resource->name));
