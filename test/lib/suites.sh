@@ -54,9 +54,16 @@ run_and_wait()
 	return "$status"
 }
 
+# A suite that was cut off has not written its counts.
 tap_suite()
 {
-	run_and_wait "$LIB_COPY/tap" "$WORK/counts" "$@"
+	local status=0
+	run_and_wait "$LIB_COPY/tap" "$WORK/counts" "$@" || status=$?
+	if [ "$status" -gt 1 ]; then
+		say "    $1: cut off, with status $status"
+		record 0 1
+	fi
+	return "$status"
 }
 
 any_unit_test_wanted()
@@ -207,30 +214,65 @@ prepare_cron()
 	fi
 }
 
-# Each suite has a folder of its own for what it leaves.
+# They wait more than they compute, so that as many run at a time as there are
+# processors, up to four: each has its own folder, servers and simulator.
 run_tap_suites()
 {
-	local file name
-	heading "TAP suites"
+	local file name running=0 jobs
+	jobs=${OMF_JOBS:-$(getconf _NPROCESSORS_ONLN)}
+	[ "$jobs" -le 4 ] || jobs=4
+	heading "TAP suites, $jobs at a time"
 	for file in "$WORK"/tree/test/t/*.pl; do
 		name=$(basename "$file" .pl)
-		if [ -e "$file" ] && wanted "t/$name"; then
-			run_tap_suite "$name" "$file"
+		if [ ! -e "$file" ] || ! wanted "t/$name"; then
+			continue
 		fi
+		if [ "$running" -ge "$jobs" ]; then
+			wait_for_tap_suite
+			running=$((running - 1))
+		fi
+		# The janitor must see the end of this shell, not of those.
+		(run_tap_suite "$name" "$file") 8>&- 9>&- &
+		TAP_SUITES[$!]=$name
+		running=$((running + 1))
+	done
+	while [ "$running" -gt 0 ]; do
+		wait_for_tap_suite
+		running=$((running - 1))
 	done
 }
 
+declare -A TAP_SUITES=()
+
+# Waits until one of them has ended.  What it found is counted by then; any
+# other end of its shell is a failure.
+wait_for_tap_suite()
+{
+	local pid status=0
+	wait -n -p pid "${!TAP_SUITES[@]}" || status=$?
+	if [ "$status" -ne 0 ]; then
+		say "    ${TAP_SUITES[$pid]}: ended with status $status"
+		record 0 1
+	fi
+	unset "TAP_SUITES[$pid]"
+}
+
+# All of what is said of a failure in one piece: another suite may be talking.
 run_tap_suite()
 {
-	local folder=$WORK/tap/$1
-	as_user mkdir -p "$folder/tmp_check/log"
+	local folder=$WORK/tap/$1 log
+	as_user mkdir -p "$folder/tmp_check/log" "$WORK/ports"
 	TESTDIR=$folder TESTDATADIR=$folder/tmp_check \
-		TESTLOGDIR=$folder/tmp_check/log PG_TEST_TIMEOUT_DEFAULT=60 \
-		OMF_ACCEPT=$ACCEPT tap_suite "$1" perl "$2" && return 0
+		TESTLOGDIR=$folder/tmp_check/log PG_TEST_PORT_DIR=$WORK/ports \
+		PG_TEST_TIMEOUT_DEFAULT=60 OMF_ACCEPT=$ACCEPT \
+		tap_suite "$1" perl "$2" && return 0
 	accept_documents "$1"
-	if [ -s "$folder/tmp_check/log/regress_log_$1" ]; then
-		say "    | the end of its log:"
-		tail -n 60 "$folder/tmp_check/log/regress_log_$1" | sed 's/^/    | /'
+	log=$folder/tmp_check/log/regress_log_$1
+	if [ -s "$log" ]; then
+		say "$(
+			echo "    | the end of $1's log:"
+			tail -n 60 "$log" | sed 's/^/    | /'
+		)"
 	fi
 }
 
