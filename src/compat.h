@@ -67,6 +67,19 @@
 #include "commands/explain_state.h"
 #endif
 
+/*
+ * From PostgreSQL 17 on, EXPLAIN names the sub-select whose result an
+ * expression has; before, it shows a "$0".
+ */
+#define OMF_NAMES_RESULTS (PG_VERSION_NUM < 170000)
+
+/* MERGE has a condition of its own join from PostgreSQL 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define omf_merge_join_conditions(modify) ((modify)->mergeJoinConditions)
+#else
+#define omf_merge_join_conditions(modify) NIL
+#endif
+
 /* The user whose rights a scan has moved from the range table to the plan. */
 #if PG_VERSION_NUM >= 160000
 #define omf_check_as_user(plan, estate) ((plan)->checkAsUser)

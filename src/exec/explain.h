@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.h
- *	  What EXPLAIN shows of a scan.
+ *	  What EXPLAIN shows of a scan, and of any node's expressions.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,12 @@
 #include "foreign/fdwapi.h"
 
 struct ExplainState;
+struct Plan;
+
+/* Texts of expressions of a node; the nearest of its ancestors is first. */
+extern List *omf_explain_expressions(struct ExplainState *es,
+									 struct Plan *node, List *ancestors,
+									 List *expressions, bool prefixed);
 
 extern void omf_explain_scan(ForeignScanState *node, struct ExplainState *es);
 

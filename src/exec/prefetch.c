@@ -20,9 +20,9 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/ruleutils.h"
 
 #include "compat.h"
+#include "exec/explain.h"
 #include "exec/fetch.h"
 #include "exec/keys.h"
 #include "exec/prefetch.h"
@@ -328,14 +328,10 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	PrefetchState *state = (PrefetchState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
-	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan,
-											 ancestors);
-	List *keys = NIL;
-	ListCell *cell;
+	List *keys =
+		omf_explain_expressions(es, (Plan *) plan, ancestors,
+								plan->custom_exprs, true);
 
-	foreach (cell, plan->custom_exprs)
-		keys = lappend(keys,
-					   deparse_expression(lfirst(cell), context, true, false));
 	ExplainPropertyList("Batch Keys", keys, es);
 	if (es->analyze && state->topic != NULL)
 	{
