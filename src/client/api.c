@@ -195,18 +195,25 @@ http_error_kind(int http_status)
 	return http_status >= 500 ? OMF_ERROR_SERVER : OMF_ERROR_HTTP;
 }
 
+/*
+ * Has a start been answered, as far as the answer came, and not refused?  As
+ * long as no migration is named, nobody knows what has come of it.
+ */
+static bool
+is_start_not_refused(OmfMethod method, const OmfReply *reply)
+{
+	return method == OMF_PUT && reply->http_status < 300;
+}
+
 static OmfErrorKind
 error_kind(OmfMethod method, const OmfReply *reply)
 {
 	switch (reply->outcome)
 	{
 		case OMF_ANSWERED:
-			/*
-			 * a success of a kind that a start has not: nobody knows of what
-			 */
-			if (method == OMF_PUT && reply->http_status / 100 == 2)
-				return OMF_ERROR_UNKNOWN;
-			return http_error_kind(reply->http_status);
+			return is_start_not_refused(method, reply)
+					   ? OMF_ERROR_UNKNOWN
+					   : http_error_kind(reply->http_status);
 		case OMF_UNREACHABLE:
 			return OMF_ERROR_UNREACHABLE;
 		case OMF_REFUSED:
@@ -215,7 +222,8 @@ error_kind(OmfMethod method, const OmfReply *reply)
 		case OMF_TIMED_OUT:
 			return method == OMF_PUT ? OMF_ERROR_UNKNOWN : OMF_ERROR_LOST;
 		case OMF_TOO_LARGE:
-			return OMF_ERROR_TOO_LARGE;
+			return is_start_not_refused(method, reply) ? OMF_ERROR_UNKNOWN
+													   : OMF_ERROR_TOO_LARGE;
 		case OMF_HELD_BACK:
 			return OMF_ERROR_RATE_LIMIT;
 		case OMF_NO_MEMORY:
@@ -507,15 +515,28 @@ is_success(OmfMethod method, int http_status)
 }
 
 /*
- * "Created" or "Accepted" without the migration that was started: nobody knows
- * whether there is one.
+ * Does an answer of success name the migration that was started, by an id that
+ * can be one?
  */
 static bool
-is_start_without_migration(const OmfReply *reply, OmfMethod method,
-						   const OmfRecord *record)
+names_migration(const OmfRecord *record)
 {
-	return method == OMF_PUT && reply->http_status != 200 &&
-		   (record == NULL || record->values[OMF_MIGRATION_ID] == NULL);
+	const char *id = record->values[OMF_MIGRATION_ID];
+
+	return id != NULL && omf_api_is_migration_id(id);
+}
+
+/*
+ * What a record that was read, or was not, amounts to.  A start is one only if
+ * the answer says of what migration; else nobody knows, whatever kept it from
+ * being read.
+ */
+static OmfErrorKind
+record_error_kind(OmfMethod method, OmfJsonStatus status)
+{
+	return method == OMF_PUT && status != OMF_JSON_NO_MEMORY
+			   ? OMF_ERROR_UNKNOWN
+			   : json_error_kind(status);
 }
 
 OmfResult
@@ -546,16 +567,15 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
 	status = read_record(resource, reply, fields, record, reason);
-	kind = json_error_kind(status);
-	if (is_start_without_migration(reply, method, *record))
+	if (status == OMF_JSON_OK && method == OMF_PUT && !names_migration(*record))
 	{
-		if (status == OMF_JSON_OK)
-			snprintf(reason, sizeof(reason), "The answer names no migration.");
-		kind = OMF_ERROR_UNKNOWN;
+		snprintf(reason, sizeof(reason), "The answer names no migration.");
+		status = OMF_JSON_MISFIT;
 	}
-	else if (status == OMF_JSON_OK)
+	if (status == OMF_JSON_OK)
 		return OMF_RESULT_RECORD;
-	*error = omf_api_error(request, kind, reason, secrets);
+	*error = omf_api_error(request, record_error_kind(method, status), reason,
+						   secrets);
 	return OMF_RESULT_ERROR;
 }
 

@@ -164,6 +164,12 @@ end_unanswered(int code, Datum arg)
 					  call->role);
 }
 
+static bool
+is_word(const char *status)
+{
+	return status != NULL && status[strspn(status, " \t\r\n_-")] != '\0';
+}
+
 /* What the answer means, in memory that goes with an error. */
 static void
 take_answer(OmfCall *call)
@@ -171,14 +177,25 @@ take_answer(OmfCall *call)
 	OmfRecord *record;
 	OmfError *error;
 
-	call->earlier_unknown = omf_request_reply(call->request)->earlier_unknown;
-	call->date = omf_request_reply(call->request)->date;
+	const OmfReply *reply = omf_request_reply(call->request);
+
+	call->earlier_unknown = reply->earlier_unknown;
+	call->date = reply->date;
+	call->wordless = omf_json_is_blank(omf_reply_body(reply),
+									   reply->body_length);
 
 	/* of a cluster, what is not of its type counts as not said */
 	call->result = omf_api_result(call->resource, call->request,
 								  call->resource->in_listing ? 0
 															 : DECISIVE_FIELDS,
 								  &call->secrets, &record, &error);
+	if (call->wants_status && call->result == OMF_RESULT_RECORD &&
+		!call->wordless && !is_word(record->values[OMF_MIGRATION_STATUS]))
+	{
+		error = omf_api_error(call->request, OMF_ERROR_REPLY,
+							  "The answer has no status.", &call->secrets);
+		call->result = OMF_RESULT_ERROR;
+	}
 	PG_TRY();
 	{
 		if (call->result == OMF_RESULT_ERROR)
@@ -321,6 +338,14 @@ omf_call_field(const OmfCall *call, int field)
 
 	return value != NULL
 			   ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8)
+			   : NULL;
+}
+
+char *
+omf_call_status(const OmfCall *call)
+{
+	return is_word(call->values[OMF_MIGRATION_STATUS])
+			   ? omf_call_field(call, OMF_MIGRATION_STATUS)
 			   : NULL;
 }
 

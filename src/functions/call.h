@@ -17,6 +17,7 @@ typedef struct OmfCall
 	OmfSession *session;         /* held */
 	OmfSecrets secrets;          /* that no message may show */
 	const OmfResource *resource; /* of the call; NULL: the online migration */
+	bool wants_status;           /* an answer in which it is missing is an error */
 	OmfMethod method;            /* GET, PUT or DELETE */
 	const char *path;            /* of the call */
 	const char *body;            /* or NULL */
@@ -31,6 +32,7 @@ typedef struct OmfCall
 	OmfResult result;            /* what came of it */
 	const char **values;         /* then, in UTF-8, by field; any may be NULL */
 	OmfError *error;             /* or NULL */
+	bool wordless;               /* the answer had no body */
 	int64 date;                  /* that the answer was sent at, epoch seconds, or -1 */
 	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
@@ -58,6 +60,12 @@ omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 
 /* A copy of a field in the server's encoding, or NULL. */
 extern char *omf_call_field(const OmfCall *call, int field);
+
+/*
+ * The migration's status as the API says it, or NULL if it does not: a word of
+ * no letters is none.
+ */
+extern char *omf_call_status(const OmfCall *call);
 
 /*
  * When the migration was created, as the session shows times; palloc'd, or

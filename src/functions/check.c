@@ -129,10 +129,14 @@ check_target(OmfChecks *checks, OmfCall *call, const unsigned char *cluster,
 				   NULL, "https://docs.digitalocean.com/reference/api/");
 	check_engine(checks, target);
 	check_status(checks, target);
-	if (get_resource(call, "online_migrations", cluster))
-		check_migration(checks, field_of(call, "id"), field_of(call, "status"));
-	else
+	if (!get_resource(call, "online_migrations", cluster))
 		check_migration(checks, NULL, NULL);
+	else if (call->wordless || omf_call_status(call) != NULL)
+		check_migration(checks, field_of(call, "id"), omf_call_status(call));
+	else
+		omf_checks_put(checks, "target migration", OMF_CHECK_FAILED, "The API does not say the status of the cluster's online migration.",
+					   "A start would be refused, for nobody can tell whether one is under way. Look into the cluster, or pass replace => true.",
+					   "https://docs.digitalocean.com/reference/api/");
 }
 
 /* ----- the source ----- */

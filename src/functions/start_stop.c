@@ -31,6 +31,7 @@
 #include "functions/arguments.h"
 #include "functions/call.h"
 #include "functions/source_server.h"
+#include "functions/wait.h"
 #include "session/options.h"
 #include "session/starts.h"
 
@@ -70,6 +71,9 @@ enum
 	COLUMN_OUTCOME,
 	NCOLUMNS
 };
+
+/* The pause before another look, where the one before was told nothing. */
+#define LOOK_AGAIN_MS 500
 
 /* What has become of a start: values of the column "outcome". */
 #define OUTCOME_STARTED "started"
@@ -212,13 +216,38 @@ refuse_after(const OmfStart *start, const char *path)
 				 errdetail("A start of database cluster %s was sent " INT64_FORMAT " s ago, and its outcome is not known.",
 						   cluster_of(path), seconds),
 				 errhint("Look at the status until the API shows the migration. If it shows none %d minutes after that start, try again, or at once with replace => true.",
-						 OMF_START_UNKNOWN_KEPT_MS / 60000)));
+						 OMF_START_KEPT_MS / 60000)));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("an online migration of this database cluster has been started, and does not show yet"),
 			 errdetail("Migration \"%s\" of database cluster %s was started " INT64_FORMAT " s ago, and the API does not show it yet.",
 					   start->id, cluster_of(path), seconds),
 			 errhint(UNDER_WAY_HINT)));
+}
+
+/*
+ * Look what is there.  An answer that does not say the status tells nothing
+ * and is an error, but for an empty one, several times in a row: of a finished
+ * migration the API has been seen to say nothing at all.
+ */
+static void
+look(OmfCall *call, const char *path, StartContext *context)
+{
+	call->wants_status = true;
+	for (int i = 1;; i++)
+	{
+		omf_call_make(call, OMF_GET, path, NULL);
+		if (call->result != OMF_RESULT_RECORD || !call->wordless ||
+			i == OMF_WAIT_EMPTIES)
+			break;
+		omf_wait_pause(LOOK_AGAIN_MS);
+	}
+	call->wants_status = false;
+	if (call->result != OMF_RESULT_ERROR)
+		return;
+	context->concerns_all = call->error == NULL ||
+							omf_api_concerns_all(call->error);
+	omf_call_raise(call, OMF_ACTION_GUARD);
 }
 
 /*
@@ -234,14 +263,8 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 	OmfStart earlier;
 	bool is_after_another;
 
-	omf_call_make(call, OMF_GET, path, NULL);
-	if (call->result == OMF_RESULT_ERROR)
-	{
-		context->concerns_all = call->error == NULL ||
-								omf_api_concerns_all(call->error);
-		omf_call_raise(call, OMF_ACTION_GUARD);
-	}
-	status = omf_call_field(call, OMF_MIGRATION_STATUS);
+	look(call, path, context);
+	status = omf_call_status(call);
 	id = omf_call_field(call, OMF_MIGRATION_ID);
 	is_after_another = omf_starts_find(key, &earlier);
 	if (is_after_another &&
@@ -331,7 +354,7 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster,
 
 	context->put = call;
 	put_start(call, path, body, key, &start, context);
-	context->started = call->values[OMF_MIGRATION_ID] != NULL ? call->values[OMF_MIGRATION_ID] : "";
+	context->started = call->values[OMF_MIGRATION_ID];
 }
 
 /* ----- equal starts of one statement ----- */
@@ -418,7 +441,7 @@ list_started(MemoryContext statement)
 		if (started->statement == statement &&
 			strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
 			appendStringInfo(&list, "%s%s (\"%s\")", list.len > 0 ? ", " : "", started->cluster,
-							 started->texts[COLUMN_ID] != NULL ? started->texts[COLUMN_ID] : "");
+							 started->texts[COLUMN_ID]);
 		else if (started->statement == statement)
 			appendStringInfo(&list, "%s%s (outcome unknown)", list.len > 0 ? ", " : "", started->cluster);
 	return list.len > 0 ? list.data : NULL;

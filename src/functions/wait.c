@@ -438,7 +438,7 @@ omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 	else
 	{
 		poll->id = omf_call_field(call, OMF_MIGRATION_ID);
-		poll->status = omf_call_field(call, OMF_MIGRATION_STATUS);
+		poll->status = omf_call_status(call);
 		poll->kind = poll->status != NULL ? OMF_POLL_MIGRATION
 										  : OMF_POLL_EMPTY;
 	}

@@ -136,10 +136,7 @@ omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
 static bool
 is_remembered(const Entry *entry, int64 now)
 {
-	int64 kept = entry->start.accepted ? OMF_START_KEPT_MS
-									   : OMF_START_UNKNOWN_KEPT_MS;
-
-	return entry->taken && now - entry->start.at < kept;
+	return entry->taken && now - entry->start.at < OMF_START_KEPT_MS;
 }
 
 static Entry *

@@ -16,11 +16,8 @@
 #include "client/resource.h"
 #include "session/shared.h"
 
-/* How long a start that the API has accepted is remembered. */
+/* How long a start is remembered, accepted or of unknown outcome. */
 #define OMF_START_KEPT_MS (10 * 60 * 1000)
-
-/* And one of which nobody knows whether it was. */
-#define OMF_START_UNKNOWN_KEPT_MS (2 * 60 * 1000)
 
 /* Room for what is kept of a status. */
 #define OMF_START_STATUS_SIZE 24
@@ -30,7 +27,7 @@ typedef struct OmfStart
 	int64 at;                                    /* when it was sent, on the steady clock */
 	int64 sent_ms;                               /* the same on the calendar */
 	bool accepted;                               /* the API has said so */
-	char id[OMF_MIGRATION_ID_MAX + 1];           /* then: of the migration, or empty */
+	char id[OMF_MIGRATION_ID_MAX + 1];           /* then: of the migration, else empty */
 	int64 created_ms;                            /* likewise its created_at, or -1 */
 	bool previous_known;                         /* was it looked at what was there before? */
 	char previous[OMF_MIGRATION_ID_MAX + 1];     /* its id, or empty: none */
@@ -56,7 +53,10 @@ extern OmfStart omf_start_now(void);
 extern void omf_start_set_previous(OmfStart *start, const char *id,
 								   const char *status);
 
-/* The API has accepted it, and says so of its migration; likewise. */
+/*
+ * The API has accepted it, and says so of its migration; created_at may be
+ * NULL.
+ */
 extern void omf_start_set_accepted(OmfStart *start, const char *id,
 								   const char *created_at);
 

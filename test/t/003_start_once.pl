@@ -173,6 +173,31 @@ sub guard_ok
 		is(guard_ok($cluster, { GET => 1, PUT => 1 }, $status), 't|running', "not after $status");
 	}
 
+	# An answer that does not tell the status tells nothing: no start.  What is
+	# no object, or has a status of another type, is so for the table, too.
+	for my $body (qw({} null [] "x" 17 true {"status":null} {"status":7} {"status":""} {"status":"__"} {"id":"some-id"}
+			{"online_migration":{"status":"done"}} [{"status":"done"}] done))
+	{
+		$cluster = new_cluster();
+		$simulator->migration($cluster, 'running', 'some-id');
+		$simulator->fault('custom', uuid => $cluster, method => 'GET', body => $body);
+		my $refused = seen_ok({ GET => 1 }, sub { $node->run_sql(start($cluster)) }, "status is answered by $body");
+		is($refused->{sqlstate}, 'HV00M', "no start after $body");
+		like($refused->{err}, qr/so none was started.*HTTP status 200.*nothing was started/s, '  which it says') or diag($refused->{err});
+		is($node->run_sql(start($cluster, undef, ', replace => true'))->{out}, 't|running', '  unless they insist');
+		$simulator->delete_faults;
+	}
+
+	# Of a finished migration the API has been seen to say nothing at all: that
+	# counts when it is said three times, as it does for a wait.
+	$cluster = new_cluster();
+	$simulator->migration($cluster, 'running', 'some-id');
+	$simulator->fault('empty_200', uuid => $cluster, method => 'GET', times => 2);
+	is(guard_ok($cluster, { GET => 3 }, 'two empty answers'), '55000', 'an empty answer is asked again');
+	$simulator->fault('empty_200', uuid => $cluster, method => 'GET');
+	is(guard_ok($cluster, { GET => 3, PUT => 1 }, 'empty answers'), 't|running', 'three of them are of a migration that has ended');
+	$simulator->delete_faults;
+
 	# Two at once: both would look before either has started.
 	$cluster = new_cluster();
 	my $first = OnlineMigrations::Session->open($node);

@@ -105,7 +105,8 @@ $node->psql_ok("SELECT databases.databases_delete_online_migration('$cluster', '
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, '  is forgotten');
 
 my %unknown = (close_before => {}, status => { status => 502 },
-	custom => { body => '{"id": "server_error", "message": "Oh."}' }, not_json => {});
+	custom => { body => '{"id": "server_error", "message": "Oh."}' }, not_json => {},
+	missing_fields => {}, empty_200 => {});
 for my $fault (sort keys %unknown)
 {
 	$cluster = new_cluster();

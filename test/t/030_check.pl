@@ -144,6 +144,7 @@ sub target_flaws
 }
 is_deeply(target_flaws('running'), { 'target migration' => 'failed' }, 'one is under way');
 is_deeply(target_flaws('done'), {}, 'one has been');
+is_deeply(target_flaws('__'), { 'target migration' => 'failed' }, 'nobody says what it is');
 is_deeply(target_flaws(undef, status => 'creating'), { 'target status' => 'failed' }, 'it is not online');
 is_deeply(target_flaws(undef, version => '14.0'), { 'source version' => 'failed' }, 'its version is older');
 is_deeply(target_flaws(undef, storage_size_mib => 1), { 'target storage' => 'failed' }, 'its storage is too small');

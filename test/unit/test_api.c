@@ -274,11 +274,11 @@ test_records(void)
 		is_text(record->values[OMF_MIGRATION_STATUS], "syncing", "  status");
 		is_text(record->values[OMF_MIGRATION_CREATED_AT], "2020-10-29T15:57:38Z", "  created_at");
 		is_text(record->values[OMF_MIGRATION_CLUSTER], NULL, "  the key is not the body's");
-		is_number(answer(method, 200, NULL, NULL), OMF_RESULT_RECORD, "an empty body");
-		is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  of which nothing is known");
-		is_number(answer(method, 200, "\r\n", NULL), OMF_RESULT_RECORD, "a body that is nothing but a new line");
-		is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  is as empty");
 	}
+	is_number(answer(OMF_GET, 200, NULL, NULL), OMF_RESULT_RECORD, "an empty body");
+	is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  of which nothing is known");
+	is_number(answer(OMF_GET, 200, "\r\n", NULL), OMF_RESULT_RECORD, "a body that is nothing but a new line");
+	is_text(record->values[OMF_MIGRATION_STATUS], NULL, "  is as empty");
 	is_number(answer(OMF_DELETE, 204, NULL, NULL), OMF_RESULT_RECORD, "stopped");
 	ok(record == NULL && error == NULL, "  is all there is to say");
 	is_number(answer(OMF_GET, 404, "{\"id\":\"not_found\"}", NULL), OMF_RESULT_NOT_FOUND, "404");
@@ -349,7 +349,11 @@ test_successes(void)
 {
 	static const int deletes[] = {200, 202, 204};
 	static const char migration[] = "{\"id\":\"a\",\"status\":\"running\"}";
-	static const char *const without[] = {NULL, "", "{}", "{\"id\":null}", "accepted", "[]"};
+	static const char *const without[] = {
+		NULL, "", " \r\n", "{}", "{\"id\":null}", "{\"id\":\"\"}", "{\"id\":7}", "{\"id\":\"..\"}", "{\"id\":\"a b\"}",
+		"{\"id\":{}}", "{\"id\":\"a\",\"status\":7}", "{\"error\":\"nope\"}", "{\"id\":\"a\",\"message\":\"nope\"}",
+		"{\"message\":\"nope\"}", "accepted", "null", "[]", "[{\"id\":\"a\"}]", "\"a\"", "7", "<html>",
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["};
 
 	for (int i = 0; i < countof(deletes); i++)
 	{
@@ -360,7 +364,15 @@ test_successes(void)
 	for (int status = 200; status <= 202; status++)
 		is_number(answer(OMF_PUT, status, migration, NULL), OMF_RESULT_RECORD, "PUT: %d with the migration", status);
 	is_number(answer(OMF_PUT, 203, migration, NULL), OMF_RESULT_ERROR, "PUT: 203 makes no sense");
-	for (int status = 201; status <= 202; status++)
+	is_number(answer(OMF_PUT, 200, "{\"id\":\"a\",\"created_at\":7}", NULL), OMF_RESULT_ERROR,
+			  "a created_at that is none");
+	free(record);
+	free(error);
+	is_number(omf_api_result(&omf_resources[0], &request, 1 << OMF_MIGRATION_ID, &(OmfSecrets){NULL, 0}, &record, &error),
+			  OMF_RESULT_RECORD, "  that nobody asks for is no harm");
+
+	/* a start is one if the answer names the migration */
+	for (int status = 200; status <= 202; status++)
 		for (int i = 0; i < countof(without); i++)
 		{
 			is_number(answer(OMF_PUT, status, without[i], NULL), OMF_RESULT_ERROR,
@@ -384,7 +396,7 @@ test_outcomes(void)
 		{OMF_REFUSED, OMF_ERROR_LOST, OMF_ERROR_LOST, false},
 		{OMF_LOST, OMF_ERROR_LOST, OMF_ERROR_UNKNOWN, true},
 		{OMF_TIMED_OUT, OMF_ERROR_LOST, OMF_ERROR_UNKNOWN, true},
-		{OMF_TOO_LARGE, OMF_ERROR_TOO_LARGE, OMF_ERROR_TOO_LARGE, true},
+		{OMF_TOO_LARGE, OMF_ERROR_TOO_LARGE, OMF_ERROR_UNKNOWN, true},
 		{OMF_NO_MEMORY, OMF_ERROR_NO_MEMORY, OMF_ERROR_NO_MEMORY, true},
 	};
 
@@ -399,6 +411,10 @@ test_outcomes(void)
 					  "  may have been done");
 			is_text(error->words, "libcurl's words", "  in libcurl's words");
 		}
+	no_answer(OMF_PUT, OMF_TOO_LARGE, 202, "");
+	is_number(error->kind, OMF_ERROR_UNKNOWN, "a success over a cap names no migration");
+	no_answer(OMF_PUT, OMF_TOO_LARGE, 422, "");
+	is_number(error->kind, OMF_ERROR_TOO_LARGE, "a refusal is none");
 	is_number(no_answer(OMF_GET, OMF_LOST, 404, ""), OMF_RESULT_ERROR,
 			  "lost after the status line of a 404 is not a 404");
 	is_number(no_answer(OMF_GET, OMF_LOST, 200, ""), OMF_RESULT_ERROR, "nor a 200 a 200");

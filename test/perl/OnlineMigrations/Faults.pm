@@ -96,9 +96,9 @@ _add({ %lost, over => 'http' },
 	[ 'a NUL in a header', _answer("x-nul: a\0b\r\ncontent-length: 0\r\n\r\n") ]);
 _add({ over => 'http' },
 	[ 'more than the stated length', _answer("content-length: 5\r\n\r\n{\"status\":\"done\"}"),
-		read => 'HV00M', list => 'HV00M', start => 'HV00M?' ],
+		read => 'HV00M', list => 'HV00M', start => 'HV010?' ],
 	[ 'an answer that was not asked for', _raw(join '', map { _http("content-length: 17\r\n\r\n{\"status\":\"$_\"}") } qw(done gone)),
-		read => 'row ||done', start => 'row |done' ]);
+		read => 'row ||done', start => 'HV010?' ]);
 
 # Surely not processed, so that even a start is sent again.
 _add({ _same('HV00L+'), breaks => 1, over => 'h2' },
@@ -127,7 +127,7 @@ _add({ _same('ok') },
 
 # ----- sizes -----
 
-_add({ read => '54000', list => '54000', start => '54000?' },
+_add({ read => '54000', list => '54000', start => 'HV010?' },
 	[ 'a body over the cap', ['oversized_body'], list => 'HV00M' ],
 	[ 'chunks over the cap', [ 'oversized_body', chunked => 'true' ], list => 'HV00M' ],
 	[ 'headers over the cap', [ 'oversized_headers', count => 300 ], over => 'http', stop => '54000' ],
@@ -140,7 +140,7 @@ _add({ _same('ok') },
 	[ 'many headers', [ 'oversized_headers', count => 10 ] ],
 	[ 'headers under the cap', [ 'oversized_headers', count => 50 ] ],
 	[ 'interim answers first', ['many_1xx'] ]);
-_add({ read => 'row ||', start => 'row |' },
+_add({ read => 'row ||', start => 'HV010?' },
 	[ 'a body just under the cap', [ 'oversized_body', size => 1048576 ] ]);
 
 # What would be large if it were unpacked: it was not asked for.
@@ -148,19 +148,19 @@ my $zeros = "\0" x (16 * 1024 * 1024);
 gzip(\$zeros => \my $bomb) or die "cannot compress\n";
 my %bomb = (body_base64 => encode_base64($bomb, ''));
 
-_add({ read => 'HV00M', list => 'HV00M', start => 'HV00M?', says => qr/Content-Encoding/ },
+_add({ read => 'HV00M', list => 'HV00M', start => 'HV010?', says => qr/Content-Encoding/ },
 	[ 'gzip', ['gzip_body'] ],
 	[ 'a gzip bomb', [ 'custom', %bomb, headers => { 'content-encoding' => 'gzip' } ] ],
 	[ 'brotli', _custom('x', headers => { 'content-encoding' => 'br' }) ]);
 
 # ----- no JSON, or not the right one -----
 
-_add({ read => 'HV00M', list => 'HV00M', start => 'HV00M?' },
+_add({ read => 'HV00M', list => 'HV00M', start => 'HV010?' },
 	[ 'text', ['not_json'], says => qr/JSON/ ],
 	[ 'a page', ['html_200'], says => qr/JSON/ ],
 	[ 'JSON cut off', ['truncated_json'], says => qr/JSON/ ],
 	[ 'text after the JSON', ['trailing_garbage'], says => qr/JSON/ ],
-	[ 'only white space', _custom(" \n "), read => 'row ||', start => 'row |' ],
+	[ 'only white space', _custom(" \n "), read => 'row ||' ],
 	[ 'invalid UTF-8', ['invalid_utf8'] ],
 	[ 'a NUL in a string', ['nul_escape'] ],
 	[ 'an array', ['json_array'], says => qr/object/ ],
@@ -196,18 +196,18 @@ sub _one_cluster
 # ----- rows, though odd ones -----
 
 _add({},
-	[ 'nothing at all', ['empty_200'], read => 'row ||', list => 'HV00M', start => 'row |' ],
-	[ 'an empty object', ['missing_fields'], read => 'row ||', list => 'HV00M', start => 'row |' ],
-	[ 'nulls', ['null_fields'], read => 'row ||', start => 'row |' ],
+	[ 'nothing at all', ['empty_200'], read => 'row ||', list => 'HV00M', start => 'HV010?' ],
+	[ 'an empty object', ['missing_fields'], read => 'row ||', list => 'HV00M', start => 'HV010?' ],
+	[ 'nulls', ['null_fields'], read => 'row ||', start => 'HV010?' ],
 	[ 'a key twice', ['duplicate_keys'], read => "row second|$time|running", start => 'row second|running' ],
 	[ 'a status of another word', ['unknown_status'], read => "row magic|$time|paused", start => 'row magic|paused' ],
-	[ 'fields that nobody knows', _custom('{"status":"done","more":{"a":[1,2]},"and":null}'), read => 'row ||done' ],
+	[ 'fields that nobody knows', _custom('{"status":"done","more":{"a":[1,2]},"and":null}'), read => 'row ||done', start => 'HV010?' ],
 	[ 'fields in another order, with white space', _custom("\n {\"status\" : \"done\" ,\t\"id\" : \"a\"}\r\n"),
-		read => 'row a||done' ],
+		read => 'row a||done', start => 'row a|done' ],
 	[ 'letters of all kinds', _custom('{"id":"\u00e4\ud83d\ude00\"\\\\","status":"done"}'),
-		read => "row \xc3\xa4\xf0\x9f\x98\x80\"\\||done" ],
+		read => "row \xc3\xa4\xf0\x9f\x98\x80\"\\||done", start => 'HV010?' ],
 	[ 'a lone surrogate', _custom('{"id":"\ud800","status":"done"}'), read => "row \xef\xbf\xbd||done" ],
-	[ 'an empty id', _custom('{"id":"","status":"done"}'), read => 'row ||done' ],
+	[ 'an empty id', _custom('{"id":"","status":"done"}'), read => 'row ||done', start => 'HV010?' ],
 	[ 'no timestamp', ['bad_timestamp'], read => 'HV00M', start => 'row magic|running', says => qr/created_at/ ]);
 
 # ----- statuses -----
@@ -224,6 +224,12 @@ _add({ _same('HV000'), says => qr/HTTP status 20[12]/ },
 _add({ _same('HV000'), start => 'HV010?', says => qr/HTTP status 204/ },
 	[ '204 where a body belongs', ['no_content_204'], stop => 'ok' ]);
 _add({ stop => 'ok' }, [ '200 for a stop', _custom('{}') ]);
+
+# A start is one only if the answer names the migration, whatever its status.
+_add({ start => 'HV010?', says => qr/HTTP status 20[012]/ },
+	map { my $status = $_; map { [ "$status and $_ for a start", _custom($_, status => $status) ] }
+		  '{"error":"nope"}', '{"message":"nope"}', '{"id":17}', '{"id":" "}', '{"id":"../..","status":"running"}',
+		  '{"id":"a","status":7}', '{"online_migration":{"id":"a","status":"running"}}', 'null', '[{"id":"a"}]', '"a"', '17' } 200 .. 202);
 _add({},
 	[ 'status 400', _status(400), _same('22023'), says => qr/HTTP status 400/ ],
 	[ 'status 401', _status(401), _same('28000'), says => qr/HTTP status 401/ ],
