@@ -96,6 +96,7 @@ struct OmfHttp
 	bool http1_wanted;                  /* the server requires HTTP/1.1 */
 	bool broken;                        /* see renew() */
 	OmfProxy proxy;                     /* that https goes through */
+	CURLU *url;                         /* the base URL, taken apart */
 	Multi many;                         /* for what may wait for others */
 	Multi urgent;                       /* for what may not */
 	OmfPollset *pollset;                /* all sockets and the timer */
@@ -316,8 +317,7 @@ set_security(OmfHttp *http, CURL *handle)
 		   SET(handle, CURLOPT_SSL_VERIFYHOST, 2L) &&
 		   SET(handle, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) &&
 		   SET(handle, CURLOPT_FOLLOWLOCATION, 0L) &&
-		   SET(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
-		   SET(handle, CURLOPT_PATH_AS_IS, 1L) && set_trust(http, handle);
+		   set_trust(http, handle);
 }
 
 /* A token in clear text never leaves the host, so it goes through no proxy. */
@@ -378,7 +378,7 @@ set_transport(OmfHttp *http, CURL *handle)
 	const OmfHttpConfig *config = http->config;
 	long version = version_to_ask(http);
 
-	return SET(handle, CURLOPT_URL, config->base_url) &&
+	return SET(handle, CURLOPT_CURLU, http->url) &&
 		   SET(handle, CURLOPT_HTTP_VERSION, version) &&
 		   SET(handle, CURLOPT_PIPEWAIT,
 			   version != CURL_HTTP_VERSION_1_1 ? 1L : 0L) &&
@@ -1205,6 +1205,26 @@ free_headers(struct curl_slist *list)
 	curl_slist_free_all(list);
 }
 
+/*
+ * The base URL is taken apart once: libcurl would do so for each exchange,
+ * and put it together again.
+ */
+static const char *
+make_url(OmfHttp *http)
+{
+	CURLUcode code;
+
+	http->url = curl_url();
+	if (http->url == NULL)
+		return no_memory;
+	code = curl_url_set(http->url, CURLUPART_URL, http->config->base_url,
+						CURLU_DISALLOW_USER);
+	if (code == CURLUE_OUT_OF_MEMORY)
+		return no_memory;
+	return code == CURLUE_OK ? NULL
+							 : "libcurl does not take the endpoint for a URL.";
+}
+
 /* Two descriptors of the pollset's own, counted like any other. */
 static bool
 make_pollset(OmfHttp *http)
@@ -1244,6 +1264,9 @@ make(OmfHttp *http)
 		return "libcurl was built without HTTP/2, which the option \"http_version\" wants.";
 	if (!make_parts(http))
 		return no_memory;
+	problem = make_url(http);
+	if (problem != NULL)
+		return problem;
 	if (!make_pollset(http))
 		return "Out of file descriptors.";
 	problem = open_multi(&http->many);
@@ -1294,6 +1317,7 @@ omf_http_destroy(OmfHttp *http)
 	free_headers(http->headers);
 	free_headers(http->body_headers);
 	omf_proxy_free(&http->proxy);
+	curl_url_cleanup(http->url);
 	omf_sockets_destroy(http->sockets);
 	free(http->spare);
 	free(http);

@@ -103,6 +103,25 @@ test_url(void)
 	end_case();
 }
 
+/* The validator of options allows none of these. */
+static void
+test_no_url(void)
+{
+	static const char *const urls[] = {"http://", "http://user@127.0.0.1/"};
+
+	for (int i = 0; i < countof(urls); i++)
+	{
+		const char *reason;
+
+		begin_case("no address");
+		config.http.base_url = urls[i];
+		engine = omf_engine_create(&config, &reason);
+		ok(engine == NULL, "of %s no engine is made", urls[i]);
+		is_text(reason, "libcurl does not take the endpoint for a URL.", "the reason");
+		end_case();
+	}
+}
+
 /* ----- what libcurl is told ----- */
 
 /* CURLOPT_CAINFO and CURLOPT_CAPATH: their numbers are part of its interface. */
@@ -524,6 +543,7 @@ main(void)
 	begin_tests();
 	test_requests();
 	test_url();
+	test_no_url();
 	test_trust();
 	test_redirect();
 	test_reuse();
