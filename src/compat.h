@@ -3,8 +3,9 @@
  * compat.h
  *	  Every guard on a version of libcurl or PostgreSQL.
  *
- * libcurl 7.81 or later, PostgreSQL 15 to 18.  What is guarded for libcurl is
- * macros only, so that this header needs none of libcurl's.
+ * libcurl 7.81 or later, PostgreSQL 15 to 18, and what the first release
+ * candidate of 19 has changed.  What is guarded for libcurl is macros only, so
+ * that this header needs none of libcurl's.
  *
  *-------------------------------------------------------------------------
  */
@@ -125,16 +126,36 @@
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
 #define OMF_HAS_SHMEM_HOOKS 0
+#if PG_VERSION_NUM >= 190000
+static inline void
+omf_init_shared_memory(void *memory, void *init)
+{
+	(*(void (**)(void *memory)) init)(memory);
+}
+#endif
 static inline void *
 omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory))
 {
 	bool found;
 
+#if PG_VERSION_NUM >= 190000
+	return GetNamedDSMSegment(name, size, omf_init_shared_memory, &found, &init);
+#else
 	return GetNamedDSMSegment(name, size, init, &found);
+#endif
 }
 #else
 #define OMF_HAS_SHMEM_HOOKS 1
 #define omf_named_shared_memory(name, size, init) ((void) (init), NULL)
+#endif
+
+/* From PostgreSQL 19 on, all processes know the name of a lock's tranche. */
+#if PG_VERSION_NUM >= 190000
+#define omf_new_tranche(name) LWLockNewTrancheId(name)
+#define omf_name_tranche(tranche, name) ((void) (tranche), (void) (name))
+#else
+#define omf_new_tranche(name) LWLockNewTrancheId()
+#define omf_name_tranche(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
 /*
@@ -166,6 +187,43 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #define omf_create_foreignscan_path(root, rel, rows, startup, total, outer) \
 	create_foreignscan_path(root, rel, NULL, rows, startup, total,          \
 							NIL, outer, NULL, NIL)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define omf_create_append_path(root, rel, path)                                    \
+	create_append_path(root, rel, (AppendPathInput){.subpaths = list_make1(path)}, \
+					   NIL, NULL, 0, false, -1)
+#else
+#define omf_create_append_path(root, rel, path) \
+	create_append_path(root, rel, list_make1(path), NIL, NIL, NULL, 0, false, -1)
+#endif
+
+/*
+ * Whether a join may be a nested loop is an extension's say for each join from
+ * PostgreSQL 19 on; before, it is the setting's alone.
+ */
+#if PG_VERSION_NUM >= 190000
+#define omf_may_nestloop(extra) (((extra)->pgs_mask & PGS_NESTLOOP_PLAIN) != 0)
+#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, extra) \
+	initial_cost_nestloop(root, workspace, jointype,                              \
+						  PGS_NESTLOOP_PLAIN | PGS_CONSIDER_NONPARTIAL, outer,    \
+						  inner, extra)
+#else
+#define omf_may_nestloop(extra) ((void) (extra), enable_nestloop)
+#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, extra) \
+	initial_cost_nestloop(root, workspace, jointype, outer, inner, extra)
+#endif
+
+/*
+ * What JOIN_UNIQUE_OUTER is to begin with.  From PostgreSQL 19 on, its outer
+ * side has been made unique.
+ */
+#if PG_VERSION_NUM >= 190000
+#define omf_unique_outer_path(root, rel, sjinfo) \
+	((void) (root), (void) (sjinfo), (rel)->cheapest_total_path)
+#else
+#define omf_unique_outer_path(root, rel, sjinfo) \
+	((Path *) create_unique_path(root, rel, (rel)->cheapest_total_path, sjinfo))
 #endif
 
 /* ExecutorRun() lost an argument. */

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/elog.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "compat.h"
 #include "functions/arguments.h"

@@ -224,8 +224,7 @@ hide_row_identity(PlannerInfo *root, Path *path)
 {
 	if (!has_row_identity(path->pathtarget))
 		return path;
-	return (Path *) create_append_path(root, path->parent, list_make1(path),
-									   NIL, NIL, NULL, 0, false, -1);
+	return (Path *) omf_create_append_path(root, path->parent, path);
 }
 
 /* What stands for such a column below that Append: the column of a child. */
@@ -269,7 +268,7 @@ add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner,
 										   column.type);
 	prefetch = hide_row_identity(root, prefetch);
 	answered = make_answered_path(inner);
-	initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
+	omf_initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
 	add_path(joinrel, (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra,
 													prefetch, answered, extra->restrictlist,
 													build_join_pathkeys(root, joinrel, jointype, outer->pathkeys),
@@ -295,7 +294,7 @@ add_any_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting,
 		return;
 	outer = (Path *) create_limit_path(root, others, outer, NULL, one,
 									   LIMIT_OPTION_COUNT, 0, 1);
-	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
+	omf_initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
 	add_path(joinrel,
 			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
 										   NIL, NIL,
@@ -328,7 +327,7 @@ add_waiting_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT &&
 		 jointype != JOIN_SEMI && jointype != JOIN_ANTI))
 		return;
-	initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
+	omf_initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
 	add_path(joinrel,
 			 (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra, outer, inner,
 										   extra->restrictlist, NIL,
@@ -359,7 +358,7 @@ add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting,
 		return;
 	outer = (Path *) create_limit_path(root, first, outer, NULL, one,
 									   LIMIT_OPTION_COUNT, 0, 1);
-	initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
+	omf_initial_cost_nestloop(root, &workspace, JOIN_INNER, outer, inner, extra);
 	add_path(joinrel,
 			 (Path *) create_nestloop_path(root, joinrel, JOIN_INNER, &workspace, extra, outer, inner,
 										   NIL, NIL,
@@ -381,7 +380,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_waiting_path(root, joinrel, outerrel, innerrel, jointype, extra);
 	add_one_row_path(root, joinrel, outerrel, innerrel, jointype, extra);
-	if (!enable_batched_join || !enable_nestloop ||
+	if (!enable_batched_join || !omf_may_nestloop(extra) ||
 		(jointype != JOIN_INNER && jointype != JOIN_LEFT &&
 		 jointype != JOIN_SEMI && jointype != JOIN_ANTI &&
 		 jointype != JOIN_UNIQUE_OUTER))
@@ -392,9 +391,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		return;
 	if (jointype == JOIN_UNIQUE_OUTER)
 	{
-		Path *unique = (Path *)
-			create_unique_path(root, outerrel, outerrel->cheapest_total_path,
-							   extra->sjinfo);
+		Path *unique = omf_unique_outer_path(root, outerrel, extra->sjinfo);
 
 		outers = unique != NULL ? list_make1(unique) : NIL;
 		jointype = JOIN_INNER;

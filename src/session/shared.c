@@ -87,7 +87,7 @@ fill_block(Block *fresh, bool common)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random numbers")));
 	for (int i = 0; common && i < nparts; i++)
-		LWLockInitialize(&fresh->locks[i], LWLockNewTrancheId());
+		LWLockInitialize(&fresh->locks[i], omf_new_tranche(parts[i]->name));
 	for (int i = 0; i < nparts; i++)
 		if (parts[i]->fill != NULL)
 			parts[i]->fill((char *) fresh + parts[i]->offset);
@@ -98,7 +98,7 @@ static void
 name_locks(const Block *common)
 {
 	for (int i = 0; i < nparts; i++)
-		LWLockRegisterTranche(common->locks[i].tranche, parts[i]->name);
+		omf_name_tranche(common->locks[i].tranche, parts[i]->name);
 }
 
 static void
