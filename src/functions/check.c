@@ -22,6 +22,7 @@
 
 #include "functions/arguments.h"
 #include "functions/call.h"
+#include "functions/check_mysql.h"
 #include "functions/check_postgres.h"
 #include "functions/check_rows.h"
 #include "functions/source_server.h"
@@ -162,35 +163,6 @@ kind_of(const char *engine)
 	return ENGINE_OTHER;
 }
 
-/* What to look at by hand at a MySQL source. */
-static const struct
-{
-	const char *check;
-	const char *hint;
-	const char *document;
-} mysql_checks[] = {
-	{"source version", "Run there: SELECT version(); it must be 5.7 or later, and not newer than the target.",
-	 "https://github.com/aiven-open/aiven-mysql-migrate"},
-	{"source GTID mode", "Run there: SELECT @@gtid_mode, @@enforce_gtid_consistency; both must be ON.",
-	 OMF_MYSQL_GUIDE},
-	{"source binary log format", "Run there: SELECT @@log_bin, @@binlog_format; they must be 1 and ROW.",
-	 OMF_MYSQL_GUIDE},
-	{"source binary log retention", "Run there: SELECT @@binlog_expire_logs_seconds; the logs must be kept for as long as the copying takes.",
-	 "https://dev.mysql.com/doc/refman/8.0/en/replication-options-binary-log.html"},
-	{"source table engines", "Run there: SELECT table_schema, table_name, engine FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB' AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema'); it must return no row.",
-	 "https://github.com/aiven-open/aiven-mysql-migrate"},
-	{"source privileges", "Run there: SHOW GRANTS; the user needs REPLICATION SLAVE, REPLICATION CLIENT, and SELECT on all that is copied.",
-	 OMF_MYSQL_GUIDE},
-};
-
-static void
-skip_mysql_source(OmfChecks *checks)
-{
-	for (int i = 0; i < (int) lengthof(mysql_checks); i++)
-		omf_checks_put(checks, mysql_checks[i].check, OMF_CHECK_SKIPPED, "A MySQL source is not asked from here.",
-					   mysql_checks[i].hint, mysql_checks[i].document);
-}
-
 /*
  * A host of DigitalOcean's own: their pages are at odds about that, so it is
  * worth a word.
@@ -230,7 +202,7 @@ check_source(OmfChecks *checks, const Target *target)
 		return;
 	check_provider(checks);
 	if (given == ENGINE_MYSQL || wanted == ENGINE_MYSQL)
-		skip_mysql_source(checks);
+		omf_check_mysql_source(checks);
 	else if (wanted == ENGINE_OTHER)
 		omf_checks_put(checks, "source", OMF_CHECK_SKIPPED, "A source of this engine is not asked from here.", NULL,
 					   "https://docs.digitalocean.com/products/databases/");

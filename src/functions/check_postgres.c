@@ -11,9 +11,6 @@
  */
 #include "functions/check_postgres.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -164,22 +161,26 @@ static const DatabaseCheck database_checks[] = {
 	 "SELECT extname || ' ' || extversion FROM pg_extension WHERE extname <> 'plpgsql'"},
 
 	/*
-	 * DigitalOcean's list, and what stands there for all of PostgreSQL's own
+	 * All that is in DigitalOcean's list, as it was validated on 2025-11-25:
+	 * some are there from a later version of the target on.  It calls vector
+	 * and vectorscale by their projects' names, pgvector and pgvectorscale.
 	 */
 	{"extensions at the target", "https://docs.digitalocean.com/products/databases/postgresql/details/supported-extensions/",
 	 OMF_CHECK_WARNING, "extensions that the target is not known to have",
 	 "Look whether they are in DigitalOcean's list for the target's version. If not, what uses them must go first, or be left behind with ignore_dbs.",
 	 "SELECT extname || ' ' || extversion FROM pg_extension WHERE extname NOT IN ("
-	 "'address_standardizer', 'address_standardizer_data_us', 'aiven_extras', 'amcheck', 'autoinc', 'bloom', "
-	 "'btree_gin', 'btree_gist', 'citext', 'cube', 'dblink', 'dict_int', 'dict_xsyn', 'earthdistance', "
-	 "'fuzzystrmatch', 'h3', 'h3_postgis', 'hll', 'hstore', 'hypopg', 'insert_username', 'intagg', 'intarray', "
-	 "'ip4r', 'isn', 'lo', 'ltree', 'moddatetime', 'pageinspect', 'pg_buffercache', 'pg_cron', "
-	 "'pg_freespacemap', 'pg_partman', 'pg_prewarm', 'pg_repack', 'pg_similarity', 'pg_stat_monitor', "
-	 "'pg_stat_statements', 'pg_surgery', 'pg_trgm', 'pg_visibility', 'pg_walinspect', 'pgaudit', 'pgcrypto', "
-	 "'pgrouting', 'pgrowlocks', 'pgstattuple', 'plpgsql', 'postgis', 'postgis_legacy', 'postgis_raster', "
-	 "'postgis_sfcgal', 'postgis_tiger_geocoder', 'postgis_topology', 'postgres_fdw', 'refint', 'rum', 'seg', "
-	 "'sslinfo', 'tablefunc', 'tcn', 'timescaledb', 'tsm_system_rows', 'tsm_system_time', 'unaccent', 'unit', "
-	 "'uuid-ossp', 'vector', 'xml2')"},
+	 "'bloom', 'bool_plperl', 'btree_gin', 'btree_gist', 'citext', 'cube', 'dblink', 'dict_int', "
+	 "'earthdistance', 'fuzzystrmatch', 'hll', 'hstore', 'intagg', 'intarray', 'ip4r', 'isn', "
+	 "'jsonb_plperl', 'lo', 'ltree', 'pageinspect', 'pgaudit', 'pg_buffercache', 'pg_cron', "
+	 "'pg_partman', 'pg_prewarm', 'pg_repack', 'pg_similarity', 'pg_stat_statements', 'pg_trgm', "
+	 "'pgcrypto', 'pgrouting', 'pgrowlocks', 'pgstattuple', 'vector', 'plperl', 'plpgsql', "
+	 "'postgres_fdw', 'seg', 'sslinfo', 'tablefunc', 'tcn', 'tsm_system_rows', 'tsm_system_time', "
+	 "'unaccent', 'unit', 'uuid-ossp') "
+	 "AND NOT (extname = 'vectorscale' AND current_setting('omf.target_version')::int NOT BETWEEN 1 AND 15) "
+	 "AND NOT (current_setting('omf.target_version')::int NOT BETWEEN 1 AND 16 AND extname IN ("
+	 "'address_standardizer', 'address_standardizer_data_us', 'h3', 'h3_postgis', 'postgis', "
+	 "'postgis_legacy', 'postgis_raster', 'postgis_sfcgal', 'postgis_tiger_geocoder', "
+	 "'postgis_topology', 'rum', 'timescaledb'))"},
 
 	{"languages", AIVEN_DB_MIGRATE, OMF_CHECK_WARNING, "languages other than sql and plpgsql",
 	 "The target must have them, or the schema's functions can't be made there.",
@@ -323,41 +324,17 @@ check_database(OmfChecks *checks, OmfConnection *connection,
 
 /* ----- getting there ----- */
 
-/* Is the address one that only its own network can reach? */
-static bool
-is_private(const char *address)
-{
-	struct in_addr v4;
-	struct in6_addr v6;
-	uint32 number;
-
-	if (inet_pton(AF_INET6, address, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) ||
-			   (v6.s6_addr[0] & 0xFE) == 0xFC;
-	if (inet_pton(AF_INET, address, &v4) != 1)
-		return false;
-	number = ntohl(v4.s_addr);
-	return number >> 24 == 10 || number >> 24 == 127 ||
-		   number >> 20 == 0xAC1 || number >> 16 == 0xC0A8 ||
-		   number >> 16 == 0xA9FE || number >> 22 == 0x191;
-}
-
 static void
 put_reach(OmfChecks *checks, OmfConnection *connection,
 		  OmfConnectionStage stage)
 {
 	const OmfSource *source = checks->plan.source;
-	const char *address = omf_connection_address(connection);
-	bool is_open = stage > OMF_STAGE_REACH;
-	bool nearby = is_open && address != NULL && is_private(address);
 
-	omf_checks_put(checks, "source reachable", !is_open ? OMF_CHECK_FAILED : nearby ? OMF_CHECK_WARNING
-																					: OMF_CHECK_OK,
-				   is_open ? psprintf("%s, port %d, answers to this server%s.", source->host, source->port,
-									  nearby ? psprintf(", at the private address %s", address) : "")
-						   : psprintf("%s, port %d: %s", source->host, source->port, omf_connection_problem(connection)),
-				   "DigitalOcean must reach it, too, which can't be tried from here: firewall, listen_addresses, pg_hba.conf.",
-				   OMF_POSTGRES_GUIDE);
+	omf_checks_put_reach(checks, psprintf("%s, port %d", source->host, source->port),
+						 stage > OMF_STAGE_REACH ? NULL : omf_connection_problem(connection),
+						 omf_connection_address(connection),
+						 "DigitalOcean must reach it, too, which can't be tried from here: firewall, listen_addresses, pg_hba.conf.",
+						 OMF_POSTGRES_GUIDE);
 }
 
 static void

@@ -38,4 +38,12 @@ extern void omf_checks_put(OmfChecks *checks, const char *check,
 						   const char *result, const char *detail,
 						   const char *hint, const char *document);
 
+/*
+ * The row of whether the source can be reached: problem is why not, or NULL;
+ * address the one that answered, where it is known.
+ */
+extern void omf_checks_put_reach(OmfChecks *checks, const char *whom,
+								 const char *problem, const char *address,
+								 const char *hint, const char *document);
+
 #endif /* OMF_CHECK_ROWS_H */

@@ -20,6 +20,7 @@ typedef struct OmfSource
 	const char *username; /* a name at the source, not one of PostgreSQL's here */
 	const char *password; /* secret */
 	const char *engine;   /* as the API names it, where a source server tells, or NULL */
+	Oid serverid;         /* the source server, or InvalidOid */
 	char *shapes[2];      /* what a message may hold of it, in UTF-8: by itself,
 						   * and as in the body; once there is a body */
 } OmfSource;

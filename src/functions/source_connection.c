@@ -15,18 +15,12 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
-#include "storage/fd.h"
 #include "storage/latch.h"
-#include "utils/wait_event.h"
 
 #include "client/api.h"
 #include "client/resolver.h"
-#include "compat.h"
 #include "functions/call.h"
-
-/* The longest text of libpq's or the source's in a message, in bytes. */
-#define WORDS_MAX 500
+#include "functions/source_wait.h"
 
 /* A file that can't be there: libpq falls back to nothing. */
 #define NO_FILE "/dev/null/none"
@@ -34,15 +28,12 @@
 struct OmfConnection
 {
 	OmfConnectionPlan plan;
-	OmfNameLookup *lookup;    /* kept, for its addresses, or NULL */
+	OmfSourceWay way;
 	PGconn *conn;             /* or NULL */
 	PGresult *result;         /* of the last query, or NULL */
-	int nfds;                 /* descriptors that PostgreSQL has been told of */
 	OmfConnectionStage stage; /* how far it has come */
-	char problem[WORDS_MAX];  /* why it came no further */
+	char *problem;            /* why it came no further, or NULL */
 };
-
-static uint32 wait_event = 0;
 
 OmfConnection *
 omf_connection_new(const OmfConnectionPlan *plan)
@@ -50,128 +41,31 @@ omf_connection_new(const OmfConnectionPlan *plan)
 	OmfConnection *connection = palloc0(sizeof(OmfConnection));
 
 	connection->plan = *plan;
-	if (wait_event == 0)
-		wait_event = omf_new_wait_event("OnlineMigrationsSource");
 	return connection;
 }
 
 /* ----- what failed ----- */
 
-/* One line, clipped between characters. */
 static void
 note_problem(OmfConnection *connection, const char *words)
 {
-	int length = (int) strlen(words);
-
-	if (length >= WORDS_MAX)
-		length = pg_mbcliplen(words, length, WORDS_MAX - 1);
-	while (length > 0 && isspace((unsigned char) words[length - 1]))
-		length--;
-	memcpy(connection->problem, words, length);
-	connection->problem[length] = '\0';
-	for (char *next = connection->problem; *next != '\0'; next++)
-		if ((unsigned char) *next < 0x20 || *next == 0x7F)
-			*next = ' ';
-}
-
-/*
- * Who answers may not be who it should be: its words can be in any encoding,
- * and hold what it was sent.
- */
-static char *
-presentable(const OmfConnection *connection, const char *text)
-{
-	char *copy = pstrdup(text);
-
-	if (connection->plan.source->password != NULL)
-		omf_api_mask(copy, connection->plan.source->password);
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), copy, (int) strlen(copy), true))
-		for (char *next = copy; *next != '\0'; next++)
-			if (IS_HIGHBIT_SET(*next))
-				*next = '?';
-	return copy;
+	connection->problem =
+		omf_source_words(words, connection->plan.source->password);
 }
 
 static void
 note_libpq_problem(OmfConnection *connection)
 {
-	note_problem(connection,
-				 presentable(connection, PQerrorMessage(connection->conn)));
+	note_problem(connection, PQerrorMessage(connection->conn));
 }
 
 char *
 omf_connection_problem(const OmfConnection *connection)
 {
-	return pstrdup(connection->problem);
-}
-
-/* ----- waiting ----- */
-
-/* Wait for the descriptor: false when the deadline has passed. */
-static bool
-wait_for(int fd, int events, int64 deadline)
-{
-	for (;;)
-	{
-		int64 left = deadline - omf_clock();
-		int occurred;
-
-		CHECK_FOR_INTERRUPTS();
-		if (left <= 0)
-			return false;
-		occurred = WaitLatchOrSocket(MyLatch,
-									 events | WL_LATCH_SET | WL_TIMEOUT |
-										 WL_EXIT_ON_PM_DEATH,
-									 fd, (long) left, wait_event);
-		if (occurred & WL_LATCH_SET)
-			ResetLatch(MyLatch);
-		if (occurred & events)
-			return true;
-	}
-}
-
-/* PostgreSQL counts what others open. */
-static void
-count_descriptor(OmfConnection *connection)
-{
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
-				 errmsg("could not connect to the source"),
-				 errdetail("There are too many open files on this server."),
-				 errhint("Raise the server's max_files_per_process and ulimit -n.")));
-	connection->nfds++;
+	return pstrdup(connection->problem != NULL ? connection->problem : "");
 }
 
 /* ----- connecting ----- */
-
-/* The host's addresses: true when there are any. */
-static bool
-look_up_host(OmfConnection *connection, int64 deadline)
-{
-	char(*addresses)[OMF_ADDRESS_SIZE];
-	const char *problem;
-
-	if (connection->lookup == NULL)
-	{
-		count_descriptor(connection);
-		connection->lookup = omf_resolver_begin(connection->plan.source->host);
-		if (connection->lookup == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OUT_OF_MEMORY),
-					 errmsg("out of memory")));
-	}
-	if (!wait_for(omf_resolver_fd(connection->lookup), WL_SOCKET_READABLE,
-				  deadline))
-	{
-		note_problem(connection, "its name was not looked up within connect_timeout");
-		return false;
-	}
-	if (omf_resolver_addresses(connection->lookup, &addresses, &problem) > 0)
-		return true;
-	note_problem(connection, presentable(connection, problem));
-	return false;
-}
 
 /* The value so often, with commas: libpq wants as many hosts as addresses. */
 static char *
@@ -203,7 +97,8 @@ begin_connecting(OmfConnection *connection, const char *dbname)
 	const OmfSource *source = connection->plan.source;
 	char(*addresses)[OMF_ADDRESS_SIZE];
 	const char *problem;
-	int naddresses = omf_resolver_addresses(connection->lookup, &addresses,
+	int naddresses = omf_resolver_addresses(connection->way.lookup,
+											&addresses,
 											&problem);
 	char port[12];
 	const char *const parameters[][2] = {
@@ -232,7 +127,7 @@ begin_connecting(OmfConnection *connection, const char *dbname)
 		keywords[i] = parameters[i][0];
 		values[i] = parameters[i][1];
 	}
-	count_descriptor(connection);
+	omf_source_count_descriptor(&connection->way);
 	connection->conn = PQconnectStartParams(keywords, values, false);
 }
 
@@ -279,10 +174,10 @@ connect_with_libpq(OmfConnection *connection, int64 deadline)
 	while (want == PGRES_POLLING_READING || want == PGRES_POLLING_WRITING)
 	{
 		note_stage(connection);
-		if (!wait_for(PQsocket(connection->conn),
-					  want == PGRES_POLLING_READING ? WL_SOCKET_READABLE
-													: WL_SOCKET_WRITEABLE,
-					  deadline))
+		if (!omf_source_wait(PQsocket(connection->conn),
+							 want == PGRES_POLLING_READING ? WL_SOCKET_READABLE
+														   : WL_SOCKET_WRITEABLE,
+							 deadline))
 		{
 			note_problem(connection, "no answer within connect_timeout");
 			return;
@@ -305,19 +200,24 @@ disconnect(OmfConnection *connection)
 		return;
 	PQfinish(connection->conn);
 	connection->conn = NULL;
-	ReleaseExternalFD();
-	connection->nfds--;
+	omf_source_uncount_descriptor(&connection->way);
 }
 
 OmfConnectionStage
 omf_connection_open(OmfConnection *connection, const char *dbname)
 {
 	int64 deadline = omf_clock() + connection->plan.connect_timeout_ms;
+	const char *problem;
 
 	disconnect(connection);
 	connection->stage = OMF_STAGE_NAME;
-	if (!look_up_host(connection, deadline))
+	problem = omf_source_look_up(&connection->way,
+								 connection->plan.source->host, deadline);
+	if (problem != NULL)
+	{
+		note_problem(connection, problem);
 		return connection->stage;
+	}
 	connection->stage = OMF_STAGE_REACH;
 	begin_connecting(connection, dbname);
 	if (connection->conn == NULL)
@@ -359,8 +259,8 @@ flush(OmfConnection *connection, int64 deadline)
 	int left;
 
 	while ((left = PQflush(connection->conn)) > 0)
-		if (!wait_for(PQsocket(connection->conn),
-					  WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline) ||
+		if (!omf_source_wait(PQsocket(connection->conn),
+							 WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline) ||
 			!PQconsumeInput(connection->conn))
 			return false;
 	return left == 0;
@@ -371,8 +271,8 @@ static bool
 next_result(OmfConnection *connection, int64 deadline, PGresult **result)
 {
 	while (PQisBusy(connection->conn))
-		if (!wait_for(PQsocket(connection->conn), WL_SOCKET_READABLE,
-					  deadline) ||
+		if (!omf_source_wait(PQsocket(connection->conn), WL_SOCKET_READABLE,
+							 deadline) ||
 			!PQconsumeInput(connection->conn))
 			return false;
 	*result = PQgetResult(connection->conn);
@@ -416,8 +316,7 @@ omf_connection_query(OmfConnection *connection, const char *sql)
 			PQresultStatus(result) == PGRES_COMMAND_OK)
 			continue;
 		good = false;
-		note_problem(connection,
-					 presentable(connection, PQresultErrorMessage(result)));
+		note_problem(connection, PQresultErrorMessage(result));
 
 		/* a COPY would never end */
 		if (PQresultStatus(result) != PGRES_FATAL_ERROR)
@@ -441,8 +340,8 @@ omf_connection_value(const OmfConnection *connection, int row, int column)
 	if (column >= PQnfields(connection->result) ||
 		PQgetisnull(connection->result, row, column))
 		return NULL;
-	return presentable(connection,
-					   PQgetvalue(connection->result, row, column));
+	return omf_source_presentable(PQgetvalue(connection->result, row, column),
+								  connection->plan.source->password);
 }
 
 bool
@@ -456,8 +355,5 @@ void
 omf_connection_close(OmfConnection *connection)
 {
 	disconnect(connection);
-	omf_resolver_free(connection->lookup);
-	connection->lookup = NULL;
-	for (; connection->nfds > 0; connection->nfds--)
-		ReleaseExternalFD();
+	omf_source_way_close(&connection->way);
 }

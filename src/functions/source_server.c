@@ -551,6 +551,7 @@ omf_source_server_fill(OmfSource *source, const char *name, bool disable_ssl)
 
 	context.wrapper = find_wrapper(context.server);
 	source->engine = context.wrapper->engine;
+	source->serverid = context.server->serverid;
 	check_usage(context.server);
 	take_options(&context, context.server->options);
 	if (source->host == NULL)

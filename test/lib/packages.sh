@@ -187,6 +187,23 @@ add_cron()
 	add_packages "$1" "$package" && [ -e "$control" ]
 }
 
+# add_mysql PURPOSE: mysql_fdw, where apt has it for this PostgreSQL, and a
+# server that it can ask.  True when they are there in the end.
+add_mysql()
+{
+	local package=postgresql-$PG_MAJOR-mysql-fdw control
+	control=$("$PG_CONFIG" --sharedir)/extension/mysql_fdw.control
+	if [ ! -e "$control" ] && { [ "$PG_BIN" != "/usr/lib/postgresql/$PG_MAJOR/bin" ] ||
+		! have apt-cache ||
+		[ -z "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; }; then
+		complain "no $package: $1 is left out"
+		return 1
+	fi
+	[ -e "$control" ] || add_packages "$1" "$package" || return 1
+	add_packages "$1" mariadb-server-core mariadb-client-core &&
+		[ -e "$control" ]
+}
+
 choose_postgres()
 {
 	if [ -z "${PG_CONFIG:-}" ]; then

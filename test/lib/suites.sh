@@ -214,6 +214,14 @@ prepare_cron()
 	fi
 }
 
+# For sources of MySQL.  Without it the suite that asks them is skipped.
+prepare_mysql()
+{
+	if wanted t/034_check_mysql; then
+		add_mysql "the check of a MySQL source" || true
+	fi
+}
+
 # They wait more than they compute, so that as many run at a time as there are
 # processors, up to four: each has its own folder, servers and simulator.
 run_tap_suites()
@@ -325,6 +333,7 @@ run_suites()
 {
 	prepare_suites
 	prepare_cron
+	prepare_mysql
 	run_lint
 	run_unit_tests
 	run_simulator_check

@@ -149,8 +149,8 @@ is_deeply(target_flaws(undef, status => 'creating'), { 'target status' => 'faile
 is_deeply(target_flaws(undef, version => '14.0'), { 'source version' => 'failed' }, 'its version is older');
 is_deeply(target_flaws(undef, storage_size_mib => 1), { 'target storage' => 'failed' }, 'its storage is too small');
 is_deeply(target_flaws(undef, engine => 'mongodb'), { 'target engine' => 'failed', 'source' => 'skipped' }, 'its engine can\'t');
-is_deeply(target_flaws(undef, engine => 'mysql'), { map { ("source $_" => 'skipped') }
-	  'version', 'GTID mode', 'binary log format', 'binary log retention', 'table engines', 'privileges' },
+is_deeply(target_flaws(undef, engine => 'mysql'), { 'target storage' => 'skipped', map { ("source $_" => 'skipped') }
+	  'version', 'GTID mode', 'binary log format', 'binary log retention', 'databases', 'table engines', 'primary keys', 'privileges' },
 	'a MySQL source is looked at by hand');
 my $mysql = sprintf '00000000-0000-4000-8000-%012d', $next;
 row_like('source engine', 'failed', qr/PostgreSQL, the cluster's engine is mysql/, 'the engines differ',
@@ -293,6 +293,20 @@ row_like('replica identity', 'failed', qr/: 4 tables without a replica identity:
 	'tables without an identity are named', @rows);
 row_like('readable tables', 'failed', qr/public\.closed\.$/, 'tables that can\'t be read', @rows);
 row_like('extensions', 'ok', qr/postgres_fdw \d/, 'extensions have their version', @rows);
+row_like('extensions at the target', 'ok', qr/: no extensions/, 'which the target has', @rows);
+$right->safe_psql('flawed', 'CREATE EXTENSION amcheck; CREATE EXTENSION ltree');
+row_like('extensions at the target', 'warning', qr/: 1 extensions .* have: amcheck \S+\.$/, 'one that it is not known to have',
+	grep { $_->{detail} =~ /"flawed"/ } check($right->document, ignore_dbs => "'{postgres,shop}'"));
+# Some are there from a later version of the target on; here one that is called so.
+$right->safe_psql('flawed', q{DROP EXTENSION amcheck; SET allow_system_table_mods = on; UPDATE pg_extension SET extname = 'postgis' WHERE extname = 'ltree'});
+my $older = '00000000-0000-4000-8000-000000000002';
+$simulator->cluster($older, engine => 'pg', version => '16.2');
+for ([ $cluster, 'ok' ], [ $older, 'warning' ], [ '00000000-0000-4000-8000-0000000000ff', 'ok' ])
+{
+	my ($target, $result) = @$_;
+	row_like('extensions at the target', $result, qr/"flawed"/, "an extension of later versions, in $target",
+		grep { $_->{detail} =~ /"flawed"/ } check($right->document, cluster => $target, ignore_dbs => "'{postgres,shop}'"));
+}
 like(row('sequences', @rows)->{hint}, qr/cut-over/, 'what to do about sequences');
 $right->safe_psql('flawed', join ';', map { "CREATE TABLE many_$_ (a int)" } 10 .. 40);
 row_like('replica identity', 'failed', qr/ 35 tables .* and 15 more\.$/, 'not more than 20 of them', check($right->document, ignore_dbs => "'{postgres,shop}'"));
