@@ -459,6 +459,7 @@ static const struct
 	{"join1000", join_1000},
 	{"account", account},
 	{"append", append},
+	{"plans", plans},
 	{"joinmemory", join_memory},
 	{"cancel", cancel_statements},
 	{"kill", kill_backends},

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_FIGURES 128
+#define MOST_FIGURES 192
 
 /* A line of the table. */
 typedef struct Figure

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * robust.h
- *	  Scenarios of how the foreign table stands up to trouble, and to many at
- *	  the same time.
+ *	  Scenarios of how the foreign table stands up to trouble, to many at the
+ *	  same time, and to queries of all kinds.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,5 +16,6 @@ extern void pace(void);
 extern void dashboard(void);
 extern void sessions(void);
 extern void relieve_askers(void);
+extern void plans(void);
 
 #endif /* BENCH_ROBUST_H */
