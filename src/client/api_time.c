@@ -59,16 +59,41 @@ api_now(const OmfReply *reply, int64_t epoch_ms)
 	return date;
 }
 
-/* From now to a time of the API's calendar. */
+/* From now to a time of the API's calendar, which may make no sense. */
 static int64_t
-pause_until(const OmfReply *reply, int64_t time_ms, int64_t epoch_ms)
+span_until(const OmfReply *reply, int64_t time_ms, int64_t epoch_ms)
 {
 	int64_t pause = time_ms - api_now(reply, epoch_ms);
 
 	/* a Date that makes no sense of it may itself be the wrong one */
-	if (!makes_sense(pause) && makes_sense(time_ms - epoch_ms))
-		pause = time_ms - epoch_ms;
-	return within_sense(pause);
+	return !makes_sense(pause) && makes_sense(time_ms - epoch_ms)
+			   ? time_ms - epoch_ms
+			   : pause;
+}
+
+static int64_t
+pause_until(const OmfReply *reply, int64_t time_ms, int64_t epoch_ms)
+{
+	return within_sense(span_until(reply, time_ms, epoch_ms));
+}
+
+/* Of a reset, which may be a time or a span. */
+static void
+settle_reset(OmfReply *reply, int64_t epoch_ms)
+{
+	int64_t number = reply->ratelimit_reset;
+	bool is_time = number >= CALENDAR_LEAST;
+	int64_t span = is_time ? span_until(reply, milliseconds(number), epoch_ms)
+						   : number * 1000;
+
+	reply->resets_in_ms = -1;
+	reply->ratelimit_reset = -1;
+	if (number < 0 || span > OMF_RESET_SENSE_MS)
+		return;
+	reply->resets_in_ms = within_sense(span);
+	reply->ratelimit_reset =
+		is_time ? milliseconds(number) / 1000
+				: (api_now(reply, epoch_ms) + reply->resets_in_ms) / 1000;
 }
 
 void
@@ -83,21 +108,7 @@ omf_api_time_settle(OmfReply *reply, int64_t epoch_ms)
 	else if (reply->retry_after_date >= 0)
 		reply->pause_ms = pause_until(reply, reply->retry_after_date * 1000,
 									  epoch_ms);
-
-	reply->resets_in_ms = -1;
-	if (reply->ratelimit_reset >= CALENDAR_LEAST)
-	{
-		int64_t reset = milliseconds(reply->ratelimit_reset);
-
-		reply->resets_in_ms = pause_until(reply, reset, epoch_ms);
-		reply->ratelimit_reset = reset / 1000;
-	}
-	else if (reply->ratelimit_reset >= 0)
-	{
-		reply->resets_in_ms = within_sense(reply->ratelimit_reset * 1000);
-		reply->ratelimit_reset =
-			(api_now(reply, epoch_ms) + reply->resets_in_ms) / 1000;
-	}
+	settle_reset(reply, epoch_ms);
 }
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar. */

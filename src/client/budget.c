@@ -228,6 +228,9 @@ omf_budget_forget(OmfBudget *budget)
 	budget->last_turn = last_turn;
 }
 
+/* No window of the API's allows more requests by far. */
+#define LIMIT_MAX INT64_C(1000000000)
+
 /*
  * Does the answer say of the limit what can be?  A limit of nothing would
  * never end, and nobody has more left than the limit.
@@ -235,7 +238,8 @@ omf_budget_forget(OmfBudget *budget)
 static bool
 tells_limit(const OmfReply *reply)
 {
-	return reply->ratelimit_limit > 0 && reply->ratelimit_remaining >= 0 &&
+	return reply->ratelimit_limit > 0 && reply->ratelimit_limit <= LIMIT_MAX &&
+		   reply->ratelimit_remaining >= 0 &&
 		   reply->ratelimit_remaining <= reply->ratelimit_limit;
 }
 

@@ -51,7 +51,7 @@ struct OmfRequest
 	int64_t deadline;     /* on it: when request_timeout ends, once sent */
 	int64_t not_before;   /* while delayed, on the monotonic clock */
 	int retries;          /* that count against max_retries */
-	int stale_retries;    /* that do not */
+	int stale_retries;    /* at once, as retry.h has it */
 	uint64_t permit;      /* of the present try, or 0 */
 };
 
@@ -303,7 +303,7 @@ finish_try(OmfRequest *request)
 	}
 	if (answer.counts)
 		request->retries++;
-	else
+	if (answer.at_once)
 		request->stale_retries++;
 	if (omf_retry_maybe_done(reply))
 		reply->earlier_unknown = true;

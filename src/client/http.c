@@ -850,6 +850,26 @@ is_broken_connection(CURLcode code)
 		   code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
+/*
+ * A server that ends a stream in disorder often ends the connection, too, a
+ * moment later: what is sent at once would meet that.  Where nothing else is
+ * under way over it, it is not used again.
+ */
+static void
+end_after_stream(OmfExchange *exchange, CURLcode code)
+{
+	const Multi *multi = exchange->multi;
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	OmfSocket *socket;
+
+	if (code != CURLE_HTTP2_STREAM || multi->nsent > 1)
+		return;
+	curl_easy_getinfo(exchange->handle, CURLINFO_ACTIVESOCKET, &fd);
+	socket = omf_sockets_find(multi->http->sockets, fd);
+	if (socket != NULL)
+		omf_sockets_end(socket);
+}
+
 /* Could the code stand for a library that is in disorder? */
 static bool
 is_disorder(CURLcode code)
@@ -945,6 +965,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	http->broken |= code == CURLE_OUT_OF_MEMORY ||
 					(http->encrypted && reply->outcome == OMF_UNREACHABLE &&
 					 is_disorder(code));
+	end_after_stream(exchange, code);
 	stop(exchange, is_alike(exchange));
 	if (exchange->http1_wanted)
 		note_http1_wanted(http);

@@ -121,15 +121,28 @@ omf_reply_free(OmfReply *reply)
 	reply->body_room = 0;
 }
 
-/* A decimal number, 0 or more, cut to the greatest there is; or -1. */
+/*
+ * A number, of nothing but digits, cut to the greatest there is; or -1: no
+ * sign, and no fraction.
+ */
 static int64_t
 parse_number(const char *value)
 {
-	char *end;
-	long long number;
+	size_t digits = strspn(value, "0123456789");
 
-	number = strtoll(value, &end, 10);
-	return end != value && *end == '\0' && number >= 0 ? number : -1;
+	return digits > 0 && value[digits] == '\0' ? strtoll(value, NULL, 10) : -1;
+}
+
+/*
+ * Of two that differ, which may come of a proxy's own beside the API's, nobody
+ * knows which is the right one.
+ */
+static void
+take_number(int64_t *target, const char *value)
+{
+	int64_t number = parse_number(value);
+
+	*target = *target == -1 || *target == number ? number : OMF_AT_ODDS;
 }
 
 /* Only what looks like an identifier: it will stand in a message. */
@@ -205,13 +218,13 @@ note_field(OmfReply *reply, Field field, const char *value)
 			note_request_id(reply, value);
 			break;
 		case FIELD_LIMIT:
-			reply->ratelimit_limit = parse_number(value);
+			take_number(&reply->ratelimit_limit, value);
 			break;
 		case FIELD_RESET:
-			reply->ratelimit_reset = parse_number(value);
+			take_number(&reply->ratelimit_reset, value);
 			break;
 		case FIELD_REMAINING:
-			reply->ratelimit_remaining = parse_number(value);
+			take_number(&reply->ratelimit_remaining, value);
 			break;
 		case FIELD_ENCODING:
 			reply->content_encoded = strcasecmp(value, "identity") != 0;

@@ -62,6 +62,9 @@ typedef enum OmfAnswerClass
 	OMF_CLASSES /* how many there are */
 } OmfAnswerClass;
 
+/* Instead of a number: it was sent more than once, and not alike. */
+#define OMF_AT_ODDS (-2)
+
 /* -1 stands for a number that was not sent. */
 typedef struct OmfReply
 {

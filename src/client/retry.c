@@ -96,7 +96,7 @@ OmfRetryAnswer
 omf_retry_decide(const OmfRetryQuestion *question)
 {
 	const OmfReply *reply = question->reply;
-	OmfRetryAnswer answer = {false, true, 0, -1};
+	OmfRetryAnswer answer = {false, true, false, 0, -1};
 	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
 	int64_t pause;
 
@@ -109,8 +109,10 @@ omf_retry_decide(const OmfRetryQuestion *question)
 
 	if (question->stale && question->stale_retries < OMF_STALE_RETRIES)
 	{
-		answer.again = true;
-		answer.counts = false;
+		answer.counts = question->stale_retries > 0;
+		answer.again = !answer.counts ||
+					   question->retries < question->max_retries;
+		answer.at_once = true;
 		return answer;
 	}
 

@@ -21,9 +21,10 @@
 
 /*
  * How often a request that met a connection which the server had meanwhile
- * closed is sent again at once, besides max_retries.  One is not always
- * enough over HTTP/2, where the connection that replaces a closed one can be
- * closing too.
+ * closed is sent again at once, without a pause.  The first time is free: that
+ * a connection was kept is our affair, and no reason for a request to fail.
+ * One is not always enough over HTTP/2, where the connection that replaces a
+ * closed one can be closing too, but that counts like any other retry.
  */
 #define OMF_STALE_RETRIES 2
 
@@ -33,7 +34,7 @@ typedef struct OmfRetryQuestion
 	const OmfReply *reply; /* how the last try ended */
 	bool stale;            /* it broke on a connection that was kept */
 	int retries;           /* retries so far that count against max_retries */
-	int stale_retries;     /* and those that do not */
+	int stale_retries;     /* those at once, of which the first does not */
 	int max_retries;       /* the server option */
 	int64_t max_wait_ms;   /* the server option max_retry_wait */
 	double random;         /* for the jitter, 0 <= random < 1 */
@@ -43,6 +44,7 @@ typedef struct OmfRetryAnswer
 {
 	bool again;       /* try again? */
 	bool counts;      /* does that count against max_retries? */
+	bool at_once;     /* only for the sake of a connection that was kept */
 	int64_t delay_ms; /* how long to wait before it, 0 or more */
 	int64_t hold_ms;  /* a rate limit: how long nothing at all is to be sent, else -1 */
 } OmfRetryAnswer;

@@ -71,7 +71,9 @@ $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (max_retry_
 my $now = time;
 my @date = (date => 'Mon, 23 Nov 2026 12:00:00 GMT');
 headers_ok({ 'ratelimit-reset' => int($now + 100) * 1000 }, qr/in (99|100) s/, 'a reset in milliseconds');
-headers_ok({ 'ratelimit-reset' => int $now + 100_000 }, qr/in 3600 s/, 'a reset in a day');
+headers_ok({ 'ratelimit-reset' => int $now + 80_000 }, qr/in 3600 s/, 'a reset in a day');
+headers_ok({ 'ratelimit-reset' => $_ }, qr/^Try again later/, "a reset of $_ is none")
+  for int($now) + 200_000, 2_524_608_000, '9223372036854775807', '99999999999999999999', '-100', '+100', '100.5', '';
 headers_ok({ 'ratelimit-reset' => 100 }, qr/in 100 s/, 'a reset that is a span');
 headers_ok({ 'retry-after' => '9223372036854775807' }, qr/in 3600 s/, 'a huge Retry-After');
 headers_ok({ 'retry-after' => '99999999999999999999' }, qr/in 3600 s/, 'one that fits no number');
@@ -82,7 +84,7 @@ $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (DROP max_r
 
 # No limit is none at all.
 new_token(limit => 5000);
-for my $limit ([ 0, 0 ], [ 5, 900 ])
+for my $limit ([ 0, 0 ], [ 5, 900 ], [ -5, 0 ], [ 5, -1 ], [ '9223372036854775807', 0 ], [ '99999999999999999999', 0 ], [ '', 0 ])
 {
 	$simulator->fault('custom', body => '{"status": "running"}', uuid => $clusters[0], times => 1,
 		headers => { 'ratelimit-limit' => $limit->[0], 'ratelimit-remaining' => $limit->[1],

@@ -13,6 +13,9 @@
 /* What the local calendar shows, in seconds. */
 #define NOW INT64_C(1700000000)
 
+/* The least number that is taken for a time, not for a span. */
+#define CALENDAR_LEAST INT64_C(1000000000)
+
 #define HOUR_MS (3600 * INT64_C(1000))
 
 /* No header was sent. */
@@ -107,7 +110,35 @@ test_reset(void)
 	reset_is((NOW + 60) * 1000000000, NOW, 59750, "in nanoseconds");
 	reset_is(30, NOW, 30000, "a span");
 	reset_is(0, NOW, 0, "0");
-	reset_is(INT64_MAX, NOW, HOUR_MS, "more than can be told");
+	reset_is(NOW + 24 * 3600, NOW, HOUR_MS, "in a day: a clock is wrong");
+	reset_is(NOW + 2 * 24 * 3600, NOW, -1, "in two days, which no clock could account for");
+	reset_is(NOW + 2 * 24 * 3600, NOW + 2 * 24 * 3600 - 60, 60000, "which that of the answer does");
+	reset_is(NOW + 2 * 24 * 3600, -1, -1, "in two days, no Date");
+	reset_is(INT64_C(2524608000), NOW, -1, "in 2050");
+	reset_is(INT64_C(2524608000), 0, -1, "in 2050, and a Date of 1970");
+	reset_is(INT64_C(2524608000000), -1, -1, "in 2050, in milliseconds");
+	reset_is(CALENDAR_LEAST - 1, NOW, -1, "a span of 31 years");
+	reset_is(7200, NOW, HOUR_MS, "a span of two hours");
+	reset_is(INT64_MAX, NOW, -1, "more than can be told");
+	reset_is(OMF_AT_ODDS, NOW, -1, "said twice");
+	reset_is(NOW - 24 * 3600, NOW, 0, "yesterday");
+	reset_is(CALENDAR_LEAST, NOW, 0, "in 2001");
+}
+
+/* What is not believed leaves nothing behind that a later answer is held to. */
+static void
+test_disbelieved(void)
+{
+	static const int64_t absurd[] = {INT64_MAX, INT64_C(2524608000), CALENDAR_LEAST - 1, OMF_AT_ODDS, -1};
+
+	for (int i = 0; i < countof(absurd); i++)
+	{
+		OmfReply reply = silent();
+
+		reply.ratelimit_reset = absurd[i];
+		settle(&reply);
+		is_number(reply.ratelimit_reset, -1, "a reset of %lld is none", (long long) absurd[i]);
+	}
 }
 
 /* Two answers of one window tell the same time, however they tell it. */
@@ -166,6 +197,7 @@ main(void)
 	test_retry_after();
 	test_retry_date();
 	test_reset();
+	test_disbelieved();
 	test_calendar();
 	test_parse();
 	return finish_tests();

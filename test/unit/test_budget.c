@@ -165,7 +165,7 @@ test_absurd(void)
 	{
 		int64_t limit;
 		int64_t remaining;
-	} absurd[] = {{0, 0}, {0, 10}, {-1, 5}, {250, -1}, {5, 250}};
+	} absurd[] = {{0, 0}, {0, 10}, {-1, 5}, {250, -1}, {5, 250}, {OMF_AT_ODDS, 0}, {250, OMF_AT_ODDS}, {INT64_MAX, 0}, {INT64_MAX, INT64_MAX}, {1000000001, 0}};
 
 	for (int i = 0; i < countof(absurd); i++)
 	{
@@ -261,8 +261,11 @@ test_hold(void)
 	omf_budget_hold(&budget, now, INT64_MAX);
 	is_number(ask(0).allowed_at, now + OMF_PAUSE_MAX_MS, "nothing is held longer than an hour");
 	start();
-	land_one(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
+	land_one(ask(0).number, answer(200, 250, 0, 2 * OMF_PAUSE_MAX_MS));
 	is_number(ask(0).allowed_at, now + OMF_PAUSE_MAX_MS, "  whatever the headers say");
+	start();
+	land_one(ask(0).number, answer(200, 250, 0, INT64_C(9000000000000000)));
+	ok(ask(0).granted && !ask(0).granted, "a reset that is none holds nothing: one by one");
 }
 
 static void

@@ -366,7 +366,7 @@ test_connect_rests(void)
 		rest(30);
 	}
 	ok(until_finished(1), "it ends all the same");
-	is_number(reply_of(0)->tries, 3, "after as many tries as one that meets closed connections");
+	is_number(reply_of(0)->tries, 2, "after as many tries as one that meets closed connections");
 	for (int i = 0; i < countof(fillers); i++)
 		close(fillers[i]);
 	end_case();

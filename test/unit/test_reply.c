@@ -83,6 +83,13 @@ test_numbers(void)
 		{"ratelimit-limit: 9223372036854775808\r\n", INT64_MAX},
 		{"ratelimit-limit: 99999999999999999999999999\r\n", INT64_MAX},
 		{"ratelimit-limit: -1\r\n", -1},
+		{"ratelimit-limit: +7\r\n", -1},
+		{"ratelimit-limit: -0\r\n", -1},
+		{"ratelimit-limit: 007\r\n", 7},
+		{"ratelimit-limit: \v7\r\n", -1},
+		{"ratelimit-limit: 7, 7\r\n", -1},
+		{"ratelimit-limit: 7;w=60\r\n", -1},
+		{"ratelimit-limit: 7e2\r\n", -1},
 		{"ratelimit-limit: -9223372036854775808\r\n", -1},
 		{"ratelimit-limit: 12a\r\n", -1},
 		{"ratelimit-limit: 1 2\r\n", -1},
@@ -103,6 +110,29 @@ test_numbers(void)
 		ok(add(cases[i].line), "taken: %s", cases[i].line);
 		is_number(reply.ratelimit_limit, cases[i].expected, "  and understood");
 	}
+}
+
+/* A field that comes more than once. */
+static void
+test_duplicates(void)
+{
+	begin_reply(100);
+	add("ratelimit-limit: 250\r\n");
+	add("ratelimit-limit: 250\r\n");
+	is_number(reply.ratelimit_limit, 250, "the same twice is one");
+	add("RateLimit-Limit: 0\r\n");
+	is_number(reply.ratelimit_limit, OMF_AT_ODDS, "two that differ are none");
+	add("ratelimit-limit: 250\r\n");
+	is_number(reply.ratelimit_limit, OMF_AT_ODDS, "  whatever follows");
+	add("ratelimit-remaining: 5\r\n");
+	add("ratelimit-remaining: none\r\n");
+	is_number(reply.ratelimit_remaining, OMF_AT_ODDS, "nor one that is no number, behind one that is");
+	add("ratelimit-reset: 1\r\n");
+	add("ratelimit-reset: 2\r\n");
+	is_number(reply.ratelimit_reset, OMF_AT_ODDS, "which holds for each");
+	add("HTTP/1.1 200 OK\r\n");
+	add("ratelimit-limit: 7\r\n");
+	is_number(reply.ratelimit_limit, 7, "another answer begins anew");
 }
 
 static void
@@ -282,6 +312,7 @@ main(void)
 	begin_tests();
 	test_headers();
 	test_numbers();
+	test_duplicates();
 	test_retry_after();
 	test_request_id();
 	test_reset();

@@ -99,7 +99,7 @@ test_policy(void)
 					  endings[i].name, again ? "again" : "not again");
 			if (!again)
 				continue;
-			is_number(answer.counts, true, "  counts against max_retries");
+			ok(answer.counts && !answer.at_once, "  counts against max_retries");
 			is_number(answer.delay_ms, 500, "  after a back-off");
 			is_number(answer.hold_ms >= 0, limited, "  holds back all others: %s",
 					  limited ? "yes" : "no");
@@ -270,23 +270,29 @@ test_stale(void)
 		OmfRetryAnswer answer;
 
 		question.stale = true;
-		question.max_retries = 0;
-		for (int i = 0; i < OMF_STALE_RETRIES; i++)
+		for (question.max_retries = 0; question.max_retries <= 4; question.max_retries++)
 		{
-			question.stale_retries = i;
+			question.retries = question.stale_retries = 0;
 			answer = omf_retry_decide(&question);
-			is_number(answer.again, method != OMF_PUT, "%s on a stale connection, time %d",
-					  method_names[method], i + 1);
+			is_number(answer.again, method != OMF_PUT, "%s on a stale connection, max_retries %d", method_names[method],
+					  question.max_retries);
 			is_number(answer.delay_ms, 0, "  at once");
-			if (answer.again)
-				is_number(answer.counts, false, "  does not count");
+			ok(!answer.again || (answer.at_once && !answer.counts), "  and for nothing");
+			for (int i = 1; i < OMF_STALE_RETRIES; i++)
+			{
+				question.retries = i - 1;
+				question.stale_retries = i;
+				answer = omf_retry_decide(&question);
+				is_number(answer.again, method != OMF_PUT && question.retries < question.max_retries, "  time %d", i + 1);
+				is_number(answer.delay_ms, 0, "  at once");
+				ok(!answer.again || (answer.at_once && answer.counts), "  which counts");
+			}
+			question.retries = OMF_STALE_RETRIES - 1;
+			question.stale_retries = OMF_STALE_RETRIES;
+			answer = omf_retry_decide(&question);
+			is_number(answer.again, method != OMF_PUT && question.retries < question.max_retries, "  then max_retries decides");
+			ok(!answer.again || (answer.counts && !answer.at_once && answer.delay_ms > 0), "  and there is a pause");
 		}
-		question.stale_retries = OMF_STALE_RETRIES;
-		is_number(omf_retry_decide(&question).again, false, "  but not for ever");
-		question.max_retries = 1;
-		answer = omf_retry_decide(&question);
-		is_number(answer.again, method != OMF_PUT, "  then max_retries decides");
-		is_number(answer.counts, true, "  and that counts");
 	}
 }
 
