@@ -17,6 +17,20 @@ SET timezone = 'Asia/Kolkata';
 SELECT created_at FROM databases.online_migrations WHERE database_cluster_uuid = :'a';
 SET timezone = 'UTC';
 
+-- Times are what PostgreSQL reads them as, however the API writes them.
+\! for time in 2024-02-29T23:59:59Z 1000-01-01T00:00:00Z 9999-12-31T23:59:59Z 0999-12-31T00:00:00Z 2016-12-31T23:59:60Z 2020-10-28T15:21:35.123456Z 2020-10-28T15:21:35+05:30 2020-10-28t15:21:35z; do n=$((n + 1)); simctl cluster 00000000-0000-4000-8000-0000000000e$n engine=pg >/dev/null; simctl migration 00000000-0000-4000-8000-0000000000e$n 2021-02-29T00:00:00Z id-$n $time >/dev/null; done
+CREATE FOREIGN TABLE times (
+    id text,
+    database_cluster_uuid text,
+    as_text text OPTIONS (column_name 'created_at'),
+    as_time timestamptz OPTIONS (column_name 'created_at'),
+    no_time timestamptz OPTIONS (column_name 'status'))
+    SERVER digitalocean;
+SELECT as_text, as_time, as_time IS NOT DISTINCT FROM as_text::timestamptz AS same
+FROM times WHERE database_cluster_uuid LIKE '%-0000000000e_' ORDER BY id;
+SELECT no_time FROM times WHERE database_cluster_uuid = '00000000-0000-4000-8000-0000000000e1';
+\echo :SQLSTATE
+
 -- Some of the columns, in an order of the table's own, under other names.
 CREATE FOREIGN TABLE renamed (
     state text OPTIONS (column_name 'status'),

@@ -112,6 +112,9 @@ ALTER SERVER options_none OPTIONS (ADD request_timeout '30');
 ALTER SERVER options_none OPTIONS (ADD request_timeout '0ms');
 ALTER SERVER options_none OPTIONS (ADD max_retry_wait '60');
 ALTER SERVER options_none OPTIONS (ADD max_retry_wait '-1ms');
+ALTER SERVER options_none OPTIONS (ADD cache_ttl '1us');
+\echo :SQLSTATE
+ALTER SERVER options_none OPTIONS (ADD cache_stale '999us');
 
 -- Numbers and booleans.
 ALTER SERVER options_none OPTIONS (ADD http_version '2');

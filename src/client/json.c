@@ -1085,7 +1085,8 @@ take_packed(const char **next, const char *end, uint32_t *number)
 }
 
 OmfRecord *
-omf_json_unpack(const char **bytes, const char *end)
+omf_json_unpack(const char **bytes, const char *end, OmfAllocate allocate,
+				void *arg)
 {
 	const char *next = *bytes;
 	const char *first;
@@ -1103,21 +1104,22 @@ omf_json_unpack(const char **bytes, const char *end)
 			length > (size_t) (end - next))
 			return NULL;
 
-	record = calloc(1, sizeof(OmfRecord) + (sizeof(char *) + 1) * nvalues +
-						   room);
+	record = allocate(arg, sizeof(OmfRecord) +
+							   (sizeof(char *) + 1) * nvalues + room);
 	if (record == NULL)
 		return NULL;
 	record->nvalues = (int) nvalues;
+	memset(misfits_of(record), FITS, nvalues);
 	target = (char *) (misfits_of(record) + nvalues);
 	next = first;
 	for (uint32_t i = 0; i < nvalues; i++, next += length)
 	{
 		(void) take_packed(&next, end, &length);
+		record->values[i] = length > 0 ? target : NULL;
 		if (length == 0)
 			continue;
 		memcpy(target, next, length);
 		target[length - 1] = '\0';
-		record->values[i] = target;
 		target += length;
 	}
 	*bytes = next;

@@ -139,10 +139,15 @@ extern bool omf_json_is_whole(const OmfRecord *record);
  */
 extern size_t omf_json_pack(const OmfRecord *record, char *bytes);
 
+/* So many bytes, aligned for anything, or NULL. */
+typedef void *(*OmfAllocate)(void *arg, size_t size);
+
 /*
  * The record of packed bytes, which begin at *bytes and end before `end`, and
- * go on behind it; NULL when there is no memory, or these are none.
+ * go on behind it, as one block that allocate(arg, size) gives; NULL when that
+ * gives none, or these are none.
  */
-extern OmfRecord *omf_json_unpack(const char **bytes, const char *end);
+extern OmfRecord *omf_json_unpack(const char **bytes, const char *end,
+								  OmfAllocate allocate, void *arg);
 
 #endif /* OMF_JSON_H */

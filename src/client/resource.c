@@ -157,11 +157,14 @@ void
 omf_api_path(char path[OMF_PATH_SIZE], const OmfResource *resource,
 			 const unsigned char uuid[OMF_UUID_SIZE])
 {
-	char text[OMF_UUID_TEXT + 1];
+	static const char prefix[] = "/v2/databases/";
+	char *text = path + sizeof(prefix) - 1;
 
+	/* every answer from the cache is found by its path: this is to be quick */
+	memcpy(path, prefix, sizeof(prefix));
 	format_uuid(text, uuid);
-	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s%s", text,
-			 resource->path_suffix);
+	memcpy(text + OMF_UUID_TEXT, resource->path_suffix,
+		   strlen(resource->path_suffix) + 1);
 }
 
 void

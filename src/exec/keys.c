@@ -9,7 +9,6 @@
 
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -75,12 +74,6 @@ typedef struct KeyEntry
 	char status; /* simplehash's own */
 } KeyEntry;
 
-static inline uint32
-hash_key(const OmfKey *key)
-{
-	return hash_bytes(key->uuid, OMF_UUID_SIZE);
-}
-
 static inline bool
 same_key(const OmfKey *a, const OmfKey *b)
 {
@@ -91,7 +84,7 @@ same_key(const OmfKey *a, const OmfKey *b)
 #define SH_ELEMENT_TYPE KeyEntry
 #define SH_KEY_TYPE OmfKey
 #define SH_KEY key
-#define SH_HASH_KEY(t, k) hash_key(&(k))
+#define SH_HASH_KEY(t, k) omf_uuid_hash((k).uuid)
 #define SH_EQUAL(t, a, b) same_key(&(a), &(b))
 #define SH_SCOPE static inline
 #define SH_DECLARE

@@ -18,7 +18,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -77,7 +76,7 @@ typedef struct ListedEntry
 #define SH_ELEMENT_TYPE ListedEntry
 #define SH_KEY_TYPE const unsigned char *
 #define SH_KEY uuid
-#define SH_HASH_KEY(t, k) hash_bytes(k, OMF_UUID_SIZE)
+#define SH_HASH_KEY(t, k) omf_uuid_hash(k)
 #define SH_EQUAL(t, a, b) (memcmp(a, b, OMF_UUID_SIZE) == 0)
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -210,7 +209,7 @@ omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms,
 	listing->end.arg = listing;
 	MemoryContextRegisterResetCallback(channel->context, &listing->end);
 	slist_push_head(&channel->listings, &listing->node);
-	if (omf_cache_is_on(&terms))
+	if (terms.ttl_ms > 0)
 		listing->wait = make_wait(listing, terms);
 	pursue(listing);
 	return listing;
@@ -362,6 +361,14 @@ note_names(const OmfListing *listing)
 
 /* ----- answers that backends share ----- */
 
+/* As the answer of the API that this stands for was decoded. */
+static void *
+allocate_record(void *arg, size_t size)
+{
+	(void) arg;
+	return malloc(size);
+}
+
 /* A list that was whole: the records of its clusters, one behind the other. */
 static void
 take_cached(OmfListing *listing, OmfCached *answer)
@@ -375,7 +382,7 @@ take_cached(OmfListing *listing, OmfCached *answer)
 	{
 		OmfPageCluster cluster = {0};
 
-		cluster.record = omf_json_unpack(&next, end);
+		cluster.record = omf_json_unpack(&next, end, allocate_record, NULL);
 		if (cluster.record == NULL)
 			listing->failed = true;
 		else if (omf_api_parse_uuid(cluster.record->values[OMF_CLUSTER_ID],
@@ -437,7 +444,8 @@ share_list(OmfListing *listing)
 	size_t done = 0;
 	char *bytes;
 
-	if (listing->wait == NULL || listing->wait->question.flight == 0)
+	if (listing->wait == NULL ||
+		!omf_cache_is_wanted(&listing->wait->question))
 		return;
 	if (!is_sharable(listing))
 	{

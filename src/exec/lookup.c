@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -20,12 +19,6 @@ typedef struct LookupEntry
 	char status; /* simplehash's own */
 } LookupEntry;
 
-static inline uint32
-hash_uuid(const unsigned char *uuid)
-{
-	return hash_bytes(uuid, OMF_UUID_SIZE);
-}
-
 static inline bool
 same_uuid(const unsigned char *a, const unsigned char *b)
 {
@@ -36,7 +29,7 @@ same_uuid(const unsigned char *a, const unsigned char *b)
 #define SH_ELEMENT_TYPE LookupEntry
 #define SH_KEY_TYPE const unsigned char *
 #define SH_KEY uuid
-#define SH_HASH_KEY(t, k) hash_uuid(k)
+#define SH_HASH_KEY(t, k) omf_uuid_hash(k)
 #define SH_EQUAL(t, a, b) same_uuid(a, b)
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -146,10 +139,9 @@ take_cached(OmfLookup *lookup, OmfCached *answer)
 	lookup->state = OMF_LOOKUP_NOT_FOUND;
 	if (answer->found)
 	{
-		lookup->record =
-			omf_channel_keep_record(lookup->topic->channel,
-									omf_json_unpack(&bytes,
-													bytes + answer->length));
+		lookup->record = omf_channel_unpack_record(lookup->topic->channel,
+												   &bytes,
+												   bytes + answer->length);
 		lookup->state = lookup->record != NULL ? OMF_LOOKUP_FOUND
 											   : OMF_LOOKUP_FAILED;
 	}
@@ -188,7 +180,7 @@ share_answer(OmfLookup *lookup, OmfResult result, const OmfRecord *record,
 	}
 	else if (result == OMF_RESULT_NOT_FOUND)
 		omf_cache_answer(question, false, NULL, 0);
-	else if (omf_json_is_whole(record))
+	else if (omf_cache_is_wanted(question) && omf_json_is_whole(record))
 	{
 		size_t length = omf_json_pack(record, NULL);
 		char *bytes = palloc_extended(length, MCXT_ALLOC_NO_OOM);
@@ -368,7 +360,7 @@ omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 		return;
 	}
 	lookup->asker.counts = counts;
-	if (omf_cache_is_on(&lookup->topic->terms))
+	if (lookup->topic->terms.ttl_ms > 0)
 		lookup->wait = make_wait(lookup);
 	pursue(lookup);
 }

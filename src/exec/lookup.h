@@ -13,6 +13,8 @@
 #ifndef OMF_LOOKUP_H
 #define OMF_LOOKUP_H
 
+#include "common/hashfn.h"
+
 #include "exec/statement.h"
 
 typedef enum OmfLookupState
@@ -23,6 +25,19 @@ typedef enum OmfLookupState
 	OMF_LOOKUP_NOT_FOUND, /* 404 */
 	OMF_LOOKUP_FAILED     /* error is set, or out of memory; record may be */
 } OmfLookupState;
+
+/* For hash tables of clusters: each row looks into several. */
+static inline uint32
+omf_uuid_hash(const unsigned char *uuid)
+{
+	uint32 words[OMF_UUID_SIZE / sizeof(uint32)];
+	uint32 hash = 0;
+
+	memcpy(words, uuid, OMF_UUID_SIZE);
+	for (size_t i = 0; i < lengthof(words); i++)
+		hash = murmurhash32(hash ^ words[i]);
+	return hash;
+}
 
 typedef struct OmfTopic OmfTopic;
 

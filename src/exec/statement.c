@@ -142,6 +142,23 @@ omf_channel_end_scan(OmfChannel *channel)
 			 errhint("The column \"error\" of their rows says why.")));
 }
 
+/* In the statement's memory, or NULL. */
+static void *
+allocate_answer(void *arg, size_t size)
+{
+	OmfChannel *channel = arg;
+
+	return MemoryContextAllocExtended(channel->answers, size,
+									  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+}
+
+OmfRecord *
+omf_channel_unpack_record(OmfChannel *channel, const char **bytes,
+						  const char *end)
+{
+	return omf_json_unpack(bytes, end, allocate_answer, channel);
+}
+
 /* A record is one block; its values point to what follows them. */
 OmfRecord *
 omf_channel_keep_record(OmfChannel *channel, OmfRecord *record)
@@ -156,8 +173,7 @@ omf_channel_keep_record(OmfChannel *channel, OmfRecord *record)
 	for (int i = 0; i < record->nvalues; i++)
 		if (record->values[i] != NULL)
 			size += strlen(record->values[i]) + 1;
-	kept = MemoryContextAllocExtended(channel->answers, size,
-									  MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+	kept = allocate_answer(channel, size);
 	if (kept != NULL)
 	{
 		kept->nvalues = record->nvalues;

@@ -89,6 +89,11 @@ extern OmfRecord *omf_channel_keep_record(OmfChannel *channel,
 										  OmfRecord *record);
 extern OmfError *omf_channel_keep_error(OmfChannel *channel, OmfError *error);
 
+/* The same of what is packed: see omf_json_unpack(). */
+extern OmfRecord *omf_channel_unpack_record(OmfChannel *channel,
+											const char **bytes,
+											const char *end);
+
 /*
  * What to do about the question: as omf_cache_ask() says, and in the channel's
  * waits if it is to wait.  A hit is counted.

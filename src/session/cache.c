@@ -359,13 +359,13 @@ set_answer(Entry *entry, bool found, const char *bytes, size_t length)
 
 /* Into memory that is there already, for nothing may throw under the lock. */
 static void
-copy_answer(const Entry *entry, OmfCached *answer)
+copy_answer(const Entry *entry, int64 now, OmfCached *answer)
 {
 	char *target = answer->bytes;
 	size_t left = entry->length;
 
 	answer->fetched_at = entry->fetched_at;
-	answer->age_ms = omf_pollset_now() - entry->at;
+	answer->age_ms = now - entry->at;
 	answer->found = entry->found;
 	answer->length = entry->length;
 	for (int32 i = entry->first; i != NONE; i = chunks[i].next)
@@ -415,10 +415,10 @@ wake_all(Entry *entry)
 }
 
 static void
-begin_flight(Entry *entry, OmfQuestion *question)
+begin_flight(Entry *entry, int64 now, OmfQuestion *question)
 {
 	entry->flight = entry->latest = ++arena->flights;
-	entry->flight_at = omf_pollset_now();
+	entry->flight_at = now;
 	entry->flight_pid = MyProcPid;
 	entry->flight_proc = omf_my_proc_number();
 	question->flight = entry->flight;
@@ -514,9 +514,8 @@ omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms)
 
 /* What the entry has for the question, now that it is locked. */
 static OmfCacheStep
-judge(Entry *entry, OmfQuestion *question, bool may_wait)
+judge(Entry *entry, int64 now, OmfQuestion *question, bool may_wait)
 {
-	int64 now = omf_pollset_now();
 	int64 age = now - entry->at;
 	bool is_new = now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
 	bool asked = entry->flight != 0 && (is_new || is_attended(entry));
@@ -550,7 +549,7 @@ judge(Entry *entry, OmfQuestion *question, bool may_wait)
 							   OMF_CACHE_PATIENCE_MS;
 		return OMF_CACHE_WAIT;
 	}
-	begin_flight(entry, question);
+	begin_flight(entry, now, question);
 	return OMF_CACHE_ASK;
 }
 
@@ -560,24 +559,33 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 	size_t room = CHUNK_BYTES;
 	OmfCacheStep step;
 
+	if (!cache_on)
+	{
+		question->waits_till = 0;
+		question->asked = omf_cache_moment();
+		return OMF_CACHE_ASK;
+	}
+	question->asked = 0;
 	answer->bytes = palloc(room);
 	for (;;)
 	{
+		int64 now;
 		Entry *entry;
 		size_t length = 0;
 
 		lock_arena();
+		now = omf_pollset_now();
 		question->waits_till = 0;
 		entry = find_entry(&question->key);
 		if (entry == NULL)
 			entry = make_entry(&question->key);
-		step = entry != NULL ? judge(entry, question, may_wait)
+		step = entry != NULL ? judge(entry, now, question, may_wait)
 							 : OMF_CACHE_ASK;
 		if (step == OMF_CACHE_HIT)
 		{
 			length = entry->length;
 			if (length <= room)
-				copy_answer(entry, answer);
+				copy_answer(entry, now, answer);
 			leave_order(entry);
 			enter_order(entry);
 		}
@@ -595,12 +603,39 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 	return step;
 }
 
+bool
+omf_cache_is_wanted(const OmfQuestion *question)
+{
+	return question->flight != 0 || question->asked != 0;
+}
+
+/* An answer of somebody who has asked whatever the cache has. */
+static void
+learn(const OmfCacheKey *key, uint64 asked, bool found, const char *bytes,
+	  size_t length)
+{
+	Entry *entry;
+
+	lock_arena();
+	entry = find_entry(key);
+	if (entry != NULL && entry->latest < asked)
+	{
+		/* what was asked before it is older, whenever it comes */
+		entry->latest = asked;
+		set_answer(entry, found, bytes, length);
+		end_flight(entry);
+	}
+	unlock_arena();
+}
+
 void
 omf_cache_answer(OmfQuestion *question, bool found, const char *bytes,
 				 size_t length)
 {
 	Entry *entry;
 
+	if (question->asked != 0)
+		learn(&question->key, question->asked, found, bytes, length);
 	if (question->flight == 0)
 		return;
 	lock_arena();
@@ -671,21 +706,11 @@ omf_cache_learn(const uint8 *account, const char *path, uint64 asked,
 				bool found, const char *bytes, size_t length)
 {
 	OmfCacheKey key;
-	Entry *entry;
 
 	if (!is_used())
 		return;
 	key = make_key(account, path);
-	lock_arena();
-	entry = find_entry(&key);
-	if (entry != NULL && entry->latest < asked)
-	{
-		/* what was asked before it is older, whenever it comes */
-		entry->latest = asked;
-		set_answer(entry, found, bytes, length);
-		end_flight(entry);
-	}
-	unlock_arena();
+	learn(&key, asked, found, bytes, length);
 }
 
 void

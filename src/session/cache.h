@@ -68,6 +68,7 @@ typedef struct OmfQuestion
 	OmfCacheKey key;
 	OmfCacheTerms terms;
 	uint64 flight;    /* number of the flight that is ours, or 0 */
+	uint64 asked;     /* asked past the cache: the moment, else 0 */
 	int64 waits_till; /* while another one asks: when to ask again, else 0 */
 	int64 waits_from; /* when it was first asked, or 0 */
 	uint64 waits_for; /* number of the flight that is waited for, or 0 */
@@ -99,17 +100,21 @@ extern bool omf_cache_is_on(const OmfCacheTerms *terms);
 
 /*
  * A question about what that account, as omf_account_hash() knows it, gets
- * from that path.
+ * from that path; its terms must allow for a cache.
  */
 extern OmfQuestion omf_cache_question(const uint8 *account, const char *path,
 									  OmfCacheTerms terms);
 
 /*
  * What to do.  After OMF_CACHE_ASK one of the following three must be called.
- * With `may_wait` false it is never OMF_CACHE_WAIT.
+ * With `may_wait` false it is never OMF_CACHE_WAIT, and with the setting
+ * online_migrations_fdw.cache off always OMF_CACHE_ASK.
  */
 extern OmfCacheStep omf_cache_ask(OmfQuestion *question, bool may_wait,
 								  OmfCached *answer);
+
+/* Would anybody have the answer? */
+extern bool omf_cache_is_wanted(const OmfQuestion *question);
 
 /* The API has answered. */
 extern void omf_cache_answer(OmfQuestion *question, bool found,

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
@@ -362,6 +364,11 @@ parse_duration(const Option *option, const char *value)
 	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) ||
 		result < option->min || result > option->max)
 		report_bad_value(option, psprintf("It must be from %dms to %dmin.", option->min, option->max / 60000),
+						 units);
+
+	/* PostgreSQL rounds it, to 0 at worst, which here is no short time */
+	if (exact != 0 && fabs(exact) < 1)
+		report_bad_value(option, "It must not be a fraction of a millisecond.",
 						 units);
 	return result;
 }

@@ -68,6 +68,16 @@ asks_ok(0, "SELECT name FROM databases.clusters WHERE id = '$clusters[5]'", qr/.
 # ----- who wants to know more -----
 
 asks_ok(2, 'SET online_migrations_fdw.cache = off; ' . look(@clusters[ 0, 1 ]), 2, 'cache = off asks');
+
+# What it learns is for all, unless that has been asked before a start.
+my ($renewed) = new_clusters(1);
+asks_ok(1, status_of($renewed), 'running', 'an answer that others have');
+$simulator->migration($renewed, 'syncing', 'x');
+asks_ok(1, 'SET online_migrations_fdw.cache = off; ' . status_of($renewed), 'syncing', '  and one past the cache');
+asks_ok(0, status_of($renewed), 'syncing', '  which then all have');
+new_clusters(1);
+asks_ok(1, 'SET online_migrations_fdw.cache = off; SELECT count(*) FROM databases.clusters', $listed + 2, '  so it is with the listing');
+asks_ok(0, 'SELECT count(*) FROM databases.clusters', $listed + 2, '  which all have');
 $node->safe_psql('digitalocean', q{
 	ALTER FOREIGN TABLE databases.online_migrations ADD COLUMN fetched_at timestamptz;
 	CREATE FOREIGN TABLE databases.fresh (database_cluster_uuid uuid, status text)
@@ -161,6 +171,13 @@ is(scalar(grep { $_->{out} eq 'running' } @results), 5, '  the others have an an
 is(asked($wanted), 2, '  that one of them has asked for');
 $simulator->delete_faults;
 
+# An API that is silent for all: one asks after the other, and so again, but
+# after the second time all that are left.  This goes on beside what follows.
+$node->add_server('silent', endpoint => $simulator->url('blackhole'), cache_ttl => '60s', max_retries => 0,
+	connect_timeout => '5500ms');
+my @waiting = @sessions[ 6 .. 11 ];
+$_->post(status_of($wanted) =~ s/databases\./silent./r) for @waiting;
+
 # However slow the API is, as long as who asks waits for it, nobody else asks.
 ($wanted) = new_clusters(1);
 $simulator->config(latency_ms => 6000);
@@ -222,15 +239,24 @@ $node->safe_psql('digitalocean', 'DROP SERVER second CASCADE');
 # A cursor that nobody fetches from asks, and does not drive.
 ($wanted, my $also) = new_clusters(2);
 $simulator->config(latency_ms => 0);
-$sessions[0]->run("BEGIN; DECLARE c CURSOR FOR SELECT status FROM databases.online_migrations
-	WHERE database_cluster_uuid IN ('$wanted', '$also')");
 $simulator->fault('slow_first_byte', uuid => $also, ms => 500);
-$sessions[0]->run('FETCH 1 FROM c');
+$sessions[0]->run("BEGIN; DECLARE c CURSOR FOR @{[join ' UNION ALL ', map { status_of($_) } $wanted, $also]}");
+is($sessions[0]->run('FETCH 1 FROM c')->{out}, 'running', 'a cursor with two scans');
+is(asked($also), 1, '  that has asked for what nobody has fetched yet');
 $result = $sessions[1]->run(status_of($also));
-is($result->{out}, 'running', 'a cursor that rests');
-cmp_ok($result->{seconds}, '<', 8, '  is not waited for long');
+is($result->{out}, 'running', '  another session has it');
+is(asked($also), 2, '  by asking, too');
+cmp_ok($result->{seconds}, '<', 8, '  before long');
 $sessions[0]->run('COMMIT');
 $simulator->delete_faults;
+
+@results = map { $_->result } @waiting;
+is(join(' ', map { $_->{sqlstate} } @results), join(' ', ('HV00N') x 6), 'a silent API: all are told');
+cmp_ok((sort { $b <=> $a } map { $_->{seconds} } @results)[0], '<', 20, '  after three times the timeout at most');
+is($node->safe_psql('digitalocean', q{SELECT requests FROM databases.online_migrations_fdw_stats
+	WHERE server = 'silent' AND operation = 'get migration'}), '6', '  each of what it has asked itself');
+
+$node->safe_psql('digitalocean', 'DROP SERVER silent CASCADE; DROP SCHEMA silent');
 
 # ----- starts and stops -----
 
@@ -273,6 +299,19 @@ $node->safe_psql('digitalocean', "SELECT FROM databases.databases_update_online_
 	'{\"host\": \"h\", \"port\": 1}', replace => true)");
 $sessions[0]->result;
 asks_ok(0, status_of($cluster), 'running', '  what a wait asked before it is not kept');
+$simulator->delete_faults;
+
+# And with what a session asks past the cache.
+($cluster) = new_clusters(1, 'done');
+asks_ok(1, status_of($cluster), 'done', 'before a third start');
+$simulator->fault('slow_first_byte', uuid => $cluster, method => 'GET', times => 1, ms => 1500);
+$sessions[0]->post('SET online_migrations_fdw.cache = off; ' . status_of($cluster));
+OnlineMigrations::Waiting::until_true(sub { asked($cluster) == 2 });
+$node->safe_psql('digitalocean', "SELECT FROM databases.databases_update_online_migration('$cluster',
+	'{\"host\": \"h\", \"port\": 1}', replace => true)");
+is($sessions[0]->result->{out}, 'done', '  what was asked before it past the cache');
+asks_ok(0, status_of($cluster), 'running', '  is not kept');
+$sessions[0]->run('RESET online_migrations_fdw.cache');
 $simulator->delete_faults;
 
 # A start is seen by dashboards that have another token.
@@ -341,11 +380,8 @@ OnlineMigrations::Waiting::until_true(sub { asked($wanted) == 1 });
 $_->post(status_of($wanted)) for @sessions[ 1 .. 5 ];
 OnlineMigrations::Waiting::is_waiting($node, $sessions[5]->pid);
 kill 'KILL', $sessions[0]->pid;
-for my $session (@sessions)
-{
-	eval { $session->result };
-	eval { $session->close };
-}
+eval { $_->result } for @sessions[ 0 .. 5 ];
+eval { $_->close } for @sessions;
 ok(OnlineMigrations::Waiting::until_true(sub {
 		my ($out, $err) = ('', '');
 		$node->psql('digitalocean', 'SELECT 1', stdout => \$out, stderr => \$err) == 0 && $out eq '1';

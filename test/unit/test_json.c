@@ -460,6 +460,13 @@ test_huge(void)
 	free(text);
 }
 
+static void *
+allocate(void *arg, size_t size)
+{
+	(void) arg;
+	return malloc(size);
+}
+
 /* Records in a row of bytes, as the memory that backends share has them. */
 static void
 test_packed(void)
@@ -476,7 +483,7 @@ test_packed(void)
 	omf_json_pack(record, bytes + length);
 	for (int i = 0; i < 2; i++)
 	{
-		OmfRecord *unpacked = omf_json_unpack(&next, bytes + 2 * length);
+		OmfRecord *unpacked = omf_json_unpack(&next, bytes + 2 * length, allocate, NULL);
 
 		if (!ok(unpacked != NULL && next == bytes + (size_t) (i + 1) * length, "a record, and what is behind it"))
 			continue;
@@ -494,7 +501,7 @@ test_packed(void)
 		OmfRecord *unpacked;
 
 		memcpy(copy, bytes, cut);
-		unpacked = omf_json_unpack(&start, copy + cut);
+		unpacked = omf_json_unpack(&start, copy + cut, allocate, NULL);
 		wrong += unpacked != NULL || start != copy;
 		free(unpacked);
 		free(copy);
@@ -502,7 +509,7 @@ test_packed(void)
 	is_number(wrong, 0, "bytes that end early are no record");
 	memset(bytes, 0xFF, sizeof(bytes));
 	next = bytes;
-	ok(omf_json_unpack(&next, bytes + sizeof(bytes)) == NULL, "nor are others");
+	ok(omf_json_unpack(&next, bytes + sizeof(bytes), allocate, NULL) == NULL, "nor are others");
 }
 
 /*

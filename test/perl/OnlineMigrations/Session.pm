@@ -67,6 +67,7 @@ sub _has_ended
 sub result
 {
 	my ($self) = @_;
+	die "nothing was posted\n" unless defined $self->{started};
 	until ($self->_has_ended)
 	{
 		die "statement did not end: $self->{err}\n"
@@ -84,6 +85,7 @@ sub result
 	s/end-of-statement-\d+\n// for @result{qw(out err)};
 	$result{out} =~ s/\n\z//;
 	$self->{out} = $self->{err} = '';
+	delete $self->{started};
 	return { OnlineMigrations::TestNode::parse_error($result{err}), %result };
 }
 
