@@ -10,10 +10,10 @@
 --         runs this file.  Which databases there are, the source's own says.
 -- Prints: what differs, database by database: tables that one side lacks, row
 --         counts, sequences, extensions, invalid indexes of the target; roles that
---         the target lacks; and what the mapping's user may not read.  For sequences the statements that set the
---         target's: their values are not replicated.
--- Ends:   with exit status 0 if nothing differs; with 3 if anything does, or if
---         the two could not be compared.
+--         the target lacks; and what the mapping's user may not read.  For sequences
+--         the statements that set the target's: their values are not replicated.
+-- Ends:   with exit status 0 if nothing differs, with 3 if anything does, and with
+--         2 if the two could not be compared (or 1, if psql could not even begin).
 -- Takes:  -v source=NAME        foreign server of the source
 --         -v target=NAME        foreign server of the target
 --         -v exact=on           count rows (off: compare the planner's estimates)
@@ -26,18 +26,25 @@
 -- in between two looks would differ.  Estimates differ where they are more than
 -- a tenth and 100 rows apart; a side that was never analysed has none, and is
 -- not compared.
+--
+-- psql's own exit status of a script with an error would be 3.  So errors are
+-- looked for here, and end the connection, which is 2: by connecting to what
+-- can't be there, under a name that says what is wrong.
 
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP off
 \set QUIET on
+\set could_not_compare '"service=''(none): source and target could not be compared''"'
 \pset footer off
 \pset null '-'
 \if :{?source}
 \else
-	DO $$ BEGIN RAISE 'compare.sql wants -v source=NAME and -v target=NAME'; END $$;
+	\warn 'compare.sql wants -v source=NAME and -v target=NAME'
+	\connect :could_not_compare
 \endif
 \if :{?target}
 \else
-	DO $$ BEGIN RAISE 'compare.sql wants -v source=NAME and -v target=NAME'; END $$;
+	\warn 'compare.sql wants -v source=NAME and -v target=NAME'
+	\connect :could_not_compare
 \endif
 \if :{?exact}
 \else
@@ -65,12 +72,17 @@ SET LOCAL client_min_messages = warning;
 SELECT set_config('search_path', quote_ident(n.nspname) || ', pg_catalog, pg_temp', true),
        set_config('compare.source', :'source', true), set_config('compare.target', :'target', true),
        set_config('compare.exact', :'exact'::boolean::text, true), set_config('compare.jobs', :'jobs'::int::text, true),
-       set_config('compare.ignore_dbs', :'ignore_dbs'::text[]::text, true)
+       set_config('compare.ignore_dbs', :'ignore_dbs'::text[]::text, true),
+       :'ignore_roles'::text[] IS NOT NULL AS ignore_roles, :'all'::boolean AS all
 FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
 WHERE e.extname = 'dblink' \gset compare_
+\if :ERROR
+	\connect :could_not_compare
+\endif
 \if :{?compare_set_config}
 \else
-	DO $$ BEGIN RAISE 'compare.sql wants dblink' USING HINT = 'CREATE EXTENSION dblink;'; END $$;
+	\warn 'compare.sql wants dblink: CREATE EXTENSION dblink'
+	\connect :could_not_compare
 \endif
 
 -- What there is: on which side, in which database, and of what kind.
@@ -82,6 +94,9 @@ CREATE TEMP TABLE compare_found (
     value numeric,         -- rows of a table, last value of a sequence
     pages bigint           -- of a table
 ) ON COMMIT DROP;
+\if :ERROR
+	\connect :could_not_compare
+\endif
 
 -- How to connect as the foreign server says, but to this database (NULL: to its
 -- own).  The password stays in here.
@@ -179,6 +194,9 @@ BEGIN
         $q$);
     END LOOP;
 END $do$;
+\if :ERROR
+	\connect :could_not_compare
+\endif
 
 -- Count rows: small tables many at a time, large ones each by itself, the
 -- largest first; whichever connection has nothing to do gets the next ones.
@@ -260,6 +278,9 @@ BEGIN
         END LOOP;
     END IF;
 END $$;
+\if :ERROR
+	\connect :could_not_compare
+\endif
 
 -- Side by side.
 CREATE TEMP TABLE compare_pairs ON COMMIT DROP AS
@@ -309,6 +330,9 @@ FROM compare_rows WHERE differs
 UNION ALL
 SELECT db, kind, name, format('source %s, target %s', coalesce(source_value::text, 'not used'), coalesce(target_value::text, 'not used'))
 FROM compare_sequences;
+\if :ERROR
+	\connect :could_not_compare
+\endif
 
 \if :all
 	\echo 'Rows'
@@ -328,6 +352,9 @@ GROUP BY d.name ORDER BY d.name;
 
 SELECT count(*) > 0 AS differs, (SELECT count(*) > 0 FROM compare_sequences) AS sequences_differ
 FROM compare_differences \gset compare_
+\if :ERROR
+	\connect :could_not_compare
+\endif
 \if :compare_differs
 	\echo 'Differences'
 	SELECT nullif(db, '') AS database, kind, name, what
@@ -342,7 +369,11 @@ FROM compare_differences \gset compare_
 	ORDER BY db, name;
 \endif
 COMMIT;
+\if :ERROR
+	\connect :could_not_compare
+\endif
 
+\set ON_ERROR_STOP on
 \if :compare_differs
 	DO $$ BEGIN RAISE 'source and target differ'; END $$;
 \endif

@@ -15,6 +15,7 @@
 --         password is in the plan.
 -- Makes:  JOBS.migration_plan            the plan, and the state of each row
 --         JOBS.migration_plan_progress   a view of where it stands, wave by wave
+--         JOBS.migration_plan_status     a foreign table, to follow them by
 --         JOBS.step_plan(), JOBS.run_plan(interval)
 --         and what these call: JOBS.plan_...
 -- Takes:  -v server=NAME    foreign server of the account (digitalocean)
@@ -30,6 +31,7 @@
 --         DROP FUNCTION migration_jobs.plan_check, migration_jobs.plan_prepare,
 --              migration_jobs.plan_start, migration_jobs.plan_look,
 --              migration_jobs.plan_follow, migration_jobs.plan_is_passing;
+--         DROP FOREIGN TABLE migration_jobs.migration_plan_status;
 --         DROP TABLE migration_jobs.migration_plan;
 --
 -- The states of a row:
@@ -41,7 +43,7 @@
 --   unknown        it was sent, and nobody knows what has become of it
 --   refused        surely not started: last_error says why
 --   running, syncing, done, error, canceled   what the API says of the migration
---   replaced       the API shows another migration by now
+--   replaced       the API shows another migration by now, or none any more
 --
 -- Every step is committed before the next one.  Before a start, the plan notes
 -- which migration the API shows; one that it shows afterwards, and was not there
@@ -94,6 +96,13 @@ CREATE TABLE IF NOT EXISTS :"jobs".migration_plan (
 
 COMMENT ON TABLE :"jobs".migration_plan IS
 'databases to be moved, and what has become of each';
+
+-- One whose status can't be read is a row with its error, so that the others are
+-- followed all the same.
+DROP FOREIGN TABLE IF EXISTS :"jobs".migration_plan_status;
+CREATE FOREIGN TABLE :"jobs".migration_plan_status (
+    database_cluster_uuid uuid NOT NULL, id text, status text, error text)
+    SERVER :"server" OPTIONS (resource 'online_migrations', on_error 'report');
 
 -- Is it the API that is in trouble, not this row?  Then the row waits.
 CREATE OR REPLACE FUNCTION :"jobs".plan_is_passing(state text) RETURNS boolean
@@ -196,35 +205,45 @@ DECLARE
 BEGIN
     SELECT m.id, m.status, m.created_at INTO latest FROM online_migrations AS m WHERE m.database_cluster_uuid = which;
     UPDATE migration_plan
-    SET state = CASE WHEN latest.id IS DISTINCT FROM previous_id THEN latest.status
+    SET state = CASE WHEN latest.id <> coalesce(previous_id, '') THEN coalesce(latest.status, 'running')
                      WHEN started_at < clock_timestamp() - interval '5 minutes' THEN 'checked'
                      ELSE 'unknown' END,
-        migration_id = CASE WHEN latest.id IS DISTINCT FROM previous_id THEN latest.id END,
-        created_at = CASE WHEN latest.id IS DISTINCT FROM previous_id THEN latest.created_at END,
-        last_error = CASE WHEN latest.id IS DISTINCT FROM previous_id THEN NULL ELSE last_error END,
+        migration_id = CASE WHEN latest.id <> coalesce(previous_id, '') THEN latest.id END,
+        created_at = CASE WHEN latest.id <> coalesce(previous_id, '') THEN latest.created_at END,
+        last_error = CASE WHEN latest.id <> coalesce(previous_id, '') THEN NULL ELSE last_error END,
         changed_at = clock_timestamp()
     WHERE cluster = which;
 EXCEPTION WHEN OTHERS THEN
     UPDATE migration_plan SET last_error = SQLSTATE || ': ' || SQLERRM WHERE cluster = which;
 END $$;
 
--- Ask once for the status of all that is under way.
+-- Ask once for the status of all that is under way.  What the API shows nothing
+-- of for five minutes, though it has, is not there any more.
 CREATE OR REPLACE FUNCTION :"jobs".plan_follow() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, :"schema", :"jobs", pg_temp
 AS $$
+DECLARE
+    begun timestamptz := clock_timestamp();
 BEGIN
     UPDATE migration_plan AS p
-    SET state = CASE WHEN m.id = p.migration_id THEN coalesce(m.status, p.state) ELSE 'replaced' END,
-        last_error = CASE WHEN m.id = p.migration_id AND m.status = 'error'
+    SET state = CASE WHEN m.error IS NOT NULL OR m.id IS NULL THEN p.state
+                     WHEN m.id = p.migration_id THEN coalesce(m.status, p.state) ELSE 'replaced' END,
+        last_error = CASE WHEN m.error IS NOT NULL THEN 'HV000: ' || m.error
+                          WHEN m.id = p.migration_id AND m.status = 'error'
                           THEN 'The API gives no reason. Look at the source, and at databases_check_online_migration().'
                           WHEN m.id <> p.migration_id THEN format('The API shows migration "%s".', m.id) END,
-        seen_at = clock_timestamp(),
-        changed_at = CASE WHEN m.status = p.state AND m.id = p.migration_id THEN p.changed_at ELSE clock_timestamp() END
-    FROM online_migrations AS m
+        seen_at = CASE WHEN m.error IS NULL THEN clock_timestamp() ELSE p.seen_at END,
+        changed_at = CASE WHEN m.error IS NOT NULL OR m.id IS NULL OR (m.status = p.state AND m.id = p.migration_id)
+                          THEN p.changed_at ELSE clock_timestamp() END
+    FROM migration_plan_status AS m
     WHERE m.database_cluster_uuid = ANY (ARRAY(SELECT q.cluster FROM migration_plan AS q
                                                WHERE q.state IN ('running', 'syncing')))
-          AND p.cluster = m.database_cluster_uuid AND p.state IN ('running', 'syncing') AND m.id IS NOT NULL;
+          AND p.cluster = m.database_cluster_uuid AND p.state IN ('running', 'syncing');
+    UPDATE migration_plan
+    SET state = 'replaced', last_error = 'The API shows no migration of this cluster any more.', changed_at = clock_timestamp()
+    WHERE state IN ('running', 'syncing') AND last_error IS NULL
+          AND greatest(seen_at, started_at) < begun - interval '5 minutes';
 EXCEPTION WHEN OTHERS THEN
     UPDATE migration_plan SET last_error = SQLSTATE || ': ' || SQLERRM WHERE state IN ('running', 'syncing');
 END $$;

@@ -184,9 +184,40 @@ for ($source, $target)
 
 # ----- wrong calls -----
 
-like(compare(source => undef)->{err}, qr/wants -v source=NAME/, 'no source');
-is(compare(source => 'nowhere')->{status}, 3, 'no such server');
-is(compare(exact => 'perhaps')->{status}, 3, 'exact is on or off');
+# Not compared is not different: another exit status, and words that say so.
+sub not_compared_ok
+{
+	my ($name, $words, %variables) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = compare(%variables);
+	is($result->{status}, 2, "$name: exit status 2") or diag("$result->{out}$result->{err}");
+	like($result->{err}, $words, "$name: why");
+	like($result->{err}, qr/source and target could not be compared/, "$name: and that it is so");
+	unlike($result->{out}, qr/alike|Differences/, "$name: nothing is claimed");
+	return;
+}
+not_compared_ok('no source', qr/wants -v source=NAME/, source => undef);
+not_compared_ok('no target', qr/wants -v source=NAME/, target => undef);
+not_compared_ok('no such server', qr/no foreign server "nowhere"/, source => 'nowhere');
+not_compared_ok('exact is on or off', qr/boolean: "perhaps"/, exact => 'perhaps');
+not_compared_ok('all is on or off', qr/boolean: "perhaps"/, all => 'perhaps');
+not_compared_ok('jobs is a number', qr/integer: "many"/, jobs => 'many');
+not_compared_ok('ignore_dbs is an array', qr/malformed array/, ignore_dbs => 'shop');
+not_compared_ok('ignore_roles is an array', qr/malformed array/, ignore_roles => 'clerk');
+$node->safe_psql('digitalocean', q{
+	CREATE SERVER gone FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1', dbname 'shop');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER gone OPTIONS (user 'mover', password 's3cr3t');});
+not_compared_ok('a source that is away', qr/could not establish connection/, source => 'gone');
+$target->safe_psql('shop', q{
+	CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'no rows to be had'; END $$;
+	ALTER TABLE "Odd name" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+	CREATE POLICY nobody ON "Odd name" USING (fail())});
+$target->safe_psql('postgres', 'ALTER ROLE mover NOSUPERUSER; GRANT pg_read_all_data TO mover');
+not_compared_ok('a count that fails', qr/no rows to be had/, exact => 'on');
+$target->safe_psql('postgres', 'ALTER ROLE mover SUPERUSER');
+$node->safe_psql('digitalocean', 'DROP EXTENSION dblink');
+not_compared_ok('no dblink', qr/wants dblink: CREATE EXTENSION dblink/);
+$node->safe_psql('digitalocean', 'CREATE EXTENSION dblink');
 
 # ----- many tables -----
 

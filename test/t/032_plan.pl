@@ -150,5 +150,33 @@ $node->psql_ok(q{CALL migration_jobs.run_plan('1 s')}, '', 'one that is to be st
 like($node->safe_psql('digitalocean', "SELECT state, last_error FROM migration_jobs.migration_plan WHERE cluster = '$cluster[24]'"),
 	qr/^refused\|42704: source server does not exist/, 'is refused, and says why');
 
+# ----- one that can't be followed, among others that can -----
+
+sub plan_of { my ($uuid) = @_; return $node->safe_psql('digitalocean', "SELECT state, last_error FROM migration_jobs.migration_plan WHERE cluster = '$uuid'"); }
+sub id_of { my ($uuid) = @_; return $node->safe_psql('digitalocean', "SELECT migration_id FROM migration_jobs.migration_plan WHERE cluster = '$uuid'"); }
+$simulator->fault('status', uuid => $cluster[0], status => 400);
+$simulator->migration($cluster[1], 'done', id_of($cluster[1]));
+$node->psql_ok(q{CALL migration_jobs.run_plan('1 s')}, '', 'a cluster whose status can\'t be read');
+like(plan_of($cluster[0]), qr/^syncing\|HV000: HTTP status 400/, 'keeps its state, with what is wrong');
+is(plan_of($cluster[1]), 'done|', 'the others are followed all the same');
+$simulator->delete_faults;
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'when it can be read again');
+is(plan_of($cluster[0]), 'syncing|', 'nothing is wrong any more');
+
+# No migration any more: at first that can be the API's delay.
+$simulator->delete_cluster($cluster[3]);
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'a cluster that is gone');
+is(plan_of($cluster[3]), 'syncing|', 'is not given up at once');
+$node->safe_psql('digitalocean', q{UPDATE migration_jobs.migration_plan
+	SET seen_at = seen_at - interval '6 min', started_at = started_at - interval '6 min'});
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'five minutes later');
+like(plan_of($cluster[3]), qr/^replaced\|The API shows no migration/, 'it is');
+is(plan_of($cluster[0]), 'syncing|', 'and no other');
+
+# A start that was broken off, of a cluster that is gone: it is looked up, and no error of the plan's.
+$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET state = 'starting', previous_id = 'some-id', started_at = now(), last_error = NULL WHERE cluster = '$cluster[3]'");
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'a start of a cluster that is gone');
+like(plan_of($cluster[3]), qr/^unknown\|/, 'stays unknown');
+
 unlike($node->safe_psql('digitalocean', 'SELECT p::text FROM migration_jobs.migration_plan AS p'), qr/s3cr3t/, 'no password is in the plan');
 done_testing();
