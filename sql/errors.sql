@@ -76,7 +76,9 @@ INSERT INTO faults VALUES
     (39, 'all fields null'), (40, 'an empty object'), (41, 'created_at is no time'), (42, 'an empty body');
 \x on
 SELECT name, f.* FROM faults, LATERAL failure(look(cluster_of_fault(n))) f ORDER BY n;
-SELECT name, f.* FROM faults, LATERAL failure(start(cluster_of_fault(n))) f ORDER BY n;
+-- What the transaction has started before is in DETAIL, too: see start_many.
+SELECT name, f.state, f.message, regexp_replace(f.detail, ' Already started in this transaction: .*', '') AS detail, f.hint, f.backend
+FROM faults, LATERAL failure(start(cluster_of_fault(n))) f ORDER BY n;
 \x off
 -- A start is sent once, whatever becomes of it.
 \! simctl log --clear | grep -c PUT

@@ -30,7 +30,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
         detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     detail := regexp_replace(detail, 'Request ID: [^ .]+\.', 'Request ID: (id).');
-    detail := regexp_replace(detail, ' Sent at [-0-9:. ]+\+00\.$', ' Sent at (time).');
+    detail := regexp_replace(detail, ' Sent at [-0-9:. ]+\+00\.', ' Sent at (time).');
     detail := regexp_replace(detail, 'no answer: .*?( Sent at .*)?$', 'no answer: (words)\1');
     detail := regexp_replace(detail, 'at byte [0-9]+: .*?( Request|$)', 'at byte (n): (words).\1');
     detail := regexp_replace(detail, 'HTTP status ([0-9]+): (?!The |Member |Not |Cluster )[^.]*\.', 'HTTP status \1: (words).');

@@ -55,6 +55,20 @@ SELECT databases_delete_online_migration(public.cluster(9), 'some-id', on_error 
 \! simctl fault status method=PUT uuid=00000000-0000-4000-8000-000000000013 status=401 >/dev/null
 SELECT state, message, detail FROM public.failure($$ SELECT p.n, s.outcome FROM (SELECT * FROM public.plan ORDER BY n) p
 CROSS JOIN LATERAL databases.databases_update_online_migration(public.cluster(10 + p.n), p.source, on_error => 'report') s $$);
+-- A failure names what the transaction has started, and what a subtransaction has started before it was rolled back.
+\! simctl reset >/dev/null
+\! for n in 1 2 3 4; do simctl cluster 00000000-0000-4000-8000-00000000004$n engine=pg running_ms=600000 >/dev/null; done
+\! simctl fault status method=PUT uuid=00000000-0000-4000-8000-000000000043 status=401 >/dev/null
+BEGIN;
+SELECT outcome FROM databases_update_online_migration(public.cluster(41), '{"host": "h", "port": 1}');
+SAVEPOINT s;
+SELECT outcome FROM databases_update_online_migration(public.cluster(42), '{"host": "h", "port": 1}');
+ROLLBACK TO s;
+SELECT state, message, detail FROM public.failure($$ SELECT outcome FROM databases.databases_update_online_migration(public.cluster(43), '{"host": "h", "port": 1}') $$);
+COMMIT;
+-- The next one has started nothing yet.
+\! simctl clear >/dev/null
+SELECT state, message, detail FROM public.failure($$ SELECT outcome FROM databases.databases_update_online_migration(public.cluster(44), '{"host": "h", "port": 1}', server => 'nowhere') $$);
 -- So does a failure without on_error.
 \! simctl reset >/dev/null
 \! for n in 1 2 3 4; do simctl cluster 00000000-0000-4000-8000-00000000002$n engine=pg running_ms=600000 >/dev/null; done

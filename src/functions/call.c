@@ -325,6 +325,15 @@ omf_calls_get(OmfCall **calls, int ncalls, int64 deadline)
 	PG_END_TRY();
 }
 
+bool
+omf_call_maybe_done(const OmfCall *call)
+{
+	if (call->error != NULL)
+		return call->error->maybe_done;
+	return call->request != NULL ? may_be_done(omf_request_reply(call->request))
+								 : call->maybe_done;
+}
+
 void
 omf_call_raise(const OmfCall *call, OmfAction action)
 {

@@ -55,6 +55,12 @@ extern void omf_call_make(OmfCall *call, OmfMethod method, const char *path,
  */
 extern void omf_calls_get(OmfCall **calls, int ncalls, int64 deadline);
 
+/*
+ * May a start or a stop have been carried out?  Of one that has ended with a
+ * failure, its failure says so.
+ */
+extern bool omf_call_maybe_done(const OmfCall *call);
+
 /* Raise what the call failed with. */
 omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 

@@ -21,6 +21,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -89,21 +90,19 @@ typedef struct StartContext
 	bool concerns_all;   /* the API's failure is not one of this cluster */
 } StartContext;
 
-/*
- * A start that a statement has made, or may have, in that statement's memory.
- */
+/* A start that this transaction has made, or may have, in its memory. */
 typedef struct Started
 {
 	struct Started *next;           /* in starts_made */
-	MemoryContext statement;        /* the memory of the query */
+	MemoryContext statement;        /* of the query; NULL: it is over */
 	uint8 arguments[OMF_HASH_SIZE]; /* a hash of what it was called with */
 	char *cluster;                  /* its UUID */
 	char *texts[NCOLUMNS];          /* its row */
-	MemoryContextCallback ending;   /* takes it out of starts_made */
 } Started;
 
-/* Those of all statements that are under way in this backend. */
+/* All of those, as they were made, and what forgets them. */
 static Started *starts_made = NULL;
+static MemoryContextCallback transaction_end;
 
 static void
 refuse_read_only(const char *command)
@@ -118,9 +117,22 @@ is_unknown(const StartContext *context)
 {
 	const OmfCall *put = context->put;
 
-	if (put == NULL || context->started != NULL)
-		return false;
-	return put->error != NULL ? put->error->maybe_done : put->maybe_done;
+	return put != NULL && context->started == NULL && omf_call_maybe_done(put);
+}
+
+/* The UUID in a path of the API. */
+static char *
+cluster_of(const char *path)
+{
+	return pnstrdup(path + strlen("/v2/databases/"), OMF_UUID_TEXT);
+}
+
+/* Not by this call: earlier ones are in DETAIL. */
+static const char *
+nothing_was_started(void)
+{
+	return starts_made != NULL ? "nothing else was started"
+							   : "nothing was started";
 }
 
 /* ----- start ----- */
@@ -140,21 +152,16 @@ start_context(void *arg)
 	if (context->started != NULL)
 		errcontext("online migration \"%s\" has been started", context->started);
 	else if (put == NULL)
-		errcontext("nothing was started: no start had been sent");
+		errcontext("%s: no start had been sent", nothing_was_started());
 	else if (put->request != NULL &&
 			 omf_request_reply(put->request)->sent_at > 0)
-		errcontext("the start of the online migration had been sent, and not been answered");
+		errcontext("the start of an online migration of database cluster %s had been sent, and not been answered",
+				   cluster_of(put->path));
 	else if (is_unknown(context))
 		errcontext("the online migration may have been started");
 	else
-		errcontext("nothing was started: the start was refused, or could not be sent");
-}
-
-/* The UUID in a path of the API. */
-static char *
-cluster_of(const char *path)
-{
-	return pnstrdup(path + strlen("/v2/databases/"), OMF_UUID_TEXT);
+		errcontext("%s: the start was refused, or could not be sent",
+				   nothing_was_started());
 }
 
 static void
@@ -214,7 +221,7 @@ refuse_after(const OmfStart *start, const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("an online migration of this database cluster may have been started"),
-				 errdetail("A start of database cluster %s was sent " INT64_FORMAT " s ago, and its outcome is not known.",
+				 errdetail("A start of database cluster %s ended " INT64_FORMAT " s ago, and its outcome is not known.",
 						   cluster_of(path), seconds),
 				 errhint("Look at the status until the API shows the migration. If it shows none %d minutes after that start, try again, or at once with replace => true.",
 						 OMF_START_KEPT_MS / 60000)));
@@ -293,6 +300,37 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 						   call->values[OMF_MIGRATION_STATUS]);
 }
 
+/* What is remembered of a start that is being sent. */
+typedef struct Sending
+{
+	const OmfCall *call;
+	const uint8 *key;
+	OmfStart *start;
+	bool replaces;    /* another one was remembered */
+	OmfStart earlier; /* then: that one */
+} Sending;
+
+/*
+ * It has ended, however that was: one that may have been carried out is
+ * remembered from now on, as its last try may have been sent just now.
+ */
+static void
+settle_sending(int code, Datum arg)
+{
+	const Sending *sending = (Sending *) DatumGetPointer(arg);
+
+	(void) code;
+	if (omf_call_maybe_done(sending->call))
+	{
+		omf_start_end(sending->start);
+		omf_starts_put(sending->key, GetUserId(), sending->start);
+	}
+	else if (sending->replaces)
+		omf_starts_put(sending->key, GetUserId(), &sending->earlier);
+	else
+		omf_starts_forget(sending->key);
+}
+
 /*
  * Send it, and remember that: as long as its outcome is not known, as a start.
  */
@@ -300,25 +338,16 @@ static void
 put_start(OmfCall *call, const char *path, const char *body, const uint8 *key,
 		  OmfStart *start, StartContext *context)
 {
-	OmfStart earlier;
-	bool replaces = omf_starts_find(key, &earlier);
+	Sending sending = {call, key, start};
 
+	sending.replaces = omf_starts_find(key, &sending.earlier);
 	omf_starts_put(key, GetUserId(), start);
-	PG_TRY();
+	PG_ENSURE_ERROR_CLEANUP(settle_sending, PointerGetDatum(&sending));
 	{
 		omf_call_make(call, OMF_PUT, path, body);
 	}
-	PG_FINALLY();
-	{
-		bool not_done = call->error != NULL ? !call->error->maybe_done
-											: !call->maybe_done;
-
-		if (not_done && replaces)
-			omf_starts_put(key, GetUserId(), &earlier);
-		else if (not_done)
-			omf_starts_forget(key);
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(settle_sending, PointerGetDatum(&sending));
+	settle_sending(0, PointerGetDatum(&sending));
 	if (call->result != OMF_RESULT_RECORD)
 	{
 		context->concerns_all = call->error == NULL ||
@@ -358,16 +387,23 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster,
 	context->started = call->values[OMF_MIGRATION_ID];
 }
 
-/* ----- equal starts of one statement ----- */
+/* ----- the starts of a transaction, and equal ones of a statement ----- */
 
 static void
-forget_started(void *arg)
+forget_all_started(void *arg)
 {
-	Started **link = &starts_made;
+	(void) arg;
+	starts_made = NULL;
+}
 
-	while (*link != arg)
-		link = &(*link)->next;
-	*link = (*link)->next;
+/* The statement is over: what follows is none of its starts. */
+static void
+end_statement(void *arg)
+{
+	for (Started *started = starts_made; started != NULL;
+		 started = started->next)
+		if (started->statement == arg)
+			started->statement = NULL;
 }
 
 static Started *
@@ -381,43 +417,51 @@ find_started(MemoryContext statement, const uint8 *arguments)
 	return NULL;
 }
 
-/* Room to remember a start in that statement's memory, before it is made. */
+/* Room to remember a start of that statement, before it is made. */
 static Started *
 make_started(MemoryContext statement, const uint8 *arguments,
 			 const pg_uuid_t *cluster)
 {
-	MemoryContext before = MemoryContextSwitchTo(statement);
+	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
 	Started *started = palloc0(sizeof(Started));
 
 	started->statement = statement;
 	memcpy(started->arguments, arguments, OMF_HASH_SIZE);
 	started->cluster =
 		DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(cluster)));
-	started->ending.func = forget_started;
-	started->ending.arg = started;
 	MemoryContextSwitchTo(before);
 	return started;
 }
 
 /*
- * It has been made, or may have been: equal ones of the statement are this
- * one.
+ * It has been made, or may have been, whatever becomes of the transaction:
+ * equal ones of the statement are this one.
  */
 static void
 remember_started(Started *started)
 {
+	MemoryContextCallback *ending =
+		MemoryContextAlloc(started->statement, sizeof(MemoryContextCallback));
 	Started **link = &starts_made;
 
+	ending->func = end_statement;
+	ending->arg = started->statement;
+	MemoryContextRegisterResetCallback(started->statement, ending);
+	if (starts_made == NULL)
+	{
+		transaction_end.func = forget_all_started;
+		MemoryContextRegisterResetCallback(TopTransactionContext,
+										   &transaction_end);
+	}
 	while (*link != NULL)
 		link = &(*link)->next;
 	*link = started;
-	MemoryContextRegisterResetCallback(started->statement, &started->ending);
 }
 
 static void
 take_row(Started *started, const OmfCall *call)
 {
-	MemoryContext before = MemoryContextSwitchTo(started->statement);
+	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
 
 	started->texts[COLUMN_ID] = omf_call_field(call, OMF_MIGRATION_ID);
 	started->texts[COLUMN_CREATED_AT] =
@@ -428,45 +472,42 @@ take_row(Started *started, const OmfCall *call)
 }
 
 /*
- * What the statement has started so far, for the DETAIL of what it fails with:
- * the rows that say so go with it.  NULL: nothing.
+ * What the transaction has started so far, for the DETAIL of what it fails
+ * with: the rows that say so go with it.
  */
 static char *
-list_started(MemoryContext statement)
+list_started(void)
 {
 	StringInfoData list;
 
 	initStringInfo(&list);
 	for (const Started *started = starts_made; started != NULL;
 		 started = started->next)
-		if (started->statement == statement &&
-			strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
-			appendStringInfo(&list, "%s%s (\"%s\")", list.len > 0 ? ", " : "", started->cluster,
-							 started->texts[COLUMN_ID]);
-		else if (started->statement == statement)
-			appendStringInfo(&list, "%s%s (outcome unknown)", list.len > 0 ? ", " : "", started->cluster);
-	return list.len > 0 ? list.data : NULL;
+	{
+		appendStringInfo(&list, "%s%s ", list.len > 0 ? ", " : "", started->cluster);
+		if (strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
+			appendStringInfo(&list, "(\"%s\")", started->texts[COLUMN_ID]);
+		else
+			appendStringInfoString(&list, "(outcome unknown)");
+	}
+	return list.data;
 }
 
 /*
- * Raise the error that is being caught, with what the statement has started.
+ * Raise the error that is being caught, with what has been started before it.
  */
 omf_noreturn static void
-fail_statement(MemoryContext statement, MemoryContext context)
+fail_statement(MemoryContext context)
 {
-	MemoryContext before = MemoryContextSwitchTo(context);
-	char *list = list_started(statement);
 	ErrorData *error;
 
-	if (list == NULL)
-	{
-		MemoryContextSwitchTo(before);
+	if (starts_made == NULL)
 		PG_RE_THROW();
-	}
+	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
-	error->detail = psprintf("%s%sAlready started by this statement: %s.",
-							 error->detail != NULL ? error->detail : "", error->detail != NULL ? " " : "", list);
+	error->detail = psprintf("%s%sAlready started in this transaction: %s.",
+							 error->detail != NULL ? error->detail : "", error->detail != NULL ? " " : "", list_started());
 	ReThrowError(error);
 }
 
@@ -630,7 +671,7 @@ failed_row(const ErrorData *error, Started *started,
 		refused.texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_REFUSED);
 		return row_of(&refused, descriptor);
 	}
-	before = MemoryContextSwitchTo(started->statement);
+	before = MemoryContextSwitchTo(TopTransactionContext);
 	started->texts[COLUMN_ERROR] = text_of(error);
 	if (context->started != NULL)
 		started->texts[COLUMN_CREATED_AT] = NULL;
@@ -724,7 +765,7 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
-		fail_statement(result->econtext->ecxt_per_query_memory, memory);
+		fail_statement(memory);
 	}
 	PG_END_TRY();
 	error_context_stack = callback.previous;

@@ -69,6 +69,12 @@ omf_start_now(void)
 	return start;
 }
 
+void
+omf_start_end(OmfStart *start)
+{
+	start->at = omf_pollset_now();
+}
+
 int64
 omf_start_age(const OmfStart *start)
 {

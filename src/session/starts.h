@@ -24,8 +24,8 @@
 
 typedef struct OmfStart
 {
-	int64 at;                                    /* when it was sent, on the steady clock */
-	int64 sent_ms;                               /* the same on the calendar */
+	int64 at;                                    /* when it began or, once it has, ended, on the steady clock */
+	int64 sent_ms;                               /* when it began, on the calendar */
 	bool accepted;                               /* the API has said so */
 	char id[OMF_MIGRATION_ID_MAX + 1];           /* then: of the migration, else empty */
 	int64 created_ms;                            /* likewise its created_at, or -1 */
@@ -44,7 +44,7 @@ extern void omf_starts_init(void);
 extern void omf_start_key(const uint8 *account, const unsigned char *uuid,
 						  uint8 key[OMF_HASH_SIZE]);
 
-/* A start whose time begins now. */
+/* A start that begins now: not before it has it been sent. */
 extern OmfStart omf_start_now(void);
 
 /*
@@ -60,7 +60,10 @@ extern void omf_start_set_previous(OmfStart *start, const char *id,
 extern void omf_start_set_accepted(OmfStart *start, const char *id,
 								   const char *created_at);
 
-/* How long ago it was sent, in milliseconds. */
+/* It has ended, and what is to be remembered of it is so from now on. */
+extern void omf_start_end(OmfStart *start);
+
+/* How long ago that was, in milliseconds. */
 extern int64 omf_start_age(const OmfStart *start);
 
 /* The remembered start of that key, if there is one. */

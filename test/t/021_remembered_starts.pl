@@ -112,10 +112,20 @@ for my $fault (sort keys %unknown)
 	$cluster = new_cluster();
 	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, apply => 'true', %{ $unknown{$fault} });
 	$node->run_sql(start($cluster));
-	refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster was sent \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
+	refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
 	$simulator->delete_faults;
 	$node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, "$fault: who insists starts it");
 }
+
+# What is sent again after a pause may have been carried out after it: that is
+# when the time begins for which it is remembered.
+$cluster = new_cluster();
+$simulator->fault('status', uuid => $cluster, method => 'PUT', status => 429, retry_after => 4, times => 1);
+$simulator->fault('close_before', uuid => $cluster, method => 'PUT', times => 1, apply => 'true');
+$node->psql_fails(start($cluster), 'HV010', undef, 'unknown after a pause of 4 s');
+refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended [0-2] s ago, and its outcome is not known\./, '  it has just ended');
+is(puts($cluster), 2, '  and none is sent');
+$simulator->delete_faults;
 
 # Cancelled and terminated while the API is asked.
 for my $signal (qw(INT TERM))
@@ -126,7 +136,7 @@ for my $signal (qw(INT TERM))
 	$session->post(start($cluster));
 	OnlineMigrations::Waiting::until_true(sub { puts($cluster) == 1 });
 	kill $signal, $session->pid;
-	like($session->result->{err}, qr/had been sent, and not been answered/, "$signal while it is sent");
+	like($session->result->{err}, qr/the start of an online migration of database cluster $cluster had been sent, and not been answered/, "$signal while it is sent");
 	refused_ok($cluster, qr/its outcome is not known/, '  nobody knows');
 	$session->close;
 }
