@@ -581,6 +581,9 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 
 /* ----- pages of the listing ----- */
 
+/* A longer link is none that anybody would follow, in bytes. */
+#define LINK_MAX 8192
+
 /*
  * The number of the page that a link names: 0 if there is a link that names
  * none, -1 without a link.  Whatever host it leads to, it is never followed.
@@ -593,6 +596,8 @@ page_of_link(const char *link)
 
 	if (link == NULL)
 		return -1;
+	if (strlen(link) > LINK_MAX)
+		return 0;
 	for (query = strchr(link, '?'); query != NULL;
 		 query = strchr(query + 1, '&'))
 		if (strncmp(query + 1, "page=", 5) == 0)
@@ -713,9 +718,10 @@ read_clusters(OmfPage *page, OmfJson document, const OmfRequest *request,
 	return OMF_JSON_OK;
 }
 
-OmfPage *
-omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
-			 OmfError **error)
+/* The page of an answer of success, or NULL and an error, likewise. */
+static OmfPage *
+read_page(const OmfRequest *request, OmfJsonSet fields,
+		  const OmfSecrets *secrets, OmfError **error)
 {
 	const OmfReply *reply = omf_request_reply(request);
 	char reason[OMF_JSON_REASON_SIZE] = "";
@@ -723,13 +729,6 @@ omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
 	OmfJson document;
 	OmfPage *page;
 
-	*error = NULL;
-	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
-	{
-		*error = omf_api_error(request, error_kind(OMF_GET, reply),
-							   reply->words, secrets);
-		return NULL;
-	}
 	*error = error_in_success(omf_api_resource("clusters"), request, secrets);
 	if (*error != NULL)
 		return NULL;
@@ -741,10 +740,33 @@ omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
 	if (status == OMF_JSON_OK)
 		status = read_clusters(page, document, request, fields, secrets,
 							   reason);
-	omf_request_wipe_reply(request);
 	if (status == OMF_JSON_OK)
 		return page;
 	*error = omf_api_error(request, json_error_kind(status), reason, secrets);
+	omf_api_page_free(page);
+	return NULL;
+}
+
+OmfPage *
+omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
+			 bool (*must_stop)(void), OmfError **error)
+{
+	const OmfReply *reply = omf_request_reply(request);
+	OmfPage *page;
+
+	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
+	{
+		*error = omf_api_error(request, error_kind(OMF_GET, reply),
+							   reply->words, secrets);
+		return NULL;
+	}
+	omf_json_watch(must_stop);
+	page = read_page(request, fields, secrets, error);
+	omf_request_wipe_reply(request);
+	if (!omf_json_unwatch())
+		return page;
+	free(*error);
+	*error = NULL;
 	omf_api_page_free(page);
 	return NULL;
 }

@@ -142,10 +142,13 @@ typedef struct OmfPage
 /*
  * What a finished request for a page came to: NULL and *error set (or NULL
  * for lack of memory) on failure.  Freed by omf_api_page_free().  The body,
- * which holds the passwords of clusters, is wiped before this returns.
+ * which holds the passwords of clusters, is wiped before this returns.  A page
+ * may be long: must_stop() is asked now and then, and once it says so, there is
+ * neither a page nor an error.
  */
 extern OmfPage *omf_api_page(OmfRequest *request, OmfJsonSet fields,
-							 const OmfSecrets *secrets, OmfError **error);
+							 const OmfSecrets *secrets,
+							 bool (*must_stop)(void), OmfError **error);
 
 extern void omf_api_page_free(OmfPage *page);
 

@@ -26,6 +26,56 @@
 /* Room for a whole number of 64 bits, with the terminating NUL. */
 #define INTEGER_SIZE 24
 
+/* ----- giving up ----- */
+
+/* So many bytes are read without asking whether to. */
+#define WATCH_BYTES (64 * 1024)
+
+static struct
+{
+	bool (*must_stop)(void); /* or NULL: nobody would */
+	uintptr_t asked_at;      /* the place in the text, when asked last; or 0 */
+	bool stopped;
+} watch;
+
+void
+omf_json_watch(bool (*must_stop)(void))
+{
+	watch.must_stop = must_stop;
+	watch.asked_at = 0;
+	watch.stopped = false;
+}
+
+bool
+omf_json_unwatch(void)
+{
+	watch.must_stop = NULL;
+	watch.asked_at = 0;
+	return watch.stopped;
+}
+
+static bool
+ask_to_stop(const char *next)
+{
+	if (watch.must_stop == NULL)
+		return false;
+	if (!watch.stopped)
+		watch.stopped = watch.must_stop();
+	watch.asked_at = watch.stopped ? 0 : (uintptr_t) next;
+	return watch.stopped;
+}
+
+/*
+ * To be called at each value and member: is what is being done to stop here?
+ * Another pass over the text begins before the place.
+ */
+static inline bool
+is_stopped(const char *next)
+{
+	return (uintptr_t) next - watch.asked_at >= WATCH_BYTES &&
+		   ask_to_stop(next);
+}
+
 /* ----- checking ----- */
 
 /* How far a text has been checked. */
@@ -46,6 +96,15 @@ fail_at(Checker *checker, const char *expected)
 	checker->status = OMF_JSON_MALFORMED;
 	checker->expected = expected;
 	return false;
+}
+
+static bool
+stops_here(Checker *checker)
+{
+	if (!is_stopped(checker->next))
+		return false;
+	checker->status = OMF_JSON_STOPPED;
+	return true;
 }
 
 static bool
@@ -139,7 +198,7 @@ check_string(Checker *checker)
 		checker->next++;
 		if (byte == '"')
 			return true;
-		if (byte == '\\' && !check_escape(checker))
+		if (byte == '\\' && (stops_here(checker) || !check_escape(checker)))
 			return false;
 	}
 	return fail_at(checker, "the end of a string was expected");
@@ -228,6 +287,8 @@ check_value(Checker *checker)
 {
 	if (checker->next == checker->end)
 		return fail_at(checker, "a value was expected");
+	if (stops_here(checker))
+		return false;
 	switch (*checker->next)
 	{
 		case '{':
@@ -256,6 +317,8 @@ explain_failure(const Checker *checker, size_t position, char *reason)
 		snprintf(reason, OMF_JSON_REASON_SIZE,
 				 "The JSON document is nested more than %d levels deep.",
 				 OMF_JSON_MAX_DEPTH);
+	else if (checker->status == OMF_JSON_STOPPED)
+		return;
 	else if (checker->expected == NULL)
 		snprintf(reason, OMF_JSON_REASON_SIZE,
 				 "The JSON document is not in UTF-8, at byte %zu.", position);
@@ -310,7 +373,10 @@ end_of_string(const char *next)
 	return next + 1;
 }
 
-/* Behind the value that begins here, in a text up to `end`. */
+/*
+ * Behind the value that begins here, in a text up to `end`; when to stop, within
+ * it, if it is an object or an array.
+ */
 static const char *
 end_of_value(const char *next, const char *end)
 {
@@ -335,7 +401,7 @@ end_of_value(const char *next, const char *end)
 		else if (*next == '}' || *next == ']')
 			depth--;
 		next++;
-	} while (depth > 0);
+	} while (depth > 0 && !is_stopped(next));
 	return next;
 }
 
@@ -361,7 +427,7 @@ omf_json_is_array(OmfJson value)
 
 /*
  * Where the member or element begins that is behind `previous`, which ends
- * there, or is the opening bracket; NULL at the end.
+ * there, or is the opening bracket; NULL at the end, or when to stop.
  */
 static const char *
 next_item(const char *previous)
@@ -370,7 +436,7 @@ next_item(const char *previous)
 
 	if (*next == ',')
 		next = after_space(next + 1);
-	return *next == '}' || *next == ']' ? NULL : next;
+	return *next == '}' || *next == ']' || is_stopped(next) ? NULL : next;
 }
 
 bool
@@ -551,17 +617,28 @@ take_character(const char **text, const char *end, char character[4])
 	return 1;
 }
 
-/* All of them; never more bytes than there were. */
+/*
+ * All of them, or fewer, when to stop; never more bytes than there were.  Most
+ * text has no escapes.
+ */
 static size_t
 unescape(char *target, const char *text, const char *end)
 {
 	size_t length = 0;
 
-	while (text < end)
+	while (text < end && !is_stopped(text))
 	{
+		const char *escape = memchr(text, '\\', (size_t) (end - text));
+		size_t plain = (size_t) ((escape != NULL ? escape : end) - text);
 		char character[4];
-		size_t size = take_character(&text, end, character);
+		size_t size;
 
+		memcpy(target + length, text, plain);
+		length += plain;
+		text += plain;
+		if (escape == NULL)
+			break;
+		size = take_character(&text, end, character);
 		memcpy(target + length, character, size);
 		length += size;
 	}

@@ -71,7 +71,8 @@ typedef enum OmfJsonStatus
 	OMF_JSON_MALFORMED, /* not JSON, or not in UTF-8 */
 	OMF_JSON_TOO_LARGE, /* over a cap: nested too deep, or too many elements */
 	OMF_JSON_MISFIT,    /* not an object, where one was expected */
-	OMF_JSON_NO_MEMORY
+	OMF_JSON_NO_MEMORY,
+	OMF_JSON_STOPPED /* see omf_json_watch() */
 } OmfJsonStatus;
 
 /*
@@ -94,6 +95,15 @@ typedef struct OmfJson
 extern OmfJsonStatus omf_json_check(const char *text, size_t length,
 									OmfJson *document,
 									char reason[OMF_JSON_REASON_SIZE]);
+
+/*
+ * A long text takes a while.  Until omf_json_unwatch(), must_stop() is asked
+ * every few milliseconds whether to give up; after that nothing is found any
+ * more, and omf_json_unwatch() returns true: what was read is to be thrown
+ * away.  must_stop() may not throw.
+ */
+extern void omf_json_watch(bool (*must_stop)(void));
+extern bool omf_json_unwatch(void);
 
 /* Is there nothing in the text but white space? */
 extern bool omf_json_is_blank(const char *text, size_t length);

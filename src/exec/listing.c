@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -610,6 +611,15 @@ is_refused_filter(const PageAsker *asked, const OmfError *error)
 		   error->kind == OMF_ERROR_FORBIDDEN;
 }
 
+/* Is there something that CHECK_FOR_INTERRUPTS() would end the statement for? */
+static bool
+is_interrupted(void)
+{
+	return (QueryCancelPending || ProcDiePending) &&
+		   InterruptHoldoffCount == 0 && QueryCancelHoldoffCount == 0 &&
+		   CritSectionCount == 0;
+}
+
 static void
 settle_page(OmfAsker *asker, OmfRequest *request)
 {
@@ -620,7 +630,9 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 	OmfError *error;
 
 	asked->page = omf_api_page(request, listing->clusters->fields, secrets,
-							   &error);
+							   is_interrupted, &error);
+	if (asked->page == NULL && error == NULL)
+		CHECK_FOR_INTERRUPTS();
 	omf_instrument_answer(asker->counts->instrument,
 						  asked->page != NULL ? OMF_ANSWER_PAGE
 											  : OMF_ANSWER_FAILED);

@@ -194,4 +194,29 @@ for my $name (sort keys %harm)
 	$session->close;
 }
 
+# What takes long to read can be cancelled while it is read: names of members
+# that are not to be told by their bytes.
+{
+	my $repeat = '"\u006eame":0,';
+	my $long = 'SELECT count(*) FROM databases.clusters WHERE num_nodes = 1';
+	my $session = OnlineMigrations::Session->open($node);
+	my ($whole, $cancelled);
+	for my $timeout (0, 1, 1)
+	{
+		$simulator->fault('custom', method => 'LIST', times => 1, body => "$begin,", repeat => $repeat, tail => '"":0}]}',
+			count => int($size / length $repeat));
+		$session->run('SET statement_timeout = ' . int($timeout * 500 * ($whole // 0)));
+		my $result = $session->run($long);
+		$simulator->delete_faults;
+		$whole //= $result->{seconds};
+		$cancelled = $result;
+		last if $timeout && $result->{seconds} < 0.8 * $whole;
+	}
+	is($cancelled->{sqlstate}, '57014', 'a page that takes long to read') or diag($cancelled->{err});
+	cmp_ok($cancelled->{seconds}, '<', 0.8 * $whole, "... all of which is $whole s, ends when it is cancelled");
+	$session->run('SET statement_timeout = 0');
+	is($session->run('SELECT count(*) > 0 FROM databases.clusters')->{out}, 't', '... and the session goes on');
+	$session->close;
+}
+
 done_testing();

@@ -11,6 +11,7 @@
 #include "client/api.h"
 #include "tap.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -493,8 +494,18 @@ test_page_paths(void)
 
 #define CLUSTER "{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"num_nodes\":1}"
 
+/* How often it was asked whether to stop, and how often it may be. */
+static int asked;
+static int patience;
+
+static bool
+must_stop(void)
+{
+	return ++asked > patience;
+}
+
 static OmfPage *
-page_of(int http_status, const char *body)
+patient_page_of(int http_status, const char *body, int how_patient)
 {
 	static const OmfSecrets none = {NULL, 0};
 
@@ -506,7 +517,15 @@ page_of(int http_status, const char *body)
 	request.reply.body_max = OMF_PAGE_BODY_MAX;
 	request.reply.http_status = http_status;
 	omf_reply_add_body(&request.reply, body, strlen(body));
-	return omf_api_page(&request, 1 << 7, &none, &error);
+	asked = 0;
+	patience = how_patient;
+	return omf_api_page(&request, 1 << 7, &none, must_stop, &error);
+}
+
+static OmfPage *
+page_of(int http_status, const char *body)
+{
+	return patient_page_of(http_status, body, INT_MAX);
 }
 
 static void
@@ -593,6 +612,57 @@ test_many_clusters(void)
 	omf_api_page_free(page);
 	strcpy(body + length - 1, ",{}]}");
 	ok(page_of(200, body) == NULL && error->kind == OMF_ERROR_TOO_LARGE, "one more is too many");
+	free(body);
+}
+
+/*
+ * A long page can be given up in whatever is done with it, and nothing is left
+ * of it.
+ */
+static void
+test_stopped_pages(void)
+{
+	static const struct
+	{
+		const char *begin;
+		const char *repeated;
+		const char *end;
+	} bodies[] = {
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"x\":[", "{},", "1]}]}"},
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",", "\"\":0,", "\"\":0}]}"},
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",", "\"\\u006eame\":0,", "\"\":0}]}"},
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"name\":\"", "\\u0041", "\"}]}"},
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\",\"tags\":[", "\"\\n\",", "\"\"]}]}"},
+		{"{\"databases\":[{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\"}", ",{\"id\":\"9cc10173-e9ea-4176-9dbc-a4cee4c4ff30\"}", "]}"},
+		{"{\"databases\":[],\"x\":[", "[1,2],", "\"message\"]}"},
+		{"{\"databases\":[],", "\"a\":{},", "\"links\":null}"},
+		{"[", "1,", "1"}};
+	const size_t size = 400000;
+	char *body = malloc(size + 200);
+
+	for (int i = 0; i < countof(bodies); i++)
+	{
+		size_t length = (size_t) sprintf(body, "%s", bodies[i].begin);
+		OmfPage *page;
+		int needed;
+		int wrong = 0;
+
+		while (length + strlen(bodies[i].repeated) < size)
+			length += (size_t) sprintf(body + length, "%s", bodies[i].repeated);
+		strcpy(body + length, bodies[i].end);
+		page = page_of(200, body);
+		ok(page != NULL || error != NULL, "%.60s...: a page or an error", body);
+		omf_api_page_free(page);
+		needed = asked;
+		ok(needed >= 400000 / (64 * 1024), "  asked %d times whether to stop", needed);
+		for (int stop = 0; stop < needed; stop += 1 + needed / 12)
+		{
+			page = patient_page_of(200, body, stop);
+			wrong += page != NULL || error != NULL || asked != stop + 1 || request.reply.body_length != 0;
+		}
+		is_number(wrong, 0, "  and stops each time, for good");
+	}
+	is_number(answer(OMF_GET, 200, "{\"status\":\"done\"}", NULL), OMF_RESULT_RECORD, "the next answer is read as ever");
 	free(body);
 }
 
@@ -710,6 +780,7 @@ main(void)
 	test_page_paths();
 	test_pages();
 	test_many_clusters();
+	test_stopped_pages();
 	test_secrets();
 	test_overlapping();
 	test_clipping();
