@@ -23,6 +23,7 @@
 -- The payload is like
 --   {"database_cluster_uuid": "...", "id": "...", "status": "error"}
 --   {"recording": "overdue", "last_recorded": "..."}
+-- A status counts as error if it clearly means that, as "failed" does.
 -- Why a recording has failed is in cron.job_run_details.
 -- NOTIFY reaches only who listens at that moment; the tables stay.  The first
 -- run tells of all failures that the history has.
@@ -76,7 +77,7 @@ BEGIN ATOMIC
         INSERT INTO :"jobs".migration_alerts (database_cluster_uuid, id)
         SELECT s.database_cluster_uuid, s.id
         FROM :"jobs".migration_statuses AS s
-        WHERE s.status = 'error'
+        WHERE translate(lower(s.status), E' \t_-', '') IN ('error', 'errored', 'failed', 'failure')
         ORDER BY s.database_cluster_uuid, s.id
         ON CONFLICT DO NOTHING
         RETURNING database_cluster_uuid, id)

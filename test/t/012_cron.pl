@@ -310,6 +310,20 @@ one("CALL migration_jobs.record_migrations()");
 	$_->close for @runs, $session;
 }
 
+# Other words of the API that mean an error, as the waits take them.
+{
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run('LISTEN online_migrations');
+	$simulator->migration($cluster[7], 'Failed', 'failed-7', '2020-11-01T00:00:00Z');
+	$simulator->migration($cluster[8], 'paused', 'paused-8', '2020-11-01T00:00:00Z');
+	one($_) for 'CALL migration_jobs.record_migrations()', 'CALL migration_jobs.alert_of_errors()';
+	is_deeply([ notifications($session) ], [ payload($cluster[7], 'failed-7') ], 'a status that means an error is told as one');
+	$simulator->migration($cluster[7], 'error', 'failed-7', '2020-11-01T00:00:00Z');
+	one($_) for 'CALL migration_jobs.record_migrations()', 'CALL migration_jobs.alert_of_errors()';
+	is_deeply([ notifications($session) ], [], 'once');
+	$session->close;
+}
+
 # A recording that fails, or does not run at all, is told once for each gap.
 {
 	my $session = OnlineMigrations::Session->open($node);

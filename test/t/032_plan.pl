@@ -11,7 +11,7 @@ use OnlineMigrations::Simulator;
 use OnlineMigrations::Source;
 use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
-use PostgreSQL::Test::Utils;
+use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -137,7 +137,7 @@ $node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET sourc
 my $before = states();
 $result = $node->run_sql("CALL migration_jobs.run_plan('1 s')");
 is($result->{message}, 'the plan cannot go on', 'a token that is refused ends it') or diag($result->{err});
-like($result->{detail}, qr/^Database cluster \S+: 28000: /, 'which says why');
+like($result->{detail}, qr/^28000: .* HTTP status 401/, 'which says why');
 is_deeply(states(), $before, 'no state has changed');
 $simulator->delete_faults;
 $node->psql_ok('CALL migration_jobs.step_plan()', '', 'with the token again');
@@ -157,7 +157,7 @@ sub id_of { my ($uuid) = @_; return $node->safe_psql('digitalocean', "SELECT mig
 $simulator->fault('status', uuid => $cluster[0], status => 400);
 $simulator->migration($cluster[1], 'done', id_of($cluster[1]));
 $node->psql_ok(q{CALL migration_jobs.run_plan('1 s')}, '', 'a cluster whose status can\'t be read');
-like(plan_of($cluster[0]), qr/^syncing\|HV000: HTTP status 400/, 'keeps its state, with what is wrong');
+like(plan_of($cluster[0]), qr/^syncing\|HTTP status 400/, 'keeps its state, with what is wrong');
 is(plan_of($cluster[1]), 'done|', 'the others are followed all the same');
 $simulator->delete_faults;
 $node->psql_ok('CALL migration_jobs.step_plan()', '', 'when it can be read again');
@@ -166,17 +166,30 @@ is(plan_of($cluster[0]), 'syncing|', 'nothing is wrong any more');
 # No migration any more: at first that can be the API's delay.
 $simulator->delete_cluster($cluster[3]);
 $node->psql_ok('CALL migration_jobs.step_plan()', '', 'a cluster that is gone');
-is(plan_of($cluster[3]), 'syncing|', 'is not given up at once');
-$node->safe_psql('digitalocean', q{UPDATE migration_jobs.migration_plan
-	SET seen_at = seen_at - interval '6 min', started_at = started_at - interval '6 min'});
-$node->psql_ok('CALL migration_jobs.step_plan()', '', 'five minutes later');
-like(plan_of($cluster[3]), qr/^replaced\|The API shows no migration/, 'it is');
+like(plan_of($cluster[3]), qr/^syncing\|The API shows no migration/, 'is not given up at once');
+$node->safe_psql('digitalocean', q{UPDATE migration_jobs.migration_plan SET trouble_since = trouble_since - interval '3 min'});
+$node->psql_ok('CALL migration_jobs.step_plan()', '', 'two minutes later');
+like(plan_of($cluster[3]), qr/^lost\|The API shows no migration/, 'it is');
 is(plan_of($cluster[0]), 'syncing|', 'and no other');
 
 # A start that was broken off, of a cluster that is gone: it is looked up, and no error of the plan's.
 $node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET state = 'starting', previous_id = 'some-id', started_at = now(), last_error = NULL WHERE cluster = '$cluster[3]'");
 $node->psql_ok('CALL migration_jobs.step_plan()', '', 'a start of a cluster that is gone');
 like(plan_of($cluster[3]), qr/^unknown\|/, 'stays unknown');
+
+# ----- the wait for all, as doc/tasks.md has it -----
+
+my ($query, $call) = slurp_file("$ENV{OMF_TREE}/doc/tasks.md") =~ /`(SELECT [^`]*? FROM migration_jobs\.migration_plan [^`]*? \\gset)`, and then\s+`(CALL [^`]*)`/;
+ok(defined $call, 'the page waits for all');
+$simulator->migration($_, 'done', id_of($_))
+	for split /\n/, $node->safe_psql('digitalocean', "SELECT cluster FROM migration_jobs.migration_plan WHERE state = 'syncing'");
+my $waiting = OnlineMigrations::Session->open($node);
+$result = $waiting->run("$query\n$call;");
+is($result->{sqlstate}, '', 'and that wait') or diag($result->{err});
+like($result->{err}, qr/NOTICE: .* \d+ of \d+ done\n/, 'is one for all');
+$waiting->run('CALL migration_jobs.step_plan()');
+is($waiting->run("$query\n$call;")->{message}, 'invalid list of online migrations to wait for', 'when there are none left, it says so');
+$waiting->close;
 
 unlike($node->safe_psql('digitalocean', 'SELECT p::text FROM migration_jobs.migration_plan AS p'), qr/s3cr3t/, 'no password is in the plan');
 done_testing();
