@@ -86,51 +86,55 @@ omf_own_servers(void)
 	Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
 	SysScanDesc scan =
 		systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	List *names = NIL;
+	List *servers = NIL;
 	HeapTuple tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_foreign_server server =
+		Form_pg_foreign_server found =
 			(Form_pg_foreign_server) GETSTRUCT(tuple);
+		ForeignServer *server = NULL;
 
-		if (is_own_wrapper(server->srvfdw))
-			names = lappend(names, pstrdup(NameStr(server->srvname)));
+		if (is_own_wrapper(found->srvfdw))
+			server = GetForeignServerExtended(found->oid, FSV_MISSING_OK);
+		if (server != NULL)
+			servers = lappend(servers, server);
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-	return names;
+	return servers;
 }
 
 static int
 compare_names(const ListCell *a, const ListCell *b)
 {
-	return strcmp(lfirst(a), lfirst(b));
+	return strcmp(((ForeignServer *) lfirst(a))->servername,
+				  ((ForeignServer *) lfirst(b))->servername);
 }
 
 static const char *
 only_server(void)
 {
-	List *names = omf_own_servers();
+	List *servers = omf_own_servers();
 	StringInfoData listed;
 	ListCell *cell;
 
-	if (list_length(names) == 1)
-		return linitial(names);
-	if (names == NIL)
+	if (list_length(servers) == 1)
+		return ((ForeignServer *) linitial(servers))->servername;
+	if (servers == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("there is no server of online_migrations_fdw"),
 				 errhint("CREATE SERVER digitalocean FOREIGN DATA WRAPPER online_migrations_fdw;")));
-	list_sort(names, compare_names);
+	list_sort(servers, compare_names);
 	initStringInfo(&listed);
-	foreach (cell, names)
-		appendStringInfo(&listed, "%s\"%s\"", listed.len > 0 ? ", " : "", (char *) lfirst(cell));
+	foreach (cell, servers)
+		appendStringInfo(&listed, "%s\"%s\"", listed.len > 0 ? ", " : "", ((ForeignServer *) lfirst(cell))->servername);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("there are several servers of online_migrations_fdw"),
 			 errdetail("Servers are %s.", listed.data),
-			 errhint("Say which one: server => %s.", quote_literal_cstr(linitial(names)))));
+			 errhint("Say which one: server => %s.", quote_literal_cstr(((ForeignServer *) linitial(servers))->servername))));
 	return NULL;
 }
 

@@ -28,7 +28,7 @@ extern char *omf_migration_id_argument(FunctionCallInfo fcinfo, int argument);
  */
 extern char *omf_wrapper_handler(Oid wrapper);
 
-/* The names of this wrapper's servers, whoever may use them; palloc'd. */
+/* This wrapper's servers, whoever may use them: palloc'd ForeignServers. */
 extern List *omf_own_servers(void);
 
 /*

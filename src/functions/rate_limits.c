@@ -95,12 +95,12 @@ omf_rate_limits(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach (cell, omf_own_servers())
 	{
-		const char *name = lfirst(cell);
-		Oid serverid = GetForeignServerByName(name, false)->serverid;
+		const ForeignServer *server = lfirst(cell);
 		OmfBudget budget;
 
-		if (look_at_budget(serverid, &budget))
-			put_row((ReturnSetInfo *) fcinfo->resultinfo, name, &budget);
+		if (look_at_budget(server->serverid, &budget))
+			put_row((ReturnSetInfo *) fcinfo->resultinfo, server->servername,
+					&budget);
 	}
 	return (Datum) 0;
 }
@@ -113,7 +113,7 @@ reset_all(void)
 
 	foreach (cell, omf_own_servers())
 	{
-		Oid serverid = GetForeignServerByName(lfirst(cell), false)->serverid;
+		Oid serverid = ((ForeignServer *) lfirst(cell))->serverid;
 		uint8 account[OMF_HASH_SIZE];
 		const char *problem;
 

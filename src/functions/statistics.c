@@ -148,14 +148,15 @@ omf_stats(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach (cell, omf_own_servers())
 	{
-		const char *name = lfirst(cell);
-		Oid serverid = GetForeignServerByName(name, false)->serverid;
+		const ForeignServer *server = lfirst(cell);
 		OmfServerStatistics counted;
 
-		if (!may_look(serverid) || !omf_stats_look(serverid, &counted))
+		if (!may_look(server->serverid) ||
+			!omf_stats_look(server->serverid, &counted))
 			continue;
 		for (int i = 0; i < OMF_OPERATIONS; i++)
-			put_row((ReturnSetInfo *) fcinfo->resultinfo, name, i, &counted);
+			put_row((ReturnSetInfo *) fcinfo->resultinfo, server->servername,
+					i, &counted);
 	}
 	return (Datum) 0;
 }
@@ -170,6 +171,6 @@ omf_stats_reset_server(PG_FUNCTION_ARGS)
 		omf_stats_reset(GetForeignServerByName(text_to_cstring(PG_GETARG_TEXT_PP(0)), false)->serverid);
 	else
 		foreach (cell, omf_own_servers())
-			omf_stats_reset(GetForeignServerByName(lfirst(cell), false)->serverid);
+			omf_stats_reset(((ForeignServer *) lfirst(cell))->serverid);
 	PG_RETURN_VOID();
 }

@@ -30,6 +30,9 @@
 /* The most of the arena that one answer may take. */
 #define LARGEST_SHARE 4
 
+/* Those who can wait for the same, where all that is there is waited for. */
+#define NOTES_PER_ENTRY 8
+
 #define NONE (-1)
 
 /* The class of a wait event, in what PGPROC has of it. */
@@ -123,7 +126,7 @@ fill_arena(void *memory, size_t size)
 {
 	Arena *fresh = memory;
 	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) +
-				  sizeof(Note);
+				  NOTES_PER_ENTRY * sizeof(Note);
 	size_t units =
 		(size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
 
@@ -132,7 +135,8 @@ fill_arena(void *memory, size_t size)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random numbers")));
-	fresh->nentries = fresh->nnotes = (int32) units;
+	fresh->nentries = (int32) units;
+	fresh->nnotes = (int32) (NOTES_PER_ENTRY * units);
 	fresh->nchunks = fresh->nfree_chunks = (int32) (2 * units);
 	fresh->oldest = fresh->newest = NONE;
 	find_parts(fresh);

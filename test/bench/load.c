@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contender.h"
@@ -146,7 +147,7 @@ note_look(Viewer *viewer, const PGresult *result, double now)
 	samples_add(&load->times, now - viewer->sent);
 	if (warm)
 		samples_add(&load->warm, now - viewer->sent);
-	if (newest > viewer->seen + 1)
+	if (newest > viewer->seen + 1 && newest < load->seen_by_all)
 		viewer->nseen++;
 	viewer->seen = newest;
 }
@@ -227,6 +228,7 @@ run_loads(Load *loads, int nloads, double seconds)
 	static Viewer viewers[MOST_SESSIONS];
 	int nviewers = 0;
 	double start;
+	struct timespec now;
 
 	memset(viewers, 0, sizeof(viewers));
 	for (int i = 0; i < nloads; i++)
@@ -235,8 +237,12 @@ run_loads(Load *loads, int nloads, double seconds)
 	start = wall_clock();
 	for (int i = 0; i < nviewers; i++)
 		viewers[i].due += start;
+	(void) clock_gettime(CLOCK_REALTIME, &now);
 	for (int i = 0; i < nloads; i++)
+	{
 		loads[i].least_seen = 1000;
+		loads[i].seen_by_all = (double) now.tv_sec + seconds - loads[i].period;
+	}
 	while (wall_clock() < start + seconds)
 		turn(viewers, nviewers, start + seconds);
 	for (int i = 0; i < nviewers; i++)

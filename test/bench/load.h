@@ -32,6 +32,7 @@ typedef struct Load
 	Samples times;       /* seconds of all looks that were done */
 	Samples warm;        /* of these, looks whose rows were known before they began */
 	int wrong;           /* looks with other rows, or an error */
+	double seen_by_all;  /* seconds of the calendar: later answers not all look again to see */
 	int most_seen;       /* different answers that one viewer has seen */
 	int least_seen;      /* likewise */
 } Load;

@@ -19,7 +19,7 @@ $simulator->migration($cluster, 'syncing', 'first-id');
 $simulator->migration($second, 'done', 'second-id');
 
 my $primary = OnlineMigrations::TestNode->start('primary', simulator => $simulator,
-	init => { allows_streaming => 1 });
+	conf => "shared_preload_libraries = 'online_migrations_fdw'\n", init => { allows_streaming => 1 });
 $primary->safe_psql('digitalocean', qq{
 	CREATE TABLE projects (name text, cluster uuid);
 	INSERT INTO projects VALUES ('one', '$cluster'), ('two', '$second'), ('three', '$never');
@@ -119,6 +119,37 @@ sub last_request { return ($simulator->log)[-1]; }
 		SERVER digitalocean OPTIONS (token '$OnlineMigrations::TestNode::TOKEN')", 'syncing');
 	$session->close;
 }
+
+# ----- what its sessions share -----
+
+sub change
+{
+	my ($sql) = @_;
+	$primary->safe_psql('digitalocean', $sql);
+	$primary->wait_for_catchup($standby, 'replay');
+	return;
+}
+
+sub asks_ok
+{
+	my ($node, $gets, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$node->requests_ok($gets ? { GET => $gets } : {}, sub { $node->psql_ok($status, 'syncing', $name) }, "$name: requests");
+	return;
+}
+
+change(q{ALTER SERVER digitalocean OPTIONS (ADD cache_ttl '60min')});
+asks_ok($standby, 1, 'an answer to a session of the standby');
+asks_ok($standby, 0, '  is one to others there');
+asks_ok($primary, 1, '  and not to those of the primary');
+my $asked = q{SELECT requests FROM databases.online_migrations_fdw_stats WHERE operation = 'get migration'};
+$standby->psql_ok("SELECT ($asked) > 0", 't', '  which the statistics of the standby count');
+$standby->psql_ok("SELECT databases.online_migrations_fdw_stats_reset(); $asked", "\n0", '  can be reset there');
+$primary->psql_ok("SELECT ($asked) > 0", 't', '  without the primary');
+$standby->psql_ok("SET online_migrations_fdw.cache = off; $status; SELECT server FROM databases.online_migrations_fdw_connections;
+	SELECT databases.online_migrations_fdw_disconnect('digitalocean');
+	SELECT count(*) FROM databases.online_migrations_fdw_connections", "syncing\ndigitalocean\nt\n0", 'its connections can be closed');
+change(q{ALTER SERVER digitalocean OPTIONS (DROP cache_ttl)});
 
 # ----- promotion -----
 

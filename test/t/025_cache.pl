@@ -12,7 +12,8 @@ use Time::HiRes qw(time sleep);
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('cache', simulator => $simulator,
-	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'\nrestart_after_crash = on\n",
+	log_level => 'warning', conf => "shared_preload_libraries = 'online_migrations_fdw'
+restart_after_crash = on\nmax_prepared_transactions = 2\n",
 	server_options => { cache_ttl => '60s', max_retries => 0 });
 my $major = $node->safe_psql('postgres', 'SHOW server_version_num') / 10000;
 
@@ -258,6 +259,37 @@ is($node->safe_psql('digitalocean', q{SELECT requests FROM databases.online_migr
 
 $node->safe_psql('digitalocean', 'DROP SERVER silent CASCADE; DROP SCHEMA silent');
 
+# ----- transactions -----
+
+# What is cut off within a savepoint is not waited for, though its transaction
+# goes on.
+($wanted) = new_clusters(1);
+$simulator->fault('slow_first_byte', uuid => $wanted, times => 1, ms => 10_000);
+is($sessions[0]->run("BEGIN; SAVEPOINT s; SET LOCAL statement_timeout = '300ms'; " . status_of($wanted))->{sqlstate},
+	'57014', 'a statement that times out');
+$sessions[0]->run('ROLLBACK TO s');
+$result = $sessions[1]->run(status_of($wanted));
+is($result->{out}, 'running', '  and is rolled back to a savepoint');
+cmp_ok($result->{seconds}, '<', 3, '  holds nobody up');
+is($sessions[0]->run(status_of($wanted))->{out}, 'running', '  and the transaction goes on');
+is(asked($wanted), 2, '  with the answer that another session has');
+$sessions[0]->run('ROLLBACK');
+
+# An error within a function, which catches it.
+($wanted) = new_clusters(1);
+$simulator->fault('status', uuid => $wanted, status => 503, times => 1);
+like($sessions[0]->run("DO \$\$ BEGIN PERFORM * FROM (@{[status_of($wanted)]}) s;
+	EXCEPTION WHEN fdw_unable_to_create_execution THEN RAISE NOTICE 'caught'; END \$\$")->{err}, qr/caught/, 'an error that is caught');
+is($sessions[1]->run(status_of($wanted))->{out}, 'running', '  holds nobody up');
+$simulator->delete_faults;
+
+# What the API has said is true, whatever becomes of the transaction.
+my @said = new_clusters(2);
+is($sessions[0]->run('BEGIN; ' . status_of($said[0]) . '; ROLLBACK')->{out}, 'running', 'an answer in a transaction that is rolled back');
+is($sessions[0]->run('BEGIN; ' . status_of($said[1]) . "; PREPARE TRANSACTION 'said'")->{out}, 'running', '  and in a prepared one');
+asks_ok(0, look(@said), 2, '  are answers to all');
+is($sessions[0]->run("ROLLBACK PREPARED 'said'")->{sqlstate}, '', '  which can end');
+
 # ----- starts and stops -----
 
 my ($cluster) = new_clusters(1, 'done');
@@ -405,6 +437,30 @@ $node->safe_psql('digitalocean', "SELECT count(*) FROM databases.online_migratio
 @clusters = new_clusters(5);
 asks_ok(5, look(@clusters), 5, 'a full cache asks');
 asks_ok(0, look(@clusters), 5, '  and keeps what was used last');
+
+# Where all of a small cache is waited for by many, one still asks.
+@sessions = sessions(20);
+@clusters = new_clusters(50);
+$simulator->config(latency_ms => 1500);
+$node->requests_ok({ GET => 50 }, sub {
+		$_->post(look(@clusters)) for @sessions;
+		is(join(' ', map { $_->result->{out} } @sessions), join(' ', (50) x 20), '20 viewers of 50 clusters in 256 kB') },
+	'  one asks for each');
+
+# More than it has room for is asked for, by whoever wants it.
+$simulator->config(latency_ms => 200);
+@clusters = new_clusters(500);
+$_->post(look(@clusters)) for @sessions[ 0 .. 3 ];
+is(join(' ', map { $_->result->{out} } @sessions[ 0 .. 3 ]), join(' ', (500) x 4), '4 viewers of 500 clusters: all see all');
+$_->close for @sessions;
+$simulator->config(latency_ms => 0);
+@clusters = new_clusters(5);
+asks_ok(5, look(@clusters), 5, '  and it is as it was:');
+asks_ok(0, look(@clusters), 5, '  what is asked is kept');
+
+# The same API and token are the same from any database.
+$node->safe_psql('postgres', 'CREATE DATABASE other TEMPLATE digitalocean');
+$node->requests_ok({}, sub { is($node->safe_psql('other', look(@clusters)), '5', 'another database') }, '  has the same answers');
 
 $node->stop;
 done_testing();

@@ -44,6 +44,42 @@ $node->run_sql('SELECT databases.online_migrations_fdw_stats_reset()');
 $node->psql_ok($asked, '0 0 0', 'a reset is one for all backends');
 is($node->safe_psql('other', $asked), '1 1 0', '... of this database');
 
+# Whatever is executed in parallel workers, it is asked and counted by the one.
+my $parallel = $node->safe_psql('postgres', 'SHOW server_version_num') >= 160000 ? 'debug_parallel_query' : 'force_parallel_mode';
+for my $how (qw(on regress))
+{
+	$node->run_sql('SELECT databases.online_migrations_fdw_stats_reset()');
+	is($node->safe_psql('digitalocean', "SET $parallel = $how; $status; $asked"), "running\n1 1 0", "$parallel = $how");
+	like($node->safe_psql('digitalocean', "SET $parallel = $how; $status; SELECT connections FROM databases.online_migrations_fdw_connections"),
+		qr/^running\n1$/, '  and of the connections it shows those of the session');
+}
+
+# Statistics are the server's, whatever it is called, and go with it.
+$node->run_sql('SELECT databases.online_migrations_fdw_stats_reset()');
+$node->run_sql($status);
+my $renamed = $asked =~ s/'digitalocean'/'renamed'/r;
+$node->safe_psql('digitalocean', 'ALTER SERVER digitalocean RENAME TO renamed');
+$node->psql_ok($renamed, '1 1 0', 'a server that is renamed');
+$node->psql_ok($asked, '', '  has no statistics under its old name');
+$node->run_sql($status);
+$node->psql_ok($renamed, '2 2 0', '  and is counted on');
+$node->safe_psql('digitalocean', 'ALTER SERVER renamed RENAME TO digitalocean');
+$node->add_server('gone', %{ { $node->server_options('http') } });
+$node->safe_psql('digitalocean', $status =~ s/databases\./gone./r);
+my $of_gone = $asked =~ s/'digitalocean'/'gone'/r;
+$node->psql_ok($of_gone, '1 1 0', 'another server');
+my $beside = $node->session;
+is($beside->query_safe($status =~ s/databases\./gone./r), 'running', '  is used');
+$node->safe_psql('digitalocean', 'DROP SERVER gone CASCADE; DROP SCHEMA gone');
+is($beside->query_safe("SELECT count(*) FROM databases.online_migrations_fdw_stats WHERE server = 'gone'"), '0', '  and dropped: gone');
+is($beside->query_safe("SELECT databases.online_migrations_fdw_stats_reset(); SELECT databases.online_migrations_fdw_disconnect_all();"),
+	"\nt", '  which disturbs nothing');
+$beside->quit;
+$node->add_server('gone', %{ { $node->server_options('http') } });
+$node->psql_ok("SELECT count(*) FROM databases.online_migrations_fdw_stats WHERE server = 'gone' AND requests > 0", '0',
+	'  and nothing of it is another one\'s of that name');
+$node->safe_psql('digitalocean', 'DROP SERVER gone CASCADE; DROP SCHEMA gone');
+
 # A crash of one backend begins anew, and nothing hangs.
 my $session = $node->session;
 $session->query_safe($status);
@@ -53,12 +89,24 @@ $node->poll_query_until('digitalocean', 'SELECT true');
 $node->run_sql($status);
 $node->psql_ok($asked, '1 1 0', 'after kill -9 counting goes on');
 
-# Without a table in common it works as well, for each session.
+# Without preloading: from PostgreSQL 17 on sessions share all the same, also
+# after a crash, and before that each counts, and keeps answers, for itself.
+my $shares = $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
-$node->run_sql($status);
-my $alone = $node->run_sql("$status; $asked");
-like($alone->{out}, qr/^running\n1 1 0$/, 'without preloading a session counts for itself')
-  if $node->safe_psql('postgres', 'SHOW server_version_num') < 170000;
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (ADD cache_ttl '60min')});
+for my $when ('', 'after kill -9, ')
+{
+	if ($when)
+	{
+		my $victim = $node->session;
+		is($victim->query_safe($status), 'running', 'a session that is killed');
+		kill KILL => $victim->query_safe('SELECT pg_backend_pid()');
+		$node->poll_query_until('digitalocean', 'SELECT true');
+	}
+	is($node->run_sql("$status; $status; $asked")->{out}, "running\nrunning\n1 1 0", "${when}without preloading: a session's own");
+	$node->requests_ok($shares ? {} : { GET => 1 }, sub { $node->run_sql($status) }, '  and what others see of its answers');
+	$node->psql_ok($asked, $shares ? '1 1 0' : '', '  and of its statistics');
+}
 
 done_testing();
