@@ -100,3 +100,15 @@ CALL databases_wait_online_migrations(:'one');
 \echo :SQLSTATE
 ROLLBACK;
 \! simctl log --clear
+
+-- Whatever becomes of them, each is counted, and named once the time is over.
+\! for n in 1 2 3 4 5; do simctl cluster 00000000-0000-4000-8000-00000000092$n engine=pg >/dev/null; done
+\! simctl migration 00000000-0000-4000-8000-000000000921 paused id-1 >/dev/null
+\! simctl migration 00000000-0000-4000-8000-000000000922 in_progress id-2 >/dev/null
+\! simctl migration 00000000-0000-4000-8000-000000000923 running id-new >/dev/null
+\! simctl fault custom uuid=00000000-0000-4000-8000-000000000923 body='{"id": "id-old", "status": "running"}' times=1 >/dev/null
+\! simctl fault empty_200 uuid=00000000-0000-4000-8000-000000000924 >/dev/null
+\! simctl migration 00000000-0000-4000-8000-000000000925 error id-5 >/dev/null
+CALL databases_wait_online_migrations('{00000000-0000-4000-8000-000000000921,00000000-0000-4000-8000-000000000922,00000000-0000-4000-8000-000000000923,00000000-0000-4000-8000-000000000924,00000000-0000-4000-8000-000000000925}', timeout => '3 s', poll_interval => '1 s');
+\echo :SQLSTATE
+\! simctl clear >/dev/null

@@ -52,6 +52,12 @@ enum
 /* How long the last look may take, when the time is over. */
 #define LAST_LOOK_MS 10000
 
+/* What a wait ends in that is no status; words of the summary. */
+#define ENDED_REPLACED "replaced"
+#define ENDED_UNSEEN "ended unseen"
+#define ENDED_GONE "gone"
+#define ENDED_UNREADABLE "unreadable"
+
 /* One of those that are waited for. */
 typedef struct Target
 {
@@ -61,7 +67,8 @@ typedef struct Target
 	char path[OMF_PATH_SIZE]; /* of its migration */
 	OmfCall call;             /* the last poll */
 	const char *created_at;   /* when the migration was, as far as it is known */
-	const char *ended;        /* the status in which its wait has ended, or NULL */
+	const char *ended;        /* in what its wait has ended: a status that is known,
+							   * or one of ENDED_*; or NULL */
 	const char *failure;      /* why it has ended otherwise than asked for, or NULL */
 } Target;
 
@@ -176,34 +183,52 @@ migration_words(const Target *target, const char *created_at)
 									target->cluster, created_at);
 }
 
-/* "12 of 30 syncing, 3 running, 1 error": each status that was last seen. */
+/* What one of them is counted as. */
+static const char *
+summary_word(const Target *target)
+{
+	const char *known;
+
+	if (target->ended == NULL && target->wait.status == NULL)
+		return "not seen";
+	if (target->ended == NULL)
+	{
+		known = omf_api_known_status(target->wait.status);
+		return known != NULL ? known : "of unknown status";
+	}
+	known = omf_api_known_status(target->ended);
+	return known != NULL ? known : target->ended;
+}
+
+static int
+count_word(const Waiting *waiting, const char *word)
+{
+	int count = 0;
+
+	for (int i = 0; i < waiting->ntargets; i++)
+		count += strcmp(summary_word(&waiting->targets[i]), word) == 0;
+	return count;
+}
+
+/* "12 of 30 syncing, 3 running, 1 error": all of them, by what was seen last. */
 static char *
 summary(const Waiting *waiting)
 {
+	static const char *const others[] = {
+		"of unknown status", ENDED_REPLACED, ENDED_UNSEEN,
+		ENDED_GONE, ENDED_UNREADABLE, "not seen"};
 	StringInfoData text;
 
 	initStringInfo(&text);
-	for (int i = 0; i < OMF_NSTATUSES + 1; i++)
+	for (int i = 0; i < OMF_NSTATUSES + (int) lengthof(others); i++)
 	{
-		const char *name = i < OMF_NSTATUSES ? omf_statuses[i] : "not seen";
-		int count = 0;
+		const char *word = i < OMF_NSTATUSES ? omf_statuses[i] : others[i - OMF_NSTATUSES];
+		int count = count_word(waiting, word);
 
-		for (int t = 0; t < waiting->ntargets; t++)
-		{
-			const Target *target = &waiting->targets[t];
-			const char *status = target->ended != NULL ? target->ended
-													   : target->wait.status;
-
-			if (status == NULL
-					? i == OMF_NSTATUSES
-					: i < OMF_NSTATUSES &&
-						  omf_api_known_status(status) == omf_statuses[i])
-				count++;
-		}
 		if (count > 0 && text.len == 0)
-			appendStringInfo(&text, "%d of %d %s", count, waiting->ntargets, name);
+			appendStringInfo(&text, "%d of %d %s", count, waiting->ntargets, word);
 		else if (count > 0)
-			appendStringInfo(&text, ", %d %s", count, name);
+			appendStringInfo(&text, ", %d %s", count, word);
 	}
 	return text.data;
 }
@@ -223,11 +248,11 @@ tell_status(const Target *target, const OmfPoll *poll, const OmfWaitStep *step)
 }
 
 /*
- * Those for which that holds, by cluster: the rest of the sentence is the
- * caller's.
+ * Those that have failed and, unless only they are wanted, those that are
+ * still waited for, by cluster: the rest of the sentence is the caller's.
  */
 static char *
-list_targets(const Waiting *waiting, bool failed)
+list_targets(const Waiting *waiting, bool only_failed)
 {
 	StringInfoData list;
 
@@ -236,11 +261,11 @@ list_targets(const Waiting *waiting, bool failed)
 	{
 		const Target *target = &waiting->targets[i];
 
-		if (failed ? target->failure == NULL : target->ended != NULL)
+		if (target->failure == NULL && (only_failed || target->ended != NULL))
 			continue;
 		appendStringInfo(&list, "%sonline migration%s %s", list.len > 0 ? "; " : "",
 						 migration_words(target, target->created_at),
-						 failed                        ? target->failure
+						 target->failure != NULL       ? target->failure
 						 : target->wait.status != NULL ? psprintf("was last seen %s", target->wait.status)
 													   : "has not been seen");
 	}
@@ -356,16 +381,28 @@ keep_seen(Waiting *waiting, Target *target, const OmfPoll *poll)
 
 static void
 end_target(Waiting *waiting, Target *target, const OmfPoll *poll,
-		   const char *status, const char *failure)
+		   const char *ended, const char *failure)
 {
 	if (poll->kind == OMF_POLL_MIGRATION)
 		keep_seen(waiting, target, poll);
-	target->ended = MemoryContextStrdup(waiting->context, status);
+	target->ended = MemoryContextStrdup(waiting->context, ended);
 	if (failure == NULL)
 		return;
 	target->failure = MemoryContextStrdup(waiting->context, failure);
 	ereport(NOTICE,
 			(errmsg("online migration%s %s", migration_words(target, NULL), failure)));
+}
+
+/* Why, as part of a sentence. */
+static char *
+unreadable_words(const OmfError *error)
+{
+	char *text = omf_error_text(error);
+	size_t length = strlen(text);
+
+	if (length > 0 && text[length - 1] == '.')
+		text[length - 1] = '\0';
+	return psprintf("could not be read: %s", text);
 }
 
 /* Act on what the poll means: true when something has changed. */
@@ -401,14 +438,14 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
 			end_target(waiting, target, poll, poll->status, psprintf("is %s", poll->status));
 			break;
 		case OMF_WAIT_REPLACED:
-			end_target(waiting, target, poll, poll->status,
+			end_target(waiting, target, poll, ENDED_REPLACED,
 					   psprintf("has been replaced by \"%s\"", poll->id));
 			break;
 		case OMF_WAIT_UNKNOWN:
-			end_target(waiting, target, poll, "", "has finished, nobody knows how");
+			end_target(waiting, target, poll, ENDED_UNSEEN, "has finished, nobody knows how");
 			break;
 		case OMF_WAIT_GONE:
-			end_target(waiting, target, poll, "", "is not there");
+			end_target(waiting, target, poll, ENDED_GONE, "is not there");
 			break;
 		case OMF_WAIT_BROKEN:
 			if (target->call.error == NULL ||
@@ -416,7 +453,7 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
 				target->call.error->passing)
 				omf_raise_about(OMF_ACTION_WAIT, target->call.error,
 								psprintf("Waited for: %s.", summary(waiting)));
-			end_target(waiting, target, poll, "", psprintf("could not be read: %s", omf_error_text(target->call.error)));
+			end_target(waiting, target, poll, ENDED_UNREADABLE, unreadable_words(target->call.error));
 			break;
 	}
 	return true;
