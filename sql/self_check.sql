@@ -12,7 +12,11 @@ SELECT "check", result, regexp_replace(detail, 'Request.*', '') AS detail FROM o
 \! simctl fault status method=GET status=403 times=1 >/dev/null
 SELECT "check", result, regexp_replace(detail, 'Request.*', '') AS detail FROM online_migrations_fdw_check() WHERE "check" IN ('API', 'token', 'scopes');
 \! simctl fault status method=GET status=500 >/dev/null
-SELECT "check", result, detail ~ 'HTTP status 500' AS told FROM online_migrations_fdw_check() WHERE "check" IN ('API', 'token', 'scopes');
+SELECT "check", result, detail ~ 'HTTP status 500' AS told, hint FROM online_migrations_fdw_check() WHERE "check" IN ('API', 'token', 'scopes');
+\! simctl nofaults >/dev/null
+-- Each failure has the hint of its kind.
+\! simctl fault redirect method=GET times=1 >/dev/null
+SELECT "check", result, regexp_replace(detail, 'Request.*', '') AS detail, hint FROM online_migrations_fdw_check() WHERE "check" IN ('API', 'token', 'scopes');
 \! simctl nofaults >/dev/null
 \! simctl log --clear >/dev/null
 CREATE ROLE omf_checker;
@@ -28,6 +32,13 @@ RESET ROLE;
 \! simctl log --clear
 SELECT * FROM online_migrations_fdw_check('nowhere');
 \echo :SQLSTATE
+-- A token's file that is not there is a row, and the next look goes on.
+CREATE USER MAPPING FOR omf_checker SERVER digitalocean OPTIONS (token_file '/nonexistent/token');
+SET ROLE omf_checker;
+SELECT "check", result, detail, hint FROM online_migrations_fdw_check() WHERE "check" NOT IN ('version', 'libcurl', 'shared memory');
+RESET ROLE;
+DROP USER MAPPING FOR omf_checker SERVER digitalocean;
+\! simctl log --clear
 REVOKE ALL ON FOREIGN SERVER digitalocean FROM omf_checker;
 REVOKE ALL ON SCHEMA databases FROM omf_checker;
 DROP ROLE omf_checker;

@@ -12,7 +12,6 @@
  */
 #include "functions/check_mysql.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
@@ -21,9 +20,9 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 
 #include "functions/arguments.h"
+#include "functions/attempt.h"
 #include "functions/mysql_greeting.h"
 #include "functions/source_wait.h"
 
@@ -232,6 +231,20 @@ ends_all(const ErrorData *error)
 			   ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
+typedef struct StepAttempt
+{
+	Asking *asking;
+	Step step;
+} StepAttempt;
+
+static void
+attempt_step(void *arg)
+{
+	StepAttempt *attempt = arg;
+
+	attempt->step(attempt->asking);
+}
+
 /*
  * A step in a subtransaction, which stays if it went well and `keep` is set:
  * NULL, or the error's words.
@@ -239,40 +252,16 @@ ends_all(const ErrorData *error)
 static char *
 try_step(Asking *asking, Step step, bool keep)
 {
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char *volatile words = NULL;
+	StepAttempt attempt = {asking, step};
+	ErrorData *error = omf_attempt(attempt_step, &attempt, keep);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
-	PG_TRY();
-	{
-		step(asking);
-		if (keep)
-			ReleaseCurrentSubTransaction();
-		else
-			RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-		if (ends_all(error))
-			ReThrowError(error);
-		asking->is_ours = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_FDW_ERROR;
-		words = omf_source_words(error->message,
-								 asking->checks->plan.source->password);
-	}
-	PG_END_TRY();
-	return words;
+	if (error == NULL)
+		return NULL;
+	if (ends_all(error))
+		ReThrowError(error);
+	asking->is_ours = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_FDW_ERROR;
+	return omf_source_words(error->message,
+							asking->checks->plan.source->password);
 }
 
 static void

@@ -19,6 +19,7 @@
 
 #include "client/http.h"
 #include "functions/arguments.h"
+#include "functions/attempt.h"
 #include "functions/call.h"
 #include "session/gate.h"
 #include "session/options.h"
@@ -114,7 +115,7 @@ check_answer(ReturnSetInfo *result, const OmfCall *call)
 
 	put(result, "API", error == NULL || refused ? "ok" : "failed",
 		error == NULL || refused ? "It answers." : words,
-		error == NULL || refused ? NULL : "Check the server options \"endpoint\", \"ca_file\" and \"connect_timeout\", and the way there.");
+		error == NULL || refused ? NULL : omf_error_hint(OMF_ACTION_READ, error));
 	if (error != NULL && !refused)
 		return;
 	put(result, "token", kind == OMF_ERROR_UNAUTHORIZED ? "failed" : "ok",
@@ -159,30 +160,74 @@ check_limit(ReturnSetInfo *result, OmfSession *session)
 	}
 }
 
+typedef struct Acquisition
+{
+	Oid serverid;
+	OmfSession *session;
+} Acquisition;
+
 static void
-check_api(ReturnSetInfo *result, Oid serverid)
+acquire(void *arg)
+{
+	Acquisition *acquisition = arg;
+
+	acquisition->session = omf_session_acquire(acquisition->serverid,
+											   GetUserId());
+}
+
+/*
+ * A session, or NULL and a row that says why there is none: it may be the
+ * token's file.
+ */
+static OmfSession *
+session_or_row(ReturnSetInfo *result, Oid serverid)
+{
+	Acquisition acquisition = {serverid};
+	ErrorData *error = omf_attempt(acquire, &acquisition, true);
+
+	if (error == NULL)
+		return acquisition.session;
+	if (error->sqlerrcode != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+		ReThrowError(error);
+	put(result, "token", "failed",
+		psprintf("%s: %s", error->message, error->detail != NULL ? error->detail : ""),
+		error->hint);
+	return NULL;
+}
+
+static void
+check_api(ReturnSetInfo *result, OmfSession *session)
 {
 	static const unsigned char nobody[OMF_UUID_SIZE] = {0};
+	const char *token = omf_engine_token(omf_session_engine(session));
 	char path[OMF_PATH_SIZE];
-	const char *token;
-	OmfCall call = {0};
+	OmfCall call = {session};
 
-	call.session = omf_session_acquire(serverid, GetUserId());
+	call.secrets.texts = &token;
+	call.secrets.ntexts = 1;
+	call.resource = omf_api_resource("clusters");
+	omf_api_path(path, call.resource, nobody);
+	omf_call_make(&call, OMF_GET, path, NULL);
+	check_answer(result, &call);
+	check_clock(result, &call);
+	check_limit(result, session);
+}
+
+/* By what the API answers; without a session there is a row that says why. */
+static void
+check_from_here(ReturnSetInfo *result, Oid serverid)
+{
+	OmfSession *session = session_or_row(result, serverid);
+
+	if (session == NULL)
+		return;
 	PG_TRY();
 	{
-		token = omf_engine_token(omf_session_engine(call.session));
-		call.secrets.texts = &token;
-		call.secrets.ntexts = 1;
-		call.resource = omf_api_resource("clusters");
-		omf_api_path(path, call.resource, nobody);
-		omf_call_make(&call, OMF_GET, path, NULL);
-		check_answer(result, &call);
-		check_clock(result, &call);
-		check_limit(result, call.session);
+		check_api(result, session);
 	}
 	PG_FINALLY();
 	{
-		omf_session_release(call.session);
+		omf_session_release(session);
 	}
 	PG_END_TRY();
 }
@@ -201,7 +246,7 @@ omf_self_check(PG_FUNCTION_ARGS)
 	check_libcurl(result);
 	check_shared_memory(result);
 	if (user.token != NULL || user.token_file != NULL)
-		check_api(result, serverid);
+		check_from_here(result, serverid);
 	else
 		put(result, "token", "failed",
 			psprintf("Neither %s nor PUBLIC has a token for server \"%s\".", GetUserNameFromId(GetUserId(), false),

@@ -17,7 +17,6 @@
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
-#include "access/xact.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -25,12 +24,12 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #include "functions/arguments.h"
+#include "functions/attempt.h"
 #include "functions/call.h"
 #include "functions/source_server.h"
 #include "functions/wait.h"
@@ -684,54 +683,34 @@ failed_row(const ErrorData *error, Started *started,
 	return row_of(started, descriptor);
 }
 
-/*
- * The start in a subtransaction, so that a failure leaves no lock or pin
- * behind, and the statement can go on.
- */
+typedef struct StartAttempt
+{
+	FunctionCallInfo fcinfo;
+	StartContext *context;
+	Started *started; /* what it was, as far as it came */
+	HeapTuple row;
+} StartAttempt;
+
+static void
+attempt_start(void *arg)
+{
+	StartAttempt *attempt = arg;
+
+	attempt->row = start(attempt->fcinfo, &attempt->started, attempt->context);
+}
+
 static HeapTuple
 start_or_report(FunctionCallInfo fcinfo, StartContext *context)
 {
-	TupleDesc descriptor = ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc;
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	Started *volatile started = NULL;
-	HeapTuple volatile row = NULL;
+	StartAttempt attempt = {fcinfo, context};
+	ErrorData *error = omf_attempt(attempt_start, &attempt, true);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
-	PG_TRY();
-	{
-		Started *made = NULL;
-
-		PG_TRY();
-		{
-			row = start(fcinfo, &made, context);
-		}
-		PG_FINALLY();
-		{
-			started = made;
-		}
-		PG_END_TRY();
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-		if (concerns_all(error, context->concerns_all))
-			ReThrowError(error);
-		row = failed_row(error, started, context, descriptor);
-	}
-	PG_END_TRY();
-	return row;
+	if (error == NULL)
+		return attempt.row;
+	if (concerns_all(error, context->concerns_all))
+		ReThrowError(error);
+	return failed_row(error, attempt.started, context,
+					  ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc);
 }
 
 /*
@@ -839,43 +818,37 @@ stop(FunctionCallInfo fcinfo, OmfCall *call)
 	return stopped;
 }
 
+typedef struct StopAttempt
+{
+	FunctionCallInfo fcinfo;
+	OmfCall *call;
+	bool stopped;
+} StopAttempt;
+
+static void
+attempt_stop(void *arg)
+{
+	StopAttempt *attempt = arg;
+
+	attempt->stopped = stop(attempt->fcinfo, attempt->call);
+}
+
 /* As a start is: true unless it failed, which is then told by a warning. */
 static bool
 stop_or_report(FunctionCallInfo fcinfo, bool *stopped)
 {
-	MemoryContext memory = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	OmfCall *call = palloc0(sizeof(OmfCall));
-	volatile bool done = true;
+	StopAttempt attempt = {fcinfo, palloc0(sizeof(OmfCall))};
+	ErrorData *error = omf_attempt(attempt_stop, &attempt, true);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(memory);
-	PG_TRY();
-	{
-		*stopped = stop(fcinfo, call);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(memory);
-		CurrentResourceOwner = owner;
-		if (concerns_all(error, call->error != NULL &&
-									omf_api_concerns_all(call->error)))
-			ReThrowError(error);
-		error->elevel = WARNING;
-		ThrowErrorData(error);
-		done = false;
-	}
-	PG_END_TRY();
-	return done;
+	*stopped = attempt.stopped;
+	if (error == NULL)
+		return true;
+	if (concerns_all(error, attempt.call->error != NULL &&
+								omf_api_concerns_all(attempt.call->error)))
+		ReThrowError(error);
+	error->elevel = WARNING;
+	ThrowErrorData(error);
+	return false;
 }
 
 /*

@@ -160,6 +160,7 @@ detail_of(const OmfError *error)
 					omf_error_text(error));
 }
 
+/* The hint of its kind, unless there is more to say of this one. */
 static const char *
 hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
@@ -186,6 +187,15 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 						error->resets_in, timestamptz_to_str(at));
 	}
 	return hint;
+}
+
+const char *
+omf_error_hint(OmfAction action, const OmfError *error)
+{
+	for (int i = 0; i < (int) lengthof(kinds); i++)
+		if (kinds[i].kind == error->kind)
+			return hint_of(action, error, kinds[i].hint);
+	return NULL;
 }
 
 /* errmsg() of what was being done: one constant message each. */
@@ -238,9 +248,8 @@ report(int elevel, OmfAction action, const OmfError *error,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 
-	for (int i = 0; i < (int) lengthof(kinds); i++)
-		if (kinds[i].kind == error->kind && own_hint == NULL)
-			hint = hint_of(action, error, kinds[i].hint);
+	if (hint == NULL)
+		hint = omf_error_hint(action, error);
 	ereport(elevel,
 			(errcode(omf_error_sqlstate(error)),
 			 message_of(action, error),
