@@ -69,17 +69,17 @@
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT set_config('search_path', quote_ident(n.nspname) || ', pg_catalog, pg_temp', true),
+SELECT set_config('search_path', coalesce(quote_ident(n.nspname) || ', ', '') || 'pg_catalog, pg_temp', true),
        set_config('compare.source', :'source', true), set_config('compare.target', :'target', true),
        set_config('compare.exact', :'exact'::boolean::text, true), set_config('compare.jobs', :'jobs'::int::text, true),
        set_config('compare.ignore_dbs', :'ignore_dbs'::text[]::text, true),
-       :'ignore_roles'::text[] IS NOT NULL AS ignore_roles, :'all'::boolean AS all
-FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
-WHERE e.extname = 'dblink' \gset compare_
+       :'ignore_roles'::text[] IS NOT NULL AS ignore_roles, :'all'::boolean AS all, n.nspname IS NOT NULL AS has_dblink
+FROM (VALUES ('dblink')) AS d(name)
+LEFT JOIN (pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace) ON e.extname = d.name \gset compare_
 \if :ERROR
 	\connect :could_not_compare
 \endif
-\if :{?compare_set_config}
+\if :compare_has_dblink
 \else
 	\warn 'compare.sql wants dblink: CREATE EXTENSION dblink'
 	\connect :could_not_compare
