@@ -44,6 +44,47 @@ SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FR
 SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT m.id FROM hundred JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY m.created_at LIMIT 1') line WHERE line ~ 'Batches';
 \! simctl log --clear >/dev/null
 
+-- The first rows of an order that is the outer side's: its pages, and those
+-- rows' keys.
+CREATE TABLE names AS SELECT i, key(i) AS k, md5(i::text) AS name, md5(i::text)::varchar AS v, i % 100 AS n FROM generate_series(1, 1000) i;
+ANALYZE names;
+SELECT count(id) FROM (SELECT m.id FROM clusters c LEFT JOIN online_migrations m ON m.database_cluster_uuid = c.id ORDER BY c.name LIMIT 20) x;
+\! simctl log --clear | wc -l
+SELECT count(id) FROM (SELECT m.id FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY name LIMIT 20) x;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM (SELECT m.id FROM names JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY v DESC, i OFFSET 5 LIMIT 10) x;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM (SELECT FROM names WHERE EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid = k) ORDER BY name LIMIT 5) x;
+\! simctl log --clear | wc -l
+-- also below another join, and in the order of the same rows
+SELECT count(id) FROM (SELECT m.id FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k LEFT JOIN few USING (i) ORDER BY name LIMIT 20) x;
+\! simctl log --clear | wc -l
+SELECT array_agg(i) = (SELECT array_agg(i) FROM (SELECT i FROM names ORDER BY name LIMIT 20) y)
+FROM (SELECT i, m.id FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY name LIMIT 20) x;
+\! simctl log --clear | wc -l
+-- a cursor, and a LIMIT that the planner does not know
+BEGIN;
+DECLARE c CURSOR FOR SELECT m.id IS NOT NULL FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY name;
+FETCH 2 c;
+COMMIT;
+\! simctl log --clear | wc -l
+PREPARE first_rows(bigint) AS SELECT count(id) FROM (SELECT m.id FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY name LIMIT $1) x;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE first_rows(7);
+\! simctl log --clear | wc -l
+RESET plan_cache_mode;
+DEALLOCATE first_rows;
+-- The rest of the order is the inner side's: some more, so that the last of
+-- those rows are all there.
+SELECT count(*) FROM (SELECT FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY n, m.created_at LIMIT 5) x;
+\! simctl log --clear | wc -l
+-- An expression is evaluated of no row that the join drops.
+SELECT count(*) FROM (SELECT FROM (SELECT 0 AS z, NULL::uuid AS k UNION ALL SELECT i, k FROM few) o JOIN online_migrations m ON m.database_cluster_uuid = o.k ORDER BY 1 / z LIMIT 1) x;
+\! simctl log --clear | wc -l
+-- Other orders need all rows.
+SELECT count(*) FROM (SELECT FROM hundred JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY m.status LIMIT 1) x;
+\! simctl log --clear | wc -l
+
 -- What GraphQL layers write: a LATERAL subquery for each row.
 SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT h.i, m.status FROM hundred h LEFT JOIN LATERAL
     (SELECT status FROM online_migrations WHERE database_cluster_uuid = h.k LIMIT 1) m ON true') line WHERE line ~ 'Batches|Batch Keys';
@@ -118,6 +159,6 @@ DEALLOCATE by_array;
 EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM online_migrations m WHERE m.database_cluster_uuid = f.k) FROM few f \g | grep 'Remote Keys'
 EXPLAIN (COSTS OFF) WITH x AS MATERIALIZED (SELECT m.id FROM few f JOIN online_migrations m ON m.database_cluster_uuid = f.k) SELECT FROM x \g | grep -c 'Remote Keys: .*f\.k'
 
-DROP TABLE few, hundred, dup3;
+DROP TABLE few, hundred, dup3, names;
 DROP FUNCTION key, explained;
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');

@@ -7,8 +7,9 @@
  *
  * Rows are read ahead as long as their requests would be sent at once, and as
  * work_mem holds them.  With a LIMIT or a FETCH, no more of them than are
- * likely to be wanted, and twice as many when all of these are used up: until
- * then nothing more is asked, for nobody may want to know.  A key that can't
+ * likely to be wanted, in portions if need be, and twice as many when all of
+ * these are used up: until then nothing more is asked, for nobody may want to
+ * know.  A key that can't
  * be asked for is left to the inner scan, which raises the error if its row is
  * wanted at all.
  *
@@ -46,6 +47,7 @@ typedef struct PrefetchState
 	int first;                 /* the oldest row */
 	int nrows;                 /* how many */
 	int window;                /* rows to read ahead now, or 0: as many as is useful */
+	int left;                  /* how many of them are not read yet */
 	bool at_end;               /* the child has no more */
 	OmfCounts counts;          /* of what it has caused */
 	int64 batches;             /* times that some were sent */
@@ -168,19 +170,23 @@ ask_for_row(PrefetchState *state)
 
 /*
  * Are more rows to be read now?  While the window is small, not before all of
- * it is used up; then it doubles, or is what is wanted by now.
+ * it has been read and is used up; then it doubles, or is what is wanted by
+ * now.
  */
 static bool
 wants_rows(PrefetchState *state)
 {
 	int bound;
 
+	if (state->left > 0)
+		return true;
 	if (state->nrows > 0)
 		return state->window == 0;
 	bound = omf_tuple_bound(&state->css.ss.ps);
 	state->window = bound > 0 && state->window <= PG_INT32_MAX / 2
 						? Max(bound, state->window * 2)
 						: 0;
+	state->left = state->window;
 	return true;
 }
 
@@ -231,7 +237,7 @@ read_ahead(PrefetchState *state)
 	if (!wants_rows(state))
 		return;
 	while (!state->at_end &&
-		   (state->window == 0 || state->nrows < state->window) &&
+		   (state->window == 0 || state->left > 0) &&
 		   (state->nrows == 0 ||
 			(omf_engine_room(state->topic->channel->engine) > 0 &&
 			 state->bytes < (Size) work_mem * 1024)))
@@ -245,6 +251,8 @@ read_ahead(PrefetchState *state)
 		}
 		ExecCopySlot(state->input, slot);
 		keep_row(state);
+		if (state->left > 0)
+			state->left--;
 		ask_for_row(state);
 	}
 	if (state->counts.requests > requests)
@@ -318,6 +326,7 @@ rescan(CustomScanState *css)
 		pfree(drop_row(state));
 	state->at_end = false;
 	state->window = 0;
+	state->left = 0;
 	if (css->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(child, css->ss.ps.chgParam);
 	if (child->chgParam == NULL)

@@ -107,6 +107,7 @@ bound_below(PlanState *node, const PlanState *child, int64 bound)
 		case T_MaterialState:
 		case T_NestLoopState:
 		case T_HashJoinState:
+		case T_IncrementalSortState:
 			/* not a sub-select, and of a join only the side that it streams */
 			return child == outerPlanState(node) ? bound : 0;
 		case T_CustomScanState:

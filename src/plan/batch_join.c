@@ -28,6 +28,7 @@
 #include "utils/selfuncs.h"
 
 #include "plan/batch_join.h"
+#include "plan/batch_order.h"
 #include "compat.h"
 #include "plan/scan_path.h"
 #include "exec/cost.h"
@@ -373,6 +374,7 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 				  JoinPathExtraData *extra)
 {
 	List *outers = outerrel->pathlist;
+	Path *sorted;
 	ListCell *inner_cell;
 	ListCell *outer_cell;
 
@@ -396,6 +398,8 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		outers = unique != NULL ? list_make1(unique) : NIL;
 		jointype = JOIN_INNER;
 	}
+	else if ((sorted = omf_batch_sorted_path(root, outerrel)) != NULL)
+		outers = lappend(list_copy(outers), sorted);
 	foreach (inner_cell, innerrel->pathlist)
 	{
 		Path *inner = lfirst(inner_cell);
