@@ -336,10 +336,16 @@ set_proxy(OmfHttp *http, CURL *handle)
 			 SET(handle, CURLOPT_PROXYPASSWORD, proxy->password)));
 }
 
+/*
+ * What libcurl was built with, as omf_http_init() has found: asking for it
+ * takes a look into each library that libcurl is built on.
+ */
+static int libcurl_features;
+
 static bool
 libcurl_has(int feature)
 {
-	return (curl_version_info(CURLVERSION_NOW)->features & feature) != 0;
+	return (libcurl_features & feature) != 0;
 }
 
 OmfHttpLibrary
@@ -1171,6 +1177,7 @@ omf_http_init(void)
 
 	/* a failure shows when a handle is made */
 	(void) curl_global_init(CURL_GLOBAL_DEFAULT);
+	libcurl_features = curl_version_info(CURLVERSION_NOW)->features;
 	if (!libcurl_has(CURL_VERSION_HTTP2))
 		lacks |= OMF_LACKS_HTTP2;
 	if (!libcurl_has(CURL_VERSION_ASYNCHDNS))

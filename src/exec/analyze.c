@@ -74,7 +74,7 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int target,
 	OmfFetch *fetch = omf_fetch_create(channel, resource, fields);
 	OmfAnswer answer;
 
-	if (omf_row_reports_errors(relation, resource))
+	if (omf_row_reports_errors(relid, resource, fields))
 		omf_fetch_report_errors(fetch);
 	omf_channel_begin_scan(channel);
 	omf_fetch_set_all(fetch, NULL);

@@ -91,13 +91,12 @@ omf_row_fields(Relation relation, const OmfResource *resource)
 }
 
 bool
-omf_row_reports_errors(Relation relation, const OmfResource *resource)
+omf_row_reports_errors(Oid relid, const OmfResource *resource,
+					   const List *fields)
 {
-	return omf_options_reports_errors(RelationGetRelid(relation),
-									  list_member_int(omf_row_fields(relation,
-																	 resource),
-													  resource->nfields +
-														  OMF_EXTRA_ERROR));
+	int error = resource->nfields + OMF_EXTRA_ERROR;
+
+	return omf_options_reports_errors(relid, list_member_int(fields, error));
 }
 
 static const char *

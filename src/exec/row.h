@@ -21,11 +21,11 @@
 extern List *omf_row_fields(Relation relation, const OmfResource *resource);
 
 /*
- * Do the table's rows show what a cluster failed with?  Throws as
- * omf_options_reports_errors() does.
+ * Do the rows of the table, which has these fields, show what a cluster failed
+ * with?  Throws as omf_options_reports_errors() does.
  */
-extern bool omf_row_reports_errors(Relation relation,
-								   const OmfResource *resource);
+extern bool omf_row_reports_errors(Oid relid, const OmfResource *resource,
+								   const List *fields);
 
 typedef struct OmfRowReader OmfRowReader;
 

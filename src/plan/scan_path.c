@@ -219,7 +219,7 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	info->tags = find_tags_column(info, relation);
 	info->tag = find_tag(rel, info);
 	estimate_clusters(info, rel);
-	info->reports = omf_row_reports_errors(relation, info->resource);
+	info->reports = omf_row_reports_errors(relid, info->resource, info->fields);
 	info->fields = needed_fields(rel, info->fields);
 	table_close(relation, NoLock);
 	return info;

@@ -184,7 +184,7 @@ single(void)
 	result = compare("1,000 single look-ups, plain HTTP/1.1, in a plpgsql loop, on one CPU", client_and_table, &a, &b, 2);
 	unpin(simulator);
 	judge_ratio("one look-up, HTTP/1.1, on one CPU: wall", &result->wall[0], &result->wall[1], 1.7);
-	note_figure("  above the C program", 1e3 * paired_difference(&result->wall[0], &result->wall[1]), "us");
+	note_figure("  above the C program", 1e3 * paired_difference(&result->wall[0], &result->wall[1]), "us", "");
 	backend_close(backend);
 	client_stop(client);
 	free(result);
@@ -192,14 +192,43 @@ single(void)
 
 /* ----- scenarios: a new backend ----- */
 
-/* Seconds that a statement takes; its rows are not looked at. */
-static double
-time_statement(Backend *backend, const char *sql)
+/* What a statement takes at first above the second time. */
+typedef struct Beginning
 {
-	double start = wall_clock();
+	Samples wall;   /* seconds */
+	Samples cpu;    /* of the backend, in seconds */
+	Samples faults; /* pages that it found not mapped */
+} Beginning;
 
-	free(backend_ask(backend, sql));
-	return wall_clock() - start;
+static void
+begin_statement(Beginning *beginning, Backend *backend, const char *sql)
+{
+	double wall[3];
+	double cpu[3];
+	double faults[3];
+
+	for (int i = 0; i < 3; i++)
+	{
+		wall[i] = wall_clock();
+		cpu[i] = cpu_clock(backend->pid);
+		faults[i] = page_faults(backend->pid);
+		if (i < 2)
+			free(backend_ask(backend, sql));
+	}
+	samples_add(&beginning->wall, (wall[1] - wall[0]) - (wall[2] - wall[1]));
+	samples_add(&beginning->cpu, (cpu[1] - cpu[0]) - (cpu[2] - cpu[1]));
+	samples_add(&beginning->faults, (faults[1] - faults[0]) - (faults[2] - faults[1]));
+}
+
+/* What the backend did meanwhile. */
+static const char *
+about_beginning(const Beginning *beginning)
+{
+	static char note[64];
+
+	snprintf(note, sizeof(note), " (CPU %.1f ms, %.0f page faults)",
+			 samples_median(&beginning->cpu) * 1e3, samples_median(&beginning->faults));
+	return note;
 }
 
 #define FIRST \
@@ -216,29 +245,24 @@ first(void)
 	const char *const steps[] = {"SELECT key FROM keys100 LIMIT 1", "LOAD 'online_migrations_fdw'", "EXPLAIN " FIRST, FIRST};
 	const char *const names[] = {"  of that, PostgreSQL's for any first statement", "  loading the library", "  planning, with the catalog's entries", "  session and connection"};
 	const int nsteps = sizeof(steps) / sizeof(steps[0]);
-	Samples at_once = {{0}, 0};
-	Samples by_step[sizeof(steps) / sizeof(steps[0])] = {{{0}, 0}};
+	static Beginning at_once;
+	static Beginning by_step[sizeof(steps) / sizeof(steps[0])];
 
 	set_latency(0);
 	for (int round = 0; round < nrounds; round++)
 	{
 		Backend *backend = backend_open();
-		double once = time_statement(backend, FIRST);
 
-		samples_add(&at_once, once - time_statement(backend, FIRST));
+		begin_statement(&at_once, backend, FIRST);
 		backend_close(backend);
 		backend = backend_open();
 		for (int i = 0; i < nsteps; i++)
-		{
-			double time = time_statement(backend, steps[i]);
-
-			samples_add(&by_step[i], time - time_statement(backend, steps[i]));
-		}
+			begin_statement(&by_step[i], backend, steps[i]);
 		backend_close(backend);
 	}
-	judge("first look-up of a backend, above its second", samples_median(&at_once) * 1e3, 1.2, "ms", "");
+	judge("first look-up of a backend, above its second", samples_median(&at_once.wall) * 1e3, 1.2, "ms", about_beginning(&at_once));
 	for (int i = 0; i < nsteps; i++)
-		note_figure(names[i], samples_median(&by_step[i]) * 1e3, "ms");
+		note_figure(names[i], samples_median(&by_step[i].wall) * 1e3, "ms", about_beginning(&by_step[i]));
 }
 
 /* ----- scenarios: memory ----- */
@@ -287,7 +311,7 @@ memory(void)
 	Growth empty = measure_memory("as many rows without look-ups", NO_LOOKUPS, NO_LOOKUPS, keys(2, 1, 10000));
 
 	judge("memory that 10,000 look-ups add", growth.most, 6.5, MIB, "");
-	note_figure("  that as many rows without look-ups add", empty.most, MIB);
+	note_figure("  that as many rows without look-ups add", empty.most, MIB, "");
 	judge("memory after 10,000 look-ups", growth.after, 6, MIB, "");
 }
 

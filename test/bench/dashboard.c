@@ -146,16 +146,16 @@ sessions(void)
 	judge("50 sessions, a look a second, cache_ttl 5s: requests", (double) asked, 260, "", "");
 	snprintf(note, sizeof(note), " (%.2f ms, of %d)", 1e3 * samples_percentile(&loads[0].warm, 99), loads[0].warm.count);
 	judge("  p99 of a hit: against a local table", samples_percentile(&loads[0].warm, 99) / samples_percentile(&loads[1].times, 99), 2, "x", note);
-	note_figure("  looks done", loads[0].times.count, "");
-	note_figure("  p50 of a hit", 1e3 * samples_median(&loads[0].warm), "ms");
-	note_figure("  p50 of the local table", 1e3 * samples_median(&loads[1].times), "ms");
-	note_figure("  p99 of the local table", 1e3 * samples_percentile(&loads[1].times, 99), "ms");
+	note_figure("  looks done", loads[0].times.count, "", "");
+	note_figure("  p50 of a hit", 1e3 * samples_median(&loads[0].warm), "ms", "");
+	note_figure("  p50 of the local table", 1e3 * samples_median(&loads[1].times), "ms", "");
+	note_figure("  p99 of the local table", 1e3 * samples_percentile(&loads[1].times, 99), "ms", "");
 	judge_exact("  wrong", loads[0].wrong + loads[1].wrong, 0, "");
 
 	simulator_call("POST", "counters/reset", NULL);
 	loads[0] = make_load("no cache", "rush_uncached.online_migrations", VIEWERS, 1, 0);
 	run_loads(loads, 1, RUSH_SECONDS);
-	note_figure("  without the cache: requests", (double) counter("get_status"), "");
-	note_figure("  without the cache: looks done", loads[0].times.count, "");
-	note_figure("  without the cache: p99", 1e3 * samples_percentile(&loads[0].times, 99), "ms");
+	note_figure("  without the cache: requests", (double) counter("get_status"), "", "");
+	note_figure("  without the cache: looks done", loads[0].times.count, "", "");
+	note_figure("  without the cache: p99", 1e3 * samples_percentile(&loads[0].times, 99), "ms", "");
 }

@@ -80,9 +80,9 @@ judge_exact(const char *name, long value, long goal, const char *unit)
 }
 
 void
-note_figure(const char *name, double value, const char *unit)
+note_figure(const char *name, double value, const char *unit, const char *note)
 {
-	set_measured(add_figure(name), value, unit, "");
+	set_measured(add_figure(name), value, unit, note);
 }
 
 void

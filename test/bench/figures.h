@@ -24,7 +24,7 @@ extern void judge_exact(const char *name, long value, long goal, const char *uni
 extern void judge_ratio(const char *name, const Samples *a, const Samples *b, double goal);
 
 /* Without a goal. */
-extern void note_figure(const char *name, double value, const char *unit);
+extern void note_figure(const char *name, double value, const char *unit, const char *note);
 
 /* Not measured. */
 extern void skip(const char *name, const char *goal, const char *why);

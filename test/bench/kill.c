@@ -115,6 +115,6 @@ kill_backends(void)
 		printf("  recovered %d times: median %.0f ms, max %.0f ms\n", times.count,
 			   1e3 * samples_median(&times), 1e3 * samples_max(&times));
 	judge_exact("kill -9 amid 100 requests: recovered, of 50", times.count, KILLS, "");
-	note_figure("  time to the next right answer: median", 1e3 * samples_median(&times), "ms");
+	note_figure("  time to the next right answer: median", 1e3 * samples_median(&times), "ms", "");
 	free(array);
 }

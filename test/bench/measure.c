@@ -132,6 +132,29 @@ cpu_clock(pid_t pid)
 	return seconds(clock);
 }
 
+/* minflt in /proc/PID/stat, the eighth of the fields after the name. */
+double
+page_faults(pid_t pid)
+{
+	char path[64];
+	char line[1024];
+	unsigned long faults;
+	const char *rest = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+	file = fopen(path, "r");
+	if (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		rest = strrchr(line, ')');
+	if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %lu", &faults) != 1)
+	{
+		fprintf(stderr, "bench: %s does not tell of page faults\n", path);
+		exit(1);
+	}
+	fclose(file);
+	return (double) faults;
+}
+
 /* ----- CPUs ----- */
 
 static cpu_set_t any_cpu;

@@ -37,6 +37,9 @@ extern double wall_clock(void);
 /* Seconds of CPU, user and system, that a process has used so far. */
 extern double cpu_clock(pid_t pid);
 
+/* Pages of memory that a process has found not mapped so far. */
+extern double page_faults(pid_t pid);
+
 /* Have it run on the first CPU only, or on any. */
 extern void pin(pid_t pid);
 extern void unpin(pid_t pid);

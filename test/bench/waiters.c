@@ -209,7 +209,7 @@ end_asker(const char *name, int how, int first_key)
 	judge("  the longest wait after it: over one request", samples_max(&requests), REQUESTS_MOST, "x", note);
 	judge_exact("  requests", asked, 2 * ROUNDS, "");
 	if (restarts.count > 0)
-		note_figure("  until the server was back: median", 1e3 * samples_median(&restarts), "ms");
+		note_figure("  until the server was back: median", 1e3 * samples_median(&restarts), "ms", "");
 }
 
 void

@@ -86,6 +86,7 @@ begin_case(const char *name)
 	nfinished = 0;
 	turns = 0;
 	armed = !armed; /* both ways of waiting get their share */
+	(void) omf_http_init();
 	if (!server_open(&server))
 		ok(false, "%s: the server is there", name);
 	snprintf(base_url, sizeof(base_url), "http://127.0.0.1:%d", server.port);
