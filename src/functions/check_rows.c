@@ -27,12 +27,16 @@ void
 omf_checks_put(OmfChecks *checks, const char *check, const char *result,
 			   const char *detail, const char *hint, const char *document)
 {
+	size_t length = strlen(detail);
+	bool ends = length == 0 || strchr(".?!:", detail[length - 1]) != NULL;
 	Datum values[NCOLUMNS];
 	bool nulls[NCOLUMNS] = {false};
 
 	values[COLUMN_CHECK] = CStringGetTextDatum(check);
 	values[COLUMN_RESULT] = CStringGetTextDatum(result);
-	values[COLUMN_DETAIL] = CStringGetTextDatum(detail);
+	/* a library's words may lack the full stop */
+	values[COLUMN_DETAIL] =
+		CStringGetTextDatum(ends ? detail : psprintf("%s.", detail));
 	values[COLUMN_HINT] = CStringGetTextDatum(hint != NULL ? psprintf("%s See %s", hint, document)
 														   : psprintf("See %s", document));
 	tuplestore_putvalues(checks->result->setResult, checks->result->setDesc,

@@ -200,7 +200,7 @@ sub server_of
 row_like('source login', 'failed', qr/Access denied for user 'mover'/, 'a wrong password',
 	only_skipped_ok({ %nearby, 'source login' => 'failed', 'source TLS' => 'warning' }, 'a wrong password', disable_ssl => 'true',
 		server_of('wrong', $source->port, 's3cr3t-wrong')));
-row_like('source reachable', 'failed', qr/refused/, 'nobody there',
+row_like('source reachable', 'failed', qr{, port 1: .*refused\.$}, 'nobody there, and that is a sentence',
 	only_skipped_ok({ 'source reachable' => 'failed' }, 'nobody there', server_of('nobody', 1, 's3cr3t')));
 my ($silent) = $simulator->url('blackhole') =~ /:(\d+)/;
 row_like('source login', 'failed', qr/no greeting within connect_timeout/, 'a host that says nothing',
