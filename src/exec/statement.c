@@ -19,12 +19,15 @@ typedef struct Statement
 {
 	dlist_node node;             /* in statements */
 	MemoryContext context;       /* the query's, which it goes with */
-	slist_head channels;         /* usually one */
+	uint32 number;               /* of all so far, that no other has */
+	int nchannels;               /* usually one */
+	slist_head channels;         /* these */
 	MemoryContextCallback reset; /* frees what is not palloc'd */
 } Statement;
 
 /* Statements under way in this backend: nested ones, and open cursors. */
 static dlist_head statements = DLIST_STATIC_INIT(statements);
+static uint32 nstatements = 0; /* so far */
 
 /* The query's memory goes: call off its requests.  Must not throw. */
 static void
@@ -57,6 +60,7 @@ get_statement(MemoryContext context)
 	}
 	statement = MemoryContextAllocZero(context, sizeof(Statement));
 	statement->context = context;
+	statement->number = ++nstatements;
 	slist_init(&statement->channels);
 	statement->reset.func = end_statement;
 	statement->reset.arg = statement;
@@ -93,6 +97,8 @@ omf_channel_get(EState *estate, Oid serverid, Oid userid)
 		}
 	}
 	channel->context = statement->context;
+	channel->number = (uint64) statement->number << 32;
+	channel->number |= (uint64) ++statement->nchannels;
 	channel->answers = GenerationContextCreate(statement->context,
 											   "online_migrations_fdw answers",
 											   ALLOCSET_DEFAULT_SIZES);
@@ -208,8 +214,10 @@ omf_channel_ask_cache(OmfChannel *channel, OmfCacheWait *wait,
 					  OmfOperation operation, OmfCounts *counts,
 					  OmfCached *answer)
 {
-	OmfCacheStep step = omf_cache_ask(&wait->question, true, answer);
+	OmfCacheStep step;
 
+	wait->question.channel = channel->number;
+	step = omf_cache_ask(&wait->question, true, answer);
 	if (step == OMF_CACHE_WAIT)
 		slist_push_head(&channel->waits, &wait->node);
 	if (step == OMF_CACHE_HIT)
@@ -316,11 +324,13 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 		return;
 	if (counts->instrument != NULL)
 		INSTR_TIME_SET_CURRENT(began);
+	omf_cache_attend(channel->number);
 	if (slist_is_empty(&channel->waits))
 		omf_session_wait(channel->session, &channel->inbox, for_room);
 	else
 		omf_session_wait_for_others(channel->session, &channel->inbox,
 									for_room, patience(channel));
+	omf_cache_attend(0);
 	if (counts->instrument != NULL)
 	{
 		/* nobody has driven it since: it still waits for the same */
@@ -338,6 +348,7 @@ int64
 omf_channel_prepare_wait(OmfChannel *channel)
 {
 	(void) ask_others_again(channel);
+	omf_cache_attend(channel->number & OMF_CACHE_CHANNELS_OF_ONE);
 	return slist_is_empty(&channel->waits) ? -1 : patience(channel);
 }
 

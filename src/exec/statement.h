@@ -50,6 +50,7 @@ typedef struct OmfCacheWait
 struct OmfChannel
 {
 	slist_node node;            /* in the statement's channels */
+	uint64 number;              /* see omf_cache_attend() */
 	MemoryContext context;      /* the query's */
 	MemoryContext answers;      /* below it: lookups, records and errors */
 	OmfSession *session;        /* held */
@@ -123,8 +124,8 @@ extern void omf_channel_wait(OmfChannel *channel, bool for_room,
 							 const OmfCounts *counts);
 
 /*
- * Before somebody else waits: ask again for what other backends were asking
- * for. Milliseconds until that is to be done again, though nobody has set the
+ * Before an Append waits for the channels of the statement: ask again for what
+ * other backends were asking for. Milliseconds until that is to be done again, though nobody has set the
  * latch; -1: none of it is waited for.
  */
 extern int64 omf_channel_prepare_wait(OmfChannel *channel);

@@ -20,6 +20,7 @@
 #include "nodes/nodeFuncs.h"
 
 #include "compat.h"
+#include "session/cache.h"
 #include "exec/tuple_bound.h"
 
 /*
@@ -58,6 +59,9 @@ note_run(OMF_EXECUTOR_RUN_PARAMS)
 	else
 		standard_ExecutorRun(OMF_EXECUTOR_RUN_ARGS);
 	current_run = outer_run;
+
+	/* what an Append was last said to wait for is a cursor's, which rests */
+	omf_cache_attend(0);
 }
 
 void

@@ -30,6 +30,12 @@
 /* The most of the arena that one answer may take. */
 #define LARGEST_SHARE 4
 
+/*
+ * And the most that may be for what backends wait for: where they are more, the
+ * rest is taken not to wait.
+ */
+#define ATTENDED_SHARE 16
+
 /* Those who can wait for the same, where all that is there is waited for. */
 #define NOTES_PER_ENTRY 8
 
@@ -69,14 +75,19 @@ typedef struct Entry
 	int64 flight_at;        /* when that began */
 	int flight_pid;         /* whose it is */
 	int32 flight_proc;      /* likewise */
+	uint64 flight_channel;  /* likewise */
 	uint64 latest;          /* number of the last flight or change */
 	int32 notes;            /* the first one, or NONE */
 } Entry;
 
-/* What the arena begins with; buckets, entries, chunks and notes follow. */
+/*
+ * What the arena begins with; what each backend waits for, buckets, entries,
+ * chunks and notes follow.
+ */
 typedef struct Arena
 {
-	int32 nentries; /* and as many buckets */
+	int32 nattended; /* of backends, by the number of their PGPROC */
+	int32 nentries;  /* and as many buckets */
 	int32 nchunks;
 	int32 nnotes;
 	int32 free_entry;
@@ -100,8 +111,10 @@ static OmfShared shared = {"OnlineMigrationsAnswers", sizeof(Used), NULL};
 static int cache_size = 4096; /* kilobytes */
 static bool cache_on = true;
 static bool exits_cleanly = false;
+static int nflights = 0; /* of this backend that have not ended */
 
 static Arena *arena = NULL;
+static volatile uint64 *attended;
 static int32 *buckets;
 static Entry *entries;
 static Chunk *chunks;
@@ -112,7 +125,9 @@ static Note *notes;
 static void
 find_parts(Arena *all)
 {
-	buckets = (int32 *) ((char *) all + MAXALIGN(sizeof(Arena)));
+	attended = (uint64 *) ((char *) all + MAXALIGN(sizeof(Arena)));
+	buckets = (int32 *) ((char *) all + MAXALIGN(sizeof(Arena)) +
+						 sizeof(uint64) * all->nattended);
 	entries = (Entry *) ((char *) buckets +
 						 MAXALIGN(sizeof(int32) * all->nentries));
 	chunks = (Chunk *) ((char *) entries +
@@ -127,14 +142,18 @@ fill_arena(void *memory, size_t size)
 	Arena *fresh = memory;
 	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) +
 				  NOTES_PER_ENTRY * sizeof(Note);
-	size_t units =
-		(size - MAXALIGN(sizeof(Arena)) - 4 * MAXIMUM_ALIGNOF) / unit;
+	size_t nattended = Min(ProcGlobal->allProcCount,
+						   size / ATTENDED_SHARE / sizeof(uint64));
+	size_t units = (size - MAXALIGN(sizeof(Arena)) -
+					sizeof(uint64) * nattended - 4 * MAXIMUM_ALIGNOF) /
+				   unit;
 
-	memset(fresh, 0, sizeof(Arena));
+	memset(fresh, 0, MAXALIGN(sizeof(Arena)) + sizeof(uint64) * nattended);
 	if (!pg_strong_random(&fresh->seed, sizeof(fresh->seed)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random numbers")));
+	fresh->nattended = (int32) nattended;
 	fresh->nentries = (int32) units;
 	fresh->nnotes = (int32) (NOTES_PER_ENTRY * units);
 	fresh->nchunks = fresh->nfree_chunks = (int32) (2 * units);
@@ -174,8 +193,6 @@ omf_cache_is_on(const OmfCacheTerms *terms)
 	return cache_on && terms->ttl_ms > 0;
 }
 
-static void release_all(int code, Datum arg);
-
 static void
 find_arena(void)
 {
@@ -190,9 +207,6 @@ lock_arena(void)
 {
 	find_arena();
 	((Used *) omf_shared_get(&shared))->used = true;
-	if (!exits_cleanly)
-		before_shmem_exit(release_all, (Datum) 0);
-	exits_cleanly = true;
 	(void) omf_shared_lock(&shared, LW_EXCLUSIVE);
 }
 
@@ -425,7 +439,9 @@ begin_flight(Entry *entry, int64 now, OmfQuestion *question)
 	entry->flight_at = now;
 	entry->flight_pid = MyProcPid;
 	entry->flight_proc = omf_my_proc_number();
+	entry->flight_channel = question->channel;
 	question->flight = entry->flight;
+	nflights++;
 }
 
 static void
@@ -441,27 +457,38 @@ end_flight(Entry *entry)
 static Entry *
 own_entry(OmfQuestion *question)
 {
-	Entry *entry = question->flight != 0 ? find_entry(&question->key) : NULL;
+	Entry *entry;
 
+	if (question->flight == 0)
+		return NULL;
+	entry = find_entry(&question->key);
 	if (entry != NULL && entry->flight != question->flight)
 		entry = NULL;
 	question->flight = 0;
+	nflights--;
 	return entry;
 }
 
 /*
  * Does its backend wait for the answer itself, so that it takes as long as it
- * takes?  A look without a lock, as that of pg_stat_activity.
+ * takes?  A look without a lock, as that of pg_stat_activity: it waits, and as
+ * it has said, for this.
  */
 static bool
 is_attended(const Entry *entry)
 {
 	volatile const PGPROC *proc = &ProcGlobal->allProcs[entry->flight_proc];
 	uint32 wait = proc->wait_event_info;
+	uint64 channel = entry->flight_channel;
 
-	return proc->pid == entry->flight_pid &&
-		   (wait == WAIT_EVENT_APPEND_READY ||
-			(wait & WAIT_CLASS) == PG_WAIT_EXTENSION);
+	if (proc->pid != entry->flight_pid ||
+		entry->flight_proc >= arena->nattended)
+		return false;
+	if (wait == WAIT_EVENT_APPEND_READY)
+		channel &= OMF_CACHE_CHANNELS_OF_ONE;
+	else if ((wait & WAIT_CLASS) != PG_WAIT_EXTENSION)
+		return false;
+	return attended[entry->flight_proc] == channel;
 }
 
 /* The backend goes: nobody is to wait for what it has asked. */
@@ -469,13 +496,30 @@ static void
 release_all(int code, Datum arg)
 {
 	(void) code, (void) arg;
-	if (arena == NULL)
+	if (nflights == 0)
 		return;
 	lock_arena();
 	for (int32 i = arena->oldest; i != NONE; i = entries[i].newer)
 		if (entries[i].flight != 0 && entries[i].flight_pid == MyProcPid)
 			end_flight(&entries[i]);
 	unlock_arena();
+}
+
+/*
+ * Before this backend's first flight, and not earlier: a start, which begins
+ * none, has a clean-up of its own registered while it asks for moments, and that
+ * must be the latest one.
+ */
+static void
+prepare_exit(void)
+{
+	if (exits_cleanly)
+		return;
+	before_shmem_exit(release_all, (Datum) 0);
+	exits_cleanly = true;
+
+	/* what an earlier backend of this number has left there */
+	omf_cache_attend(0);
 }
 
 /* ----- questions; here it is not locked ----- */
@@ -514,6 +558,13 @@ omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms)
 	question.key = make_key(account, path);
 	question.terms = terms;
 	return question;
+}
+
+void
+omf_cache_attend(uint64 channel)
+{
+	if (arena != NULL && omf_my_proc_number() < arena->nattended)
+		attended[omf_my_proc_number()] = channel;
 }
 
 /* What the entry has for the question, now that it is locked. */
@@ -570,6 +621,7 @@ omf_cache_ask(OmfQuestion *question, bool may_wait, OmfCached *answer)
 		return OMF_CACHE_ASK;
 	}
 	question->asked = 0;
+	prepare_exit();
 	answer->bytes = palloc(room);
 	for (;;)
 	{

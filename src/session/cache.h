@@ -48,6 +48,9 @@
  */
 #define OMF_CACHE_REST_MS 5000
 
+/* The half of a channel's number that all channels of a statement share. */
+#define OMF_CACHE_CHANNELS_OF_ONE UINT64CONST(0xFFFFFFFF00000000)
+
 /* How old an answer may be. */
 typedef struct OmfCacheTerms
 {
@@ -67,6 +70,7 @@ typedef struct OmfQuestion
 {
 	OmfCacheKey key;
 	OmfCacheTerms terms;
+	uint64 channel;   /* over which it is asked, see omf_cache_attend() */
 	uint64 flight;    /* number of the flight that is ours, or 0 */
 	uint64 asked;     /* asked past the cache: the moment, else 0 */
 	int64 waits_till; /* while another one asks: when to ask again, else 0 */
@@ -104,6 +108,14 @@ extern bool omf_cache_is_on(const OmfCacheTerms *terms);
  */
 extern OmfQuestion omf_cache_question(const uint8 *account, const char *path,
 									  OmfCacheTerms terms);
+
+/*
+ * This backend waits for what is asked over that channel, 0: it does not, or
+ * not any more.  Channels of one statement share the upper half of their
+ * numbers; a lower half of 0 stands for all of them, which PostgreSQL's Append waits for.
+ * Never throws.
+ */
+extern void omf_cache_attend(uint64 channel);
 
 /*
  * What to do.  After OMF_CACHE_ASK one of the following three must be called.

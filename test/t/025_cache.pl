@@ -177,7 +177,8 @@ $simulator->delete_faults;
 $node->add_server('silent', endpoint => $simulator->url('blackhole'), cache_ttl => '60s', max_retries => 0,
 	connect_timeout => '5500ms');
 my @waiting = @sessions[ 6 .. 11 ];
-$_->post(status_of($wanted) =~ s/databases\./silent./r) for @waiting;
+my $began = time;
+$_->post((status_of($wanted) =~ s/databases\./silent./r) . ";\n\\! date +%s.%N") for @waiting;
 
 # However slow the API is, as long as who asks waits for it, nobody else asks.
 ($wanted) = new_clusters(1);
@@ -248,12 +249,28 @@ $result = $sessions[1]->run(status_of($also));
 is($result->{out}, 'running', '  another session has it');
 is(asked($also), 2, '  by asking, too');
 cmp_ok($result->{seconds}, '<', 8, '  before long');
+$sessions[0]->run('ROLLBACK');
+
+# Nor where that session waits meanwhile, but for something else.
+($wanted, $also, my $else) = new_clusters(3);
+$simulator->fault('slow_first_byte', uuid => $also, ms => 500);
+$simulator->fault('slow_first_byte', uuid => $else, ms => 12_000);
+$sessions[0]->run("BEGIN; DECLARE c CURSOR FOR @{[join ' UNION ALL ', map { status_of($_) } $wanted, $also]}");
+$sessions[0]->run('FETCH 1 FROM c');
+is(asked($also), 1, 'another such cursor');
+$sessions[0]->post(status_of($else));
+$sessions[1]->post(status_of($else));
+$result = $sessions[2]->run(status_of($also));
+is($result->{out}, 'running', '  whose session waits for another answer');
+cmp_ok($result->{seconds}, '<', 8, '  is not waited for either');
+is(join(' ', map { $_->result->{out} } @sessions[ 0, 1 ]), 'running running', '  but for that answer, however long');
+is(asked($else), 1, '  others wait');
 $sessions[0]->run('COMMIT');
 $simulator->delete_faults;
 
 @results = map { $_->result } @waiting;
 is(join(' ', map { $_->{sqlstate} } @results), join(' ', ('HV00N') x 6), 'a silent API: all are told');
-cmp_ok((sort { $b <=> $a } map { $_->{seconds} } @results)[0], '<', 20, '  after three times the timeout at most');
+cmp_ok((sort { $b <=> $a } map { $_->{out} - $began } @results)[0], '<', 27, '  after three times the timeout, more or less, not six times');
 is($node->safe_psql('digitalocean', q{SELECT requests FROM databases.online_migrations_fdw_stats
 	WHERE server = 'silent' AND operation = 'get migration'}), '6', '  each of what it has asked itself');
 
