@@ -17,121 +17,7 @@
 
 #define lengthof_array(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
-/* ----- masking ----- */
-
-/*
- * Does `text` begin with `secret`, each character of which may also stand as
- * %XX?  The number of characters that it takes, or 0.  A percent sign may be
- * one of the secret's own, or begin a %25 if `encoded`.
- */
-static size_t
-match_secret(const char *text, const char *secret, bool encoded)
-{
-	const char *start = text;
-
-	for (; *secret != '\0'; secret++)
-	{
-		char code[4];
-		bool matches;
-
-		snprintf(code, sizeof(code), "%%%02X", (unsigned char) *secret);
-		matches = strncasecmp(text, code, 3) == 0;
-		if (*text == *secret && !(encoded && matches))
-			text++;
-		else if (matches)
-			text += 3;
-		else
-			return 0;
-	}
-	return (size_t) (text - start);
-}
-
-/*
- * The same for the secret as a JSON string has it, where any character may
- * stand as \\u00XX, and these have a backslash before them.
- */
-static size_t
-match_escaped(const char *text, const char *secret)
-{
-	const char *start = text;
-
-	for (; *secret != '\0'; secret++)
-	{
-		char code[8];
-
-		snprintf(code, sizeof(code), "\\u%04x", (unsigned char) *secret);
-		if (strncasecmp(text, code, 6) == 0)
-			text += 6;
-		else if (*text == '\\' && text[1] == *secret &&
-				 strchr("\"\\/", *secret) != NULL)
-			text += 2;
-		else if (*text == *secret && *secret != '\\')
-			text++;
-		else
-			return 0;
-	}
-	return (size_t) (text - start);
-}
-
-/* Mark in `covered` what of `text` belongs to the secret. */
-static void
-cover_secret(const char *text, const char *secret, char *covered)
-{
-	if (secret == NULL || *secret == '\0')
-		return;
-	for (size_t i = 0; text[i] != '\0'; i++)
-	{
-		memset(covered + i, 1, match_secret(text + i, secret, false));
-		memset(covered + i, 1, match_secret(text + i, secret, true));
-		memset(covered + i, 1, match_escaped(text + i, secret));
-	}
-}
-
-/* A fixed number of asterisks, where there is room, for what is covered. */
-static void
-put_asterisks(char *text, const char *covered)
-{
-	char *target = text;
-
-	for (size_t i = 0; text[i] != '\0';)
-	{
-		size_t run = 0;
-
-		while (covered[i + run])
-			run++;
-		for (size_t star = 0; star < run && star < 3; star++)
-			*target++ = '*';
-		if (run == 0)
-			*target++ = text[i++];
-		i += run;
-	}
-	*target = '\0';
-}
-
-/* Mask all secrets at once, so that none hides a part of another one. */
-static void
-mask_all(char *text, const OmfSecrets *secrets)
-{
-	char *covered = calloc(strlen(text) + 1, 1);
-
-	if (covered == NULL)
-	{
-		text[0] = '\0';
-		return;
-	}
-	for (int i = 0; i < secrets->ntexts; i++)
-		cover_secret(text, secrets->texts[i], covered);
-	put_asterisks(text, covered);
-	free(covered);
-}
-
-void
-omf_api_mask(char *text, const char *secret)
-{
-	const OmfSecrets one = {&secret, 1};
-
-	mask_all(text, &one);
-}
+/* ----- texts ----- */
 
 /*
  * Copy text of the API's into a message: masked first, so that clipping can't
@@ -148,7 +34,7 @@ copy_text(char *target, size_t size, const char *text,
 	target[0] = '\0';
 	if (masked == NULL)
 		return;
-	mask_all(masked, secrets);
+	omf_mask(masked, secrets);
 	length = strlen(masked);
 	if (length >= size)
 	{

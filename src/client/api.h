@@ -11,8 +11,9 @@
 #ifndef OMF_API_H
 #define OMF_API_H
 
-#include "client/resource.h"
 #include "client/engine.h"
+#include "client/mask.h"
+#include "client/resource.h"
 
 /* Cap of the body of an answer about one cluster, in bytes. */
 #define OMF_BODY_MAX (1024 * 1024)
@@ -73,13 +74,6 @@ typedef struct OmfError
 	bool http1_wanted;                    /* the server wants HTTP/1.1 */
 	char proxy[OMF_PROXY_HOST_SIZE];      /* environment's proxy, or empty */
 } OmfError;
-
-/* Texts that no message may show; NULL entries are skipped. */
-typedef struct OmfSecrets
-{
-	const char *const *texts;
-	int ntexts;
-} OmfSecrets;
 
 typedef enum OmfResult
 {
@@ -151,8 +145,5 @@ extern OmfPage *omf_api_page(OmfRequest *request, OmfJsonSet fields,
 							 bool (*must_stop)(void), OmfError **error);
 
 extern void omf_api_page_free(OmfPage *page);
-
-/* Replace what `secret` is, in clear or percent-encoded, by asterisks. */
-extern void omf_api_mask(char *text, const char *secret);
 
 #endif /* OMF_API_H */

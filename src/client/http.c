@@ -829,6 +829,8 @@ is_hopeless(OmfHttp *http, CURLcode code)
 	{
 		case CURLE_COULDNT_RESOLVE_HOST:
 			return is_name_unknown(http);
+		case CURLE_COULDNT_RESOLVE_PROXY:
+			return http->proxy.malformed;
 		case CURLE_URL_MALFORMAT:
 		case CURLE_UNSUPPORTED_PROTOCOL:
 		case CURLE_PEER_FAILED_VERIFICATION:
@@ -930,6 +932,26 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 			(int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
+/* What libcurl has to say of a failure, or we where it says nothing of use. */
+static void
+set_words(const OmfHttp *http, OmfExchange *exchange, CURLcode code)
+{
+	OmfReply *reply = &exchange->reply;
+	const char *words = NULL;
+
+	if (code == CURLE_COULDNT_RESOLVE_PROXY && http->proxy.malformed)
+		words = "The environment does not write the proxy as scheme://user:password@host:port.";
+	else if (is_oversized_header(exchange, code))
+		words = "A line of the header is longer than libcurl takes.";
+	else if (code == CURLE_OK && reply->outcome == OMF_LOST)
+		words = "The connection ended within the header.";
+	else if (code != CURLE_OK && reply->words[0] == '\0')
+		words = curl_easy_strerror(code);
+	if (words != NULL)
+		snprintf(reply->words, OMF_WORDS_SIZE, "%s", words);
+	omf_proxy_scrub(reply->words);
+}
+
 static void
 finish(OmfExchange *exchange, CURLcode code)
 {
@@ -951,9 +973,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	if (http_status != 0)
 		reply->http_version = exchange->http1 ? 1 : 2;
 	settle_dates(http, reply);
-	if (code != CURLE_OK && reply->words[0] == '\0')
-		snprintf(reply->words, OMF_WORDS_SIZE, "%s", curl_easy_strerror(code));
-	omf_proxy_scrub(reply->words);
+	set_words(http, exchange, code);
 	if (is_version_refused(http, exchange))
 	{
 		reply->outcome = OMF_UNREACHABLE;

@@ -8,6 +8,7 @@
 #include "client/proxy.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,9 +56,27 @@ decode(const char *text, size_t length)
 	return copy;
 }
 
+/* Is that a port and a path, as far as they are there? */
+static bool
+is_port(const char *text)
+{
+	if (*text == ':' && isdigit((unsigned char) text[1]))
+	{
+		char *end;
+		unsigned long port = strtoul(text + 1, &end, 10);
+
+		if (port == 0 || port > UINT16_MAX)
+			return false;
+		text = end;
+	}
+	return *text == '\0' || strchr("/?#", *text) != NULL;
+}
+
 /*
  * The user information ends at the last "@": a password may hold any
- * character, also those that should be encoded there.
+ * character, also those that should be encoded there.  Where the "@" is
+ * missing, what looks like a port is the password, which libcurl would quote:
+ * it is given a port that can't be one instead.
  */
 static bool
 split(OmfProxy *proxy, const char *value)
@@ -68,13 +87,16 @@ split(OmfProxy *proxy, const char *value)
 	const char *host = at != NULL ? at + 1 : start;
 	size_t scheme = (size_t) (start - value);
 
-	proxy->url = malloc(scheme + strlen(host) + 1);
 	proxy->host = host[0] == '[' ? strndup(host, strcspn(host, "]") + 1)
 								 : strndup(host, strcspn(host, ":/?#"));
+	proxy->url = malloc(scheme + strlen(host) + sizeof(":x"));
 	if (proxy->url == NULL || proxy->host == NULL)
 		return false;
+	proxy->malformed = !is_port(host + strlen(proxy->host));
 	memcpy(proxy->url, value, scheme);
-	strcpy(proxy->url + scheme, host);
+	strcpy(proxy->url + scheme, proxy->malformed ? proxy->host : host);
+	if (proxy->malformed)
+		strcat(proxy->url, ":x");
 	if (at != NULL)
 	{
 		const char *colon = memchr(start, ':', (size_t) (at - start));

@@ -227,7 +227,8 @@ note_field(OmfReply *reply, Field field, const char *value)
 			take_number(&reply->ratelimit_remaining, value);
 			break;
 		case FIELD_ENCODING:
-			reply->content_encoded = strcasecmp(value, "identity") != 0;
+			reply->content_encoded = value[0] != '\0' &&
+									 strcasecmp(value, "identity") != 0;
 			break;
 		case FIELD_NONE:
 			break;

@@ -158,28 +158,8 @@ omf_source_wipe(OmfSource *source)
 {
 	wipe(unconstify(char *, source->password));
 	source->password = NULL;
-	for (int i = 0; i < (int) lengthof(source->shapes); i++)
-	{
-		wipe(source->shapes[i]);
-		source->shapes[i] = NULL;
-	}
-}
-
-/* The API's words are UTF-8, and may show the password as the body has it. */
-static void
-set_shapes(OmfSource *source)
-{
-	StringInfoData quoted;
-
-	if (source->password == NULL)
-		return;
-	source->shapes[0] = pg_server_to_any(source->password,
-										 (int) strlen(source->password),
-										 PG_UTF8);
-	initStringInfo(&quoted);
-	escape_json(&quoted, source->shapes[0]);
-	quoted.data[quoted.len - 1] = '\0';
-	source->shapes[1] = quoted.data + 1;
+	wipe(source->sent_password);
+	source->sent_password = NULL;
 }
 
 static void
@@ -245,7 +225,10 @@ omf_source_body(OmfSource *source, bool disable_ssl, ArrayType *ignore_dbs)
 	append_ignore_dbs(&body, ignore_dbs);
 	appendStringInfoString(&body, "]}");
 
-	set_shapes(source);
+	if (source->password != NULL)
+		source->sent_password = pg_server_to_any(source->password,
+												 (int) strlen(source->password),
+												 PG_UTF8);
 	converted = pg_server_to_any(body.data, body.len, PG_UTF8);
 	if (converted != body.data)
 		explicit_bzero(body.data, body.len);

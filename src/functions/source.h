@@ -21,8 +21,8 @@ typedef struct OmfSource
 	const char *password; /* secret */
 	const char *engine;   /* as the API names it, where a source server tells, or NULL */
 	Oid serverid;         /* the source server, or InvalidOid */
-	char *shapes[2];      /* what a message may hold of it, in UTF-8: by itself,
-						   * and as in the body; once there is a body */
+	char *sent_password;  /* the same in UTF-8, as it is sent, once there is a
+						   * body */
 } OmfSource;
 
 /*
@@ -34,7 +34,7 @@ extern OmfSource omf_source_parse(Jsonb *source, bool whole);
 /* Throws 22023 when ignore_dbs has NULLs or more than one dimension. */
 extern void omf_source_check_ignore_dbs(ArrayType *ignore_dbs);
 
-/* Wipe and forget the password in all its shapes. */
+/* Wipe and forget the password. */
 extern void omf_source_wipe(OmfSource *source);
 
 /*

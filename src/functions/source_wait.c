@@ -12,7 +12,7 @@
 #include "storage/fd.h"
 #include "utils/wait_event.h"
 
-#include "client/api.h"
+#include "client/mask.h"
 #include "compat.h"
 #include "functions/call.h"
 
@@ -94,10 +94,10 @@ omf_source_look_up(OmfSourceWay *way, const char *host, int64 deadline)
 char *
 omf_source_presentable(const char *text, const char *password)
 {
+	const OmfSecrets secrets = {&password, 1};
 	char *copy = pstrdup(text);
 
-	if (password != NULL)
-		omf_api_mask(copy, password);
+	omf_mask(copy, &secrets);
 	if (!pg_verify_mbstr(GetDatabaseEncoding(), copy, (int) strlen(copy), true))
 		for (char *next = copy; *next != '\0'; next++)
 			if (IS_HIGHBIT_SET(*next))

@@ -365,8 +365,7 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster,
 				StartContext *context)
 {
 	const OmfEngine *engine = omf_session_engine(call->session);
-	const char *secrets[] = {omf_engine_token(engine), source->shapes[0],
-							 source->shapes[1]};
+	const char *secrets[] = {omf_engine_token(engine), source->sent_password};
 	uint8 key[OMF_HASH_SIZE];
 	char path[OMF_PATH_SIZE];
 	OmfStart start = omf_start_now();

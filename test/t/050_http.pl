@@ -327,7 +327,22 @@ sub try_proxy
 	return;
 }
 
+# Without the "@" the user is the host, and the password what should be a port.
+sub try_malformed_proxy
+{
+	local $ENV{https_proxy} = 'http://bob:p-ss-w0rd';
+	local $ENV{no_proxy} = 'localhost,127.0.0.1';
+	$node->restart;
+	my $result = $node->run_sql(statuses(add_server(endpoint => 'https://api.invalid'), $clusters[0]));
+	is($result->{sqlstate}, 'HV00N', 'a proxy that is not written as one');
+	like($result->{hint}, qr/names the proxy "bob"/, 'is named by its host');
+	unlike($result->{detail}, qr/Tried/, 'once: it can not pass');
+	unlike($result->{err} . $node->log_text, qr/p-ss|w0rd/, 'and by nothing else');
+	return;
+}
+
 try_proxy();
+try_malformed_proxy();
 
 # ----- a libcurl that can do less -----
 

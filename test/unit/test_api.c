@@ -220,6 +220,18 @@ test_mask(void)
 	is_masked("p\\\\/w", "p/w", "***");
 	is_masked("p\\\\u0022w", "p\"w", "***");
 	is_masked("\\\\u0070\\\\u0077", "pw", "***");
+	is_masked("p\\\\u00E4\\\\ud83d\\\\udc18", "p\xC3\xA4\xF0\x9F\x90\x98", "***");
+	is_masked("p\\\\n\\\\tw", "p\n\tw", "***");
+
+	/* as SQL, a connection string and HTML have it */
+	is_masked("p='it''s'", "it's", "p='***'");
+	is_masked("p='it\\\\'s a'", "it's a", "p='***'");
+	is_masked("\\\"a\\\"\\\"b\\\"", "a\"b", "\"***\"");
+	is_masked("p=it+is%20a;", "it is a", "p=***;");
+	is_masked("<p>a&lt;b&#39;&#x26;&amp;&QUOT;</p>", "a<b'&&\"", "<p>***</p>");
+	is_masked("a&#9999999999999999999999;b", "a&b", "a&#9999999999999999999999;b");
+	is_masked("''''''''x", "''''y", "''''''''x");
+	is_masked("''''''''", "''''", "***");
 }
 
 /* ----- answers ----- */

@@ -89,6 +89,14 @@ main(void)
 	try_value("http://bob@proxy:3128", "http://proxy:3128", "proxy", "bob", "");
 	try_value("http://bob:p#s/s?@:@proxy:3128", "http://proxy:3128", "proxy", "bob", "p#s/s?@:");
 	try_value("http://b%6Fb:p%40%2fs%zz%@proxy", "http://proxy", "proxy", "bob", "p@/s%zz%");
+
+	/* without the "@" a password looks like a port */
+	try_value("http://bob:s3cr3t", "http://bob:x", "bob", NULL, NULL);
+	try_value("http://bob:31280000", "http://bob:x", "bob", NULL, NULL);
+	try_value("bob:0", "bob:x", "bob", NULL, NULL);
+	try_value("http://[::1]s3cr3t", "http://[::1]:x", "[::1]", NULL, NULL);
+	try_value("http://proxy:65535/path", "http://proxy:65535/path", "proxy", NULL, NULL);
+	try_value("http://bob:", "http://bob:x", "bob", NULL, NULL);
 	try_order();
 
 	try_scrub("Unsupported proxy syntax in 'http://bob:p#ss@proxy:1'", "Unsupported proxy syntax in 'http://proxy:1'");
