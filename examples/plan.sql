@@ -227,7 +227,8 @@ BEGIN
 END $$;
 
 -- Each of those that follow returns NULL, or the words of what concerns all:
--- then no row has failed, and the step ends.
+-- then no row has failed, and the step ends.  A row that somebody else has locked
+-- is left for the next step.
 
 -- What all rows need.
 CREATE OR REPLACE FUNCTION :"jobs".plan_needs(server text) RETURNS text
@@ -266,7 +267,7 @@ BEGIN
         WHERE q.state IN ('starting', 'unknown', 'running', 'syncing', 'lost')
         ORDER BY q.wave, q.cluster
     LOOP
-        SELECT * INTO p FROM migration_plan WHERE cluster = m.cluster AND state = m.state FOR UPDATE;
+        SELECT * INTO p FROM migration_plan WHERE cluster = m.cluster AND state = m.state FOR UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
 
         -- what was broken off is not on its way any more: this transaction has the lock
@@ -318,7 +319,7 @@ DECLARE
     detail text;
     hint   text;
 BEGIN
-    SELECT * INTO p FROM migration_plan WHERE cluster = which AND state = 'planned' FOR UPDATE;
+    SELECT * INTO p FROM migration_plan WHERE cluster = which AND state = 'planned' FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -358,7 +359,7 @@ DECLARE
     detail   text;
     hint     text;
 BEGIN
-    SELECT * INTO p FROM migration_plan WHERE cluster = which AND state = 'checked' FOR UPDATE;
+    SELECT * INTO p FROM migration_plan WHERE cluster = which AND state = 'checked' FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -421,7 +422,8 @@ BEGIN
             p.state := 'checked';
             p := plan_trouble(p, start.error, NULL, NULL);
         ELSE
-            p.state := start.outcome;
+            p.state := CASE WHEN start.error LIKE '55000: an online migration of this database cluster may have been started.%'
+                            THEN 'unknown' ELSE start.outcome END;
             p.last_error := start.error;
             p.trouble_since := NULL;
         END IF;
@@ -430,7 +432,7 @@ BEGIN
         GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
         problem := plan_words(SQLSTATE, SQLERRM, detail, hint);
         p.last_error := problem;
-        p.state := CASE WHEN context LIKE '%nothing was started%' THEN 'checked' ELSE 'unknown' END;
+        p.state := CASE WHEN context ~ 'nothing (else )?was started' THEN 'checked' ELSE 'unknown' END;
     END;
     IF p.state = 'unknown' THEN
         p.unsure_since := clock_timestamp();
@@ -448,7 +450,8 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     which   uuid;
-    problem text;
+    problem text; -- what concerns all
+    waits   text; -- what does not, and may pass
 BEGIN
     COMMIT; -- in a transaction block, this fails before anything is sent
     <<step>>
@@ -482,15 +485,17 @@ BEGIN
 
     -- What does not pass is an error: a job that fails is seen, and run_plan()
     -- does not go on for ever.
-    IF problem IS NULL THEN
-        SELECT string_agg(format('Database cluster %%s: %%s', p.cluster, p.last_error), ' ' ORDER BY p.wave, p.cluster)
-        INTO problem FROM %1$I.migration_plan AS p
-        WHERE p.state IN ('planned', 'checked') AND clock_timestamp() - p.trouble_since >= interval '15 minutes';
-    END IF;
-    IF left(problem, 5) IN ('53400', 'HV00N') THEN
-        RAISE WARNING 'the plan waits for the API' USING DETAIL = problem;
-    ELSIF problem IS NOT NULL THEN
+    SELECT coalesce(problem, string_agg(t.words, ' ') FILTER (WHERE clock_timestamp() - t.since >= interval '15 minutes')),
+           string_agg(t.words, ' ')
+    INTO problem, waits
+    FROM (SELECT format('Database cluster %%s: %%s', p.cluster, p.last_error) AS words, p.trouble_since AS since
+          FROM %1$I.migration_plan AS p
+          WHERE p.state IN ('planned', 'checked') AND p.trouble_since IS NOT NULL
+          ORDER BY p.wave, p.cluster) AS t;
+    IF left(problem, 5) NOT IN ('53400', 'HV00N') THEN
         RAISE 'the plan cannot go on' USING DETAIL = problem, HINT = 'Mend that, and run it again: it goes on where it is.';
+    ELSIF coalesce(problem, waits) IS NOT NULL THEN
+        RAISE WARNING 'the plan waits for the API' USING DETAIL = coalesce(problem, waits);
     END IF;
 END $$ $procedure$, :'jobs', :'server') \gexec
 

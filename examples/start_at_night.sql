@@ -34,7 +34,8 @@
 --     again the next night.
 --   - A start that fails has last_error, does not keep the others from being
 --     started, and is tried again the next night.  If nobody knows whether it
---     was carried out (HV010), looking finds that out by then.
+--     was carried out (HV010), looking finds that out by then; within ten minutes
+--     it is not tried again.
 -- Each start is committed before the next one is made.  A run in which a start
 -- has failed ends as failed, after all others.  Between the look and the start,
 -- the start function's own guard still refuses a second one (55000).
@@ -101,16 +102,21 @@ DECLARE
     latest_status text;
     failure text;
     detail text;
+    hint text;
     failed integer := 0;
 BEGIN
     FOR wanted IN
-        SELECT w.database_cluster_uuid AS cluster, w.source_server, w.server, w.wanted_since
+        SELECT w.database_cluster_uuid AS cluster, w.source_server, w.server, w.wanted_since,
+               CASE WHEN w.last_error LIKE 'HV010%' AND w.last_tried > pg_catalog.now() - interval '10 minutes'
+                    THEN w.last_error END AS unknown, w.last_tried
         FROM JOBS.wanted_starts AS w
         WHERE w.started_at IS NULL
         ORDER BY w.wanted_since, w.database_cluster_uuid
     LOOP
         failure := NULL;
         BEGIN
+            -- what the API says now, whatever cache_ttl is
+            PERFORM pg_catalog.set_config('online_migrations_fdw.cache', 'off', true);
             SELECT m.id, m.created_at, m.status
             INTO latest_id, latest_created_at, latest_status
             FROM SCHEMA.online_migrations AS m
@@ -124,6 +130,10 @@ BEGIN
                     wanted.cluster, latest_id, latest_status;
                 latest_id := NULL;
                 latest_created_at := NULL;
+            ELSIF wanted.unknown IS NOT NULL THEN
+                RAISE NOTICE 'no migration of cluster % is started: one may have been at %, and does not show yet',
+                    wanted.cluster, wanted.last_tried;
+                CONTINUE;
             ELSE
                 SELECT u.id, coalesce(u.created_at, pg_catalog.clock_timestamp())
                 INTO latest_id, latest_created_at
@@ -133,8 +143,8 @@ BEGIN
                     server                => wanted.server) AS u;
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-            failure := pg_catalog.format('%s: %s: %s', SQLSTATE, SQLERRM, detail);
+            GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+            failure := pg_catalog.format('%s: %s: %s %s', SQLSTATE, SQLERRM, detail, hint);
             latest_id := NULL;
             latest_created_at := NULL;
             failed := failed + 1;

@@ -428,6 +428,8 @@ sleep(1.1);
 example_ok('start_at_night.sql', %variables);
 $simulator->fault('close_before', uuid => $cluster[0], method => 'PUT', times => 1, apply => 'true');
 start_ok($cluster[0], { GET => 2, PUT => 1 }, 'f|HV010', 'asked for again, and nobody knows');
+$simulator->fault('status', uuid => $cluster[0], method => 'GET', status => 404, times => 1);
+start_ok($cluster[0], { GET => 1 }, 'f|HV010', 'nor at once');
 start_ok($cluster[0], { GET => 1 }, 't|', 'the next night finds out');
 $simulator->delete_faults;
 

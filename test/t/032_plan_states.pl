@@ -151,6 +151,20 @@ for my $old (undef, 'aaaa-old')
 	is(column($uuid, 'state, last_error'), 'running|', 'and started');
 }
 
+# Where the session knows of that start for longer, the row stays unknown.
+{
+	my $uuid = plan_of(1);
+	$simulator->config(kickoff_ms => 600_000);
+	$simulator->fault('reset_before', uuid => $uuid, method => 'PUT', apply => 'true', times => 1);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run('CALL migration_jobs.step_plan()');
+	later('unsure_since', '11 minutes');
+	$session->run('CALL migration_jobs.step_plan()');
+	like(column($uuid, 'state, last_error'), qr/^unknown\|55000: .*may have been started/, 'a start that is remembered for longer is unknown for longer');
+	is(puts_of($uuid), 1, 'and is one');
+	$session->close;
+}
+
 # An empty answer for ever: nobody knows, and the plan ends.
 {
 	my $uuid = plan_of(1);
@@ -234,6 +248,8 @@ for my $old (undef, 'aaaa-old')
 	$simulator->fault('status', uuid => $uuids[3], method => 'GET', status => 500, skip => 1, times => 1);
 	my $result = step();
 	is($result->{sqlstate}, '', 'starts that fail') or diag($result->{err});
+	like($result->{err}, qr/WARNING:  01000: the plan waits for the API\nDETAIL:  Database cluster $uuids[1]: HTTP status 500.* Database cluster $uuids[3]: HV00L: /,
+		'a warning names those that are tried again');
 	is($node->safe_psql('digitalocean', 'SELECT string_agg(state, $$, $$ ORDER BY cluster) FROM migration_jobs.migration_plan'),
 		'refused, checked, refused, checked, running', 'are refused, or wait; the others are started');
 	like(column($uuids[2], 'last_error'), qr/^22023: could not start .* HTTP status 422.*The API refused/, 'last_error has detail and hint');
@@ -250,10 +266,10 @@ for my $old (undef, 'aaaa-old')
 
 # ----- what concerns all -----
 
-for my $case ([ 401, '28000' ], [ 403, '42501' ])
+for my $case ([ 401, '28000' ], [ 403, '42501' ], [ 429, '53400' ])
 {
 	my ($status, $sqlstate) = @$case;
-	for my $state (qw(planned checked unknown running))
+	for my $state ($status == 429 ? () : qw(planned checked unknown running))
 	{
 		my @uuids = plan_of(2, state => $state);
 		$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET migration_id = 'mine'") if $state eq 'running';
@@ -265,11 +281,12 @@ for my $case ([ 401, '28000' ], [ 403, '42501' ])
 		is($node->safe_psql('digitalocean', 'SELECT * FROM migration_jobs.migration_plan'), $before, 'no row has changed');
 	}
 	my @uuids = plan_of(2);
-	$simulator->fault('status', status => $status, method => 'PUT');
+	$simulator->fault('status', status => $status, method => 'PUT', retry_after => 200);
 	my $result = step();
-	like($result->{detail} // '', qr/^$sqlstate: could not start .* HTTP status $status/, 'likewise in a start') or diag($result->{err});
+	like($result->{err}, qr/^DETAIL:  $sqlstate: could not start .* HTTP status $status/m, 'likewise in a start');
 	is(puts_of($uuids[1]), 0, 'no other one is tried');
 	is(column($uuids[0], 'state'), 'checked', 'it was surely not started');
+	$node->safe_psql('digitalocean', 'SELECT databases.online_migrations_fdw_rate_limits_reset()');
 	$simulator->delete_faults;
 	step();
 	is($node->safe_psql('digitalocean', 'SELECT DISTINCT state FROM migration_jobs.migration_plan'), 'running', 'it goes on where it was');
@@ -350,6 +367,22 @@ for my $phase ('a look', 'a start', 'a pause')
 	$node->safe_psql('digitalocean', "SELECT migration_jobs.plan_start('$uuid', 'digitalocean')");
 	is(puts_of($uuid), 0, 'is not started any more');
 	like(column($uuid, 'last_error'), qr/broken off/, 'and says so');
+}
+
+# A row that somebody has locked holds no other one up.
+{
+	my @uuids = plan_of(3);
+	$node->safe_psql('digitalocean', "UPDATE migration_jobs.migration_plan SET state = 'planned', source_server = NULL WHERE cluster = '$uuids[2]'");
+	my $session = OnlineMigrations::Session->open($node);
+	$session->run("BEGIN; SELECT FROM migration_jobs.migration_plan WHERE cluster IN ('$uuids[0]', '$uuids[2]') FOR UPDATE");
+	my $result = $node->run_sql("SET statement_timeout = '20s'; CALL migration_jobs.step_plan()");
+	is($result->{sqlstate}, '', 'a row that is locked') or diag($result->{err});
+	my $states = 'SELECT string_agg(state, $$, $$ ORDER BY cluster) FROM migration_jobs.migration_plan';
+	is($node->safe_psql('digitalocean', $states), 'checked, running, planned', 'is left for later');
+	$session->run('COMMIT');
+	$session->close;
+	step();
+	is($node->safe_psql('digitalocean', $states), 'running, running, check failed', 'and then has its turn');
 }
 
 # ----- bad input -----
