@@ -74,6 +74,13 @@ EXECUTE first_rows(7);
 \! simctl log --clear | wc -l
 RESET plan_cache_mode;
 DEALLOCATE first_rows;
+-- in portions where few requests may be in flight, and no more
+ALTER SERVER digitalocean OPTIONS (ADD max_concurrency '5');
+SELECT count(id) FROM (SELECT m.id FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY name LIMIT 11) x;
+\! simctl log --clear | wc -l
+ALTER SERVER digitalocean OPTIONS (DROP max_concurrency);
+SELECT count(*) FROM clusters;
+\! simctl log --clear >/dev/null
 -- The rest of the order is the inner side's: some more, so that the last of
 -- those rows are all there.
 SELECT count(*) FROM (SELECT FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY n, m.created_at LIMIT 5) x;

@@ -6,6 +6,7 @@
 #   $query->{ordered}    does it say the order of its rows?
 #   $query->{keys}       SQL for the keys that it has to ask for, where these
 #                        are known whatever the plan, unless it lists; or undef
+#   $query->{own_keys}   it asks for no other keys even if it lists
 #
 # concurrent($seed) makes a statement that another session's {write} gets in the
 # way of.
@@ -18,6 +19,9 @@ use strict;
 use warnings;
 
 # Columns by table: name, and what it can be compared with.
+our $CLUSTERS = 48;    # of each account
+our $ROWS = 45;        # the greatest n of wanted, which begins with 0
+
 our %COLUMNS = (
 	online_migrations => [ [ database_cluster_uuid => 'uuid' ], [ id => 'text' ], [ created_at => 'time' ], [ status => 'status' ] ],
 	text_migrations => [ [ database_cluster_uuid => 'key' ], [ id => 'text' ], [ status => 'status' ] ],
@@ -87,10 +91,14 @@ sub _settings
 # A UUID of the first account, of the second, or of none.
 sub _uuid
 {
-	my $number = 1 + int rand 12;
+	my $number = 1 + int rand $CLUSTERS;
 	return sprintf '%s-0000-4000-8000-%012d',
 	  _pick('0000d1fa', '0000d1fa', '0000d1fb', '0000d1fc'), $number;
 }
+
+# Few as a rule, and at times more than a dozen.
+sub _how_many { return _chance(0.25) ? 12 + int rand 50 : int rand 8 }
+sub _row_number { return int rand(_chance(0.5) ? 16 : $ROWS) }
 
 # As somebody may write it where it is a text.
 sub _spelling
@@ -122,7 +130,7 @@ sub _key_literal
 sub _key_array
 {
 	my ($self, $type) = @_;
-	my @keys = map { $type eq 'uuid' ? _uuid() : _spelling() } 1 .. int rand 8;
+	my @keys = map { $type eq 'uuid' ? _uuid() : _spelling() } 1 .. _how_many();
 	push @keys, $keys[0] if @keys && _chance(0.3);
 	my $text = '{' . join(',', (map { "\"$_\"" } @keys), _chance(0.2) ? 'NULL' : ()) . '}';
 	return $self->_literal($type eq 'uuid' ? 'uuid[]' : 'text[]', $text);
@@ -239,7 +247,7 @@ sub _simple
 {
 	my ($self, $columns) = @_;
 	my ($name, $type) = @{ _pick(@$columns) };
-	return $name . _pick(' <', ' >=', ' =', ' <>') . ' ' . int rand 12 if $type eq 'int';
+	return $name . _pick(' <', ' >=', ' =', ' <>') . ' ' . _row_number() if $type eq 'int';
 	return "$name > '2020-01-0" . (1 + int rand 9) . "'" if $type eq 'time';
 	return $name . _pick(' IS NULL', ' IS NOT NULL') if _chance(0.2);
 	return "$name = '" . _pick(@STATUSES) . "'" if $type eq 'status' && _chance(0.5);
@@ -254,11 +262,11 @@ sub _on_key
 	my ($self, $columns) = @_;
 	my ($name, $type) = @{ _pick(_keys_among(@$columns)) };
 	my $source = $type eq 'uuid' ? 'k' : 't';
-	my $n = int rand 16;
+	my $n = _row_number();
 	my @forms = (
 		sub { "$name = " . $self->_key_literal($type) },
 		sub { $self->_key_literal($type) . " = $name" },
-		sub { "$name IN (" . join(', ', map { $self->_key_literal($type) } 0 .. rand 5) . ')' },
+		sub { "$name IN (" . join(', ', map { $self->_key_literal($type) } 0 .. _how_many()) . ')' },
 		sub { "$name = ANY (" . $self->_key_array($type) . ')' },
 		sub { "$name = ALL (" . $self->_key_array($type) . ')' },
 		sub { "$name <> ALL (" . $self->_key_array($type) . ')' },
@@ -307,7 +315,9 @@ sub _statement
 	my $kind = rand;
 	return $self->_set_operation if $kind < 0.12;
 	return $self->_with if $kind < 0.2;
-	return $self->_aggregate if $kind < 0.4;
+	return $self->_aggregate if $kind < 0.35;
+	return $self->_sub_selects if $kind < 0.6;
+	return $self->_changes if $kind < 0.65;
 	return $self->_rows;
 }
 
@@ -342,7 +352,7 @@ sub _tail
 	return '' unless _chance(0.4);
 	$self->{ordered} = 1;
 	my $tail = _order_by($ncolumns);
-	$tail .= ' LIMIT ' . int rand 12 if _chance(0.5);
+	$tail .= ' LIMIT ' . int rand(_chance(0.3) ? 40 : 12) if _chance(0.5);
 	$tail .= ' OFFSET ' . int rand 4 if _chance(0.3);
 	return $tail;
 }
@@ -401,11 +411,20 @@ sub _by_key
 {
 	my ($self) = @_;
 	$self->{no_parameters} = 1;
-	my $n = 1 + int rand 16;
+	my $n = 1 + _row_number();
 	my $table = _pick(qw(online_migrations text_migrations));
 	my $source = $table eq 'online_migrations' ? 'k' : 't';
 	my $keys = "SELECT $source\::text FROM wanted WHERE n < $n";
-	if (_chance(0.5))
+	if (_chance(0.3))
+	{
+		# never of rows that are not evaluated
+		my $value = "(SELECT status FROM $table WHERE database_cluster_uuid = $source)";
+		$self->{sql} = _pick("SELECT n, $value FROM wanted WHERE n < $n",
+			"SELECT n, CASE WHEN n < $n THEN $value END FROM wanted",
+			"SELECT n, $value FROM wanted ORDER BY n LIMIT $n",
+			"SELECT n, $value FROM (SELECT * FROM wanted ORDER BY n LIMIT $n) w");
+	}
+	elsif (_chance(0.5))
 	{
 		my $kind = _pick('JOIN', 'LEFT JOIN');
 		$self->{sql} = "SELECT n, status FROM wanted $kind $table ON database_cluster_uuid = $source WHERE n < $n";
@@ -413,15 +432,114 @@ sub _by_key
 	elsif (_chance(0.5))
 	{
 		$self->{sql} = "SELECT id FROM $table WHERE database_cluster_uuid = ANY (ARRAY(SELECT $source FROM wanted WHERE n < $n))";
+		$self->{own_keys} = 1;
 	}
 	else
 	{
 		my $array = $self->_key_array($source eq 'k' ? 'uuid' : 'key');
 		$keys = "SELECT unnest($array)::text";
 		$self->{sql} = "SELECT id, status FROM $table WHERE database_cluster_uuid = ANY ($array)";
+		$self->{own_keys} = 1;
 	}
 	$self->{keys} = "SELECT DISTINCT key FROM ($keys) x(key) WHERE key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\$'";
 	return;
+}
+
+# ----- sub-selects that ask by the row's key -----
+
+# A value, as a text, of the row of wanted, more or scratch with that alias.
+sub _value
+{
+	my ($self, $row) = @_;
+	my $key = [ "$row.k", 'uuid' ];
+	my ($from, @columns) = $self->_table(@FOREIGN);
+	my $on = _equality([$key], \@columns);
+	my $value = "$columns[1][0]\::text";
+	my @forms = (
+		sub { $self->_scalar($key) },
+		sub { $self->_exists(@$key) },
+		sub { 'NOT ' . $self->_exists(@$key) },
+		sub { "$row.k = ANY (SELECT $columns[0][0]\::text::uuid FROM $from WHERE $on)" },
+		sub { "'" . _pick(@STATUSES) . "' " . _pick('= ANY', '<> ALL') . " (SELECT $value FROM $from WHERE $on)" },
+		sub { "($row.n, 'done') IN (SELECT $row.n, $value FROM $from WHERE $on)" },
+		sub { "(SELECT max($value) FROM $from WHERE $on AND " . $self->_simple(\@columns) . ')' },
+		sub { "(SELECT $value FROM $from WHERE $on ORDER BY 1 LIMIT 1)" },
+		sub { "(SELECT count(*) FROM $from WHERE $columns[0][0]\::text IN ($row.k::text, '" . _uuid() . "'))" },
+	);
+	return '(' . _pick(@forms)->() . ')::text';
+}
+
+# The same, and it fails for one row of wanted, whose text is no key.
+sub _failing_value
+{
+	my ($row) = @_;
+	my ($table, $key) = @{ _pick([ 'online_migrations', 'database_cluster_uuid' ], [ 'clusters', 'id' ]) };
+	return "(SELECT max(status) FROM online_migrations WHERE database_cluster_uuid = $row.t::uuid)" if _chance(0.5);
+	return "(SELECT count(*) FROM $table WHERE $key = ANY (ARRAY[$row.k, $row.t::uuid]))";
+}
+
+sub _condition
+{
+	my ($self, $row) = @_;
+	return $self->_value($row) . _pick(' IS NULL', ' IS NOT NULL', " <> 'done'", " IN ('true', '1', 'running')");
+}
+
+# Where in a statement a sub-select can be.
+sub _sub_selects
+{
+	my ($self) = @_;
+	my ($n, $few) = (_row_number(), 1 + int rand(_chance(0.3) ? $ROWS : 8));
+	my $where = 'WHERE w.n ' . _pick('<', '>=', '<>') . " $n";
+	my $failing = _failing_value('w');
+	my $value = $self->_value('w');
+	my $condition = $self->_condition('w');
+	my @forms = (
+		sub { "SELECT n, $value, ${\$self->_value('w')} FROM wanted w $where" . $self->_tail(3) },
+		sub { "SELECT n, $failing FROM wanted w $where" },
+		sub { "SELECT n, $failing FROM wanted w WHERE n > 0 AND $condition" },
+		sub { "SELECT n, $failing FROM (SELECT * FROM wanted ORDER BY n DESC LIMIT $few) w" },
+		sub { "SELECT n, $failing FROM wanted w ORDER BY n DESC LIMIT $few" },
+		sub { "SELECT n, CASE WHEN n > 0 THEN $failing END FROM wanted w" },
+		sub { "SELECT n FROM wanted w WHERE n > 0 AND $failing IS NOT NULL" },
+		sub { "SELECT n, CASE WHEN n < $n THEN $value END FROM wanted w" },
+		sub { "SELECT n, coalesce(CASE WHEN n < $n THEN 'x' END, $value) FROM wanted w" },
+		sub { "SELECT k, count(*), ${\$self->_value('w')} FROM (SELECT k, 1 AS n FROM wanted) w GROUP BY k, n" . $self->_tail(3) },
+		sub { "SELECT k, count(*) FROM (SELECT k, 1 AS n FROM wanted) w GROUP BY k, n HAVING $condition" },
+		sub { "SELECT s, max($value), count(*) FILTER (WHERE $condition) FROM wanted w $where GROUP BY s" },
+		sub { "SELECT n, count($value) OVER (ORDER BY n), max(n) OVER (PARTITION BY $value) FROM wanted w $where" },
+		sub { "SELECT DISTINCT $value FROM wanted w $where" },
+		sub { "SELECT n, $value FROM wanted w $where UNION ALL SELECT n, $value FROM more w" . $self->_tail(2) },
+		sub { "SELECT $value FROM wanted w $where UNION SELECT ${\$self->_value('w')} FROM more w" },
+		sub { "SELECT n, (SELECT ${\$self->_value('o')} FROM more o WHERE o.n = w.n) FROM wanted w $where" },
+		sub { "SELECT w.n, x.v FROM wanted w, LATERAL (SELECT $value AS v OFFSET 0) x $where" },
+		sub { "SELECT w.n, o.k FROM wanted w LEFT JOIN more o ON o.n = w.n AND $condition" },
+		sub { "SELECT w.n, o.n FROM wanted w JOIN more o ON o.n > w.n AND o.k::text <> $value $where" },
+		sub { "SELECT n, ARRAY(SELECT n FROM more ORDER BY n LIMIT length($value)) FROM wanted w $where" },
+		sub { "SELECT w.n, i FROM wanted w, generate_series(1, length($value)) i $where" },
+		sub { "WITH x AS MATERIALIZED (SELECT n, $value AS v FROM wanted w $where) SELECT v, count(*) FROM x GROUP BY v" },
+		sub { $self->{ordered} = 1; "SELECT n, $value FROM wanted w $where ORDER BY 2, 1 LIMIT $few" },
+		sub { $self->{ordered} = 1; "SELECT n FROM wanted w $where ORDER BY $value, n OFFSET 1" },
+	);
+	return _pick(@forms)->();
+}
+
+# Statements that change rows, and return what sub-selects say of them.
+sub _changes
+{
+	my ($self) = @_;
+	$self->{no_parameters} = 1;
+	push @{ $self->{settings} }, 'TRUNCATE shared.scratch', 'INSERT INTO shared.scratch SELECT * FROM shared.wanted';
+	my $value = $self->_value('scratch');
+	my $returning = "RETURNING scratch.n, scratch.s, ${\$self->_value('scratch')}";
+	my $where = _chance(0.5) ? "WHERE ${\$self->_condition('scratch')}" : 'WHERE n < ' . _row_number();
+	my @statements = (
+		"UPDATE scratch SET s = $value $where $returning",
+		"DELETE FROM scratch $where $returning",
+		"INSERT INTO scratch SELECT n + 100, k, NULL, ${\$self->_value('o')} FROM more o $returning",
+		"INSERT INTO scratch SELECT n, k FROM more ON CONFLICT (n) DO UPDATE SET s = ${\$self->_value('excluded')} ${\($where =~ s/WHERE n /WHERE scratch.n /r)} $returning",
+		"WITH gone AS (DELETE FROM scratch $where $returning) SELECT * FROM gone",
+	);
+	return _pick(@statements);
 }
 
 # ----- with a concurrent writer -----
