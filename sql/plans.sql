@@ -105,6 +105,130 @@ SELECT count(m.status) FROM few f JOIN dup3 d ON d.i = f.i LEFT JOIN LATERAL (SE
 SELECT count((SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = f.k LIMIT 1)) FROM few f;
 \! simctl log --clear | wc -l
 
+-- An inner side that is itself a join: what its own inner side asks by is
+-- asked once the other has a row, and not for key 1001, which has none.
+CREATE TABLE edge AS SELECT i, key(i) AS k FROM generate_series(999, 1001) i;
+ANALYZE edge;
+CREATE FUNCTION waves(query text) RETURNS SETOF text LANGUAGE sql
+    AS $$ SELECT btrim(line) FROM explained(query) line WHERE line ~ 'Batches: [0-9]+$|Batch Targets|Batch Keys|Remote Requests: [1-9]' $$;
+SELECT s.i, m.status, c.id IS NOT NULL AS named FROM edge s
+    LEFT JOIN (online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid) ON m.database_cluster_uuid = s.k ORDER BY 1;
+\! simctl log --sort --clear
+SELECT waves('SELECT m.status, c.name FROM edge s
+    LEFT JOIN (online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid) ON m.database_cluster_uuid = s.k');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT m.status, c.name FROM edge s
+    LEFT JOIN (clusters c LEFT JOIN online_migrations m ON m.database_cluster_uuid = c.id) ON c.id = s.k');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT x.* FROM edge s LEFT JOIN LATERAL (SELECT m.status, c.name FROM clusters c
+    JOIN online_migrations m ON m.database_cluster_uuid = c.id WHERE c.id = s.k ORDER BY m.id LIMIT 1) x ON true');
+\! simctl log --clear | wc -l
+-- A condition on the row that asks.
+SELECT waves('SELECT x.* FROM hundred h LEFT JOIN LATERAL (SELECT m.status, c.name FROM clusters c
+    JOIN online_migrations m ON m.database_cluster_uuid = c.id WHERE c.id = h.k AND h.i < 4 LIMIT 1) x ON true');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT x.* FROM hundred h LEFT JOIN LATERAL (SELECT m.status FROM online_migrations m
+    WHERE m.database_cluster_uuid = h.k AND 6 / h.i > 1 LIMIT 1) x ON true WHERE h.i < 10');
+\! simctl log --clear | wc -l
+SELECT count(m.id) FROM few f LEFT JOIN (few g JOIN online_migrations m ON m.database_cluster_uuid = g.k AND g.i > 1) ON g.k = f.k;
+\! simctl log --clear | wc -l
+-- A filter on the key is looked at before, if it can't fail.
+SELECT count(m.id) FROM few f LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k AND m.database_cluster_uuid > key(1);
+\! simctl log --clear | wc -l
+
+CREATE FUNCTION picky(k uuid) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF k = '00000009-0000-4000-8000-000000000002' THEN RAISE 'picky'; END IF;
+    RETURN k <> '00000009-0000-4000-8000-000000000003';
+END $$;
+SELECT x.id FROM (SELECT m.id FROM few f JOIN online_migrations m ON m.database_cluster_uuid = f.k AND picky(m.database_cluster_uuid) OFFSET 0) x,
+    generate_series(1, 2) LIMIT 2;
+\! simctl log --clear | wc -l
+DROP FUNCTION picky;
+
+-- Below an Append: all servers are asked in the same wave.
+\! simctl token dop_v1_plans0002 >/dev/null
+\! simctl populate seed=8 count=200 token=dop_v1_plans0002 status=done >/dev/null
+\! simctl token dop_v1_plans0003 >/dev/null
+\! simctl populate seed=7 count=200 token=dop_v1_plans0003 status=running >/dev/null
+\getenv endpoint OMF_HTTP
+CREATE SERVER second FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint :'endpoint');
+CREATE SERVER third FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint :'endpoint');
+CREATE USER MAPPING FOR CURRENT_USER SERVER second OPTIONS (token 'dop_v1_plans0002');
+CREATE USER MAPPING FOR CURRENT_USER SERVER third OPTIONS (token 'dop_v1_plans0003');
+CREATE SCHEMA second;
+CREATE SCHEMA third;
+IMPORT FOREIGN SCHEMA databases FROM SERVER second INTO second;
+IMPORT FOREIGN SCHEMA databases FROM SERVER third INTO third;
+CREATE VIEW every AS SELECT 'first' AS account, * FROM online_migrations
+    UNION ALL SELECT 'second', * FROM second.online_migrations UNION ALL SELECT 'third', * FROM third.online_migrations;
+CREATE TABLE parts (database_cluster_uuid uuid, id text, status text, account text) PARTITION BY LIST (account);
+CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES IN ('digitalocean') SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE parts_2 PARTITION OF parts FOR VALUES IN ('second') SERVER second OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE parts_3 PARTITION OF parts FOR VALUES IN ('third') SERVER third OPTIONS (resource 'online_migrations');
+ALTER FOREIGN TABLE parts_1 ALTER account OPTIONS (ADD column_name 'server');
+ALTER FOREIGN TABLE parts_2 ALTER account OPTIONS (ADD column_name 'server');
+ALTER FOREIGN TABLE parts_3 ALTER account OPTIONS (ADD column_name 'server');
+CREATE TABLE parent (database_cluster_uuid uuid, id text, status text);
+CREATE FOREIGN TABLE child_1 () INHERITS (parent) SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE child_2 () INHERITS (parent) SERVER second OPTIONS (resource 'online_migrations');
+CREATE TABLE spread AS SELECT i, ('0000000' || (7 + i % 3) || '-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid AS k,
+    (ARRAY['third', 'second', 'digitalocean'])[1 + i % 3] AS account FROM generate_series(1, 30) i;
+ANALYZE spread;
+SELECT count(*) FROM second.clusters;
+SELECT count(*) FROM third.clusters;
+\! simctl log --clear >/dev/null
+SELECT waves('SELECT e.status FROM spread s JOIN every e ON e.database_cluster_uuid = s.k');
+\! simctl log --clear | wc -l
+SELECT e.account, e.status, count(*) FROM spread s LEFT JOIN every e ON e.database_cluster_uuid = s.k GROUP BY 1, 2 ORDER BY 1;
+\! simctl log --clear | wc -l
+SELECT waves('SELECT FROM every WHERE database_cluster_uuid IN (SELECT k FROM spread)');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT FROM spread s WHERE NOT EXISTS (SELECT FROM every e WHERE e.database_cluster_uuid = s.k)');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT e.status FROM spread s LEFT JOIN LATERAL
+    (SELECT status FROM every WHERE database_cluster_uuid = s.k ORDER BY id LIMIT 1) e ON true');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT e.n FROM spread s, LATERAL (SELECT count(*) AS n FROM every WHERE database_cluster_uuid = s.k) e');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parent p ON p.database_cluster_uuid = s.k');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k');
+\! simctl log --clear | wc -l
+-- What a row's values leave of the partitions.
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = s.account');
+\! simctl log --clear | wc -l
+SET enable_partition_pruning = off;
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = s.account');
+\! simctl log --clear | wc -l
+RESET enable_partition_pruning;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account < s.account');
+\! simctl log --clear | wc -l
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+-- One server after the other: no more than until one has a row.
+ALTER SERVER digitalocean OPTIONS (ADD async_capable 'false');
+ALTER SERVER second OPTIONS (ADD async_capable 'false');
+ALTER SERVER third OPTIONS (ADD async_capable 'false');
+SELECT waves('SELECT FROM spread s WHERE EXISTS (SELECT FROM every e WHERE e.database_cluster_uuid = s.k)');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT e.status FROM spread s LEFT JOIN LATERAL (SELECT status FROM every WHERE database_cluster_uuid = s.k LIMIT 1) e ON true');
+\! simctl log --clear | wc -l
+SELECT count(*) FROM spread s WHERE EXISTS (SELECT FROM every e WHERE e.database_cluster_uuid = s.k AND e.status = 'running');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT e.status FROM spread s JOIN every e ON e.database_cluster_uuid = s.k');
+\! simctl log --clear | wc -l
+ALTER SERVER digitalocean OPTIONS (DROP async_capable);
+\set VERBOSITY terse
+DROP SERVER second CASCADE;
+DROP SERVER third CASCADE;
+\set VERBOSITY default
+DROP SCHEMA second, third;
+DROP TABLE edge, spread, parts, parent CASCADE;
+DROP FUNCTION waves;
+
 -- Keys so many that the listing is cheaper: its pages, and what is asked about
 -- the clusters that are both listed and among the keys.
 SELECT count(*) FROM clusters WHERE id = ANY (ARRAY(SELECT key(i) FROM generate_series(1, 1000) i));

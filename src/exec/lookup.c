@@ -80,6 +80,75 @@ omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms)
 	topic->terms.stale_ms = Min(topic->terms.stale_ms, terms.stale_ms);
 }
 
+/* ----- what is asked after an answer ----- */
+
+typedef struct Follower
+{
+	slist_node node;   /* in the followers of the lookup that it waits for */
+	bool if_found;     /* is it to be asked then, or else? */
+	OmfLookup *lookup; /* that is to be asked */
+	OmfCounts *counts; /* whom its request counts for */
+} Follower;
+
+static void
+ask_if_due(const OmfLookup *first, const Follower *follower)
+{
+	if (first->state == (follower->if_found ? OMF_LOOKUP_FOUND
+											: OMF_LOOKUP_NOT_FOUND))
+		omf_lookup_ask(follower->lookup, follower->counts);
+}
+
+/* The lookup is answered, or has failed. */
+static void
+release_followers(OmfLookup *lookup)
+{
+	while (!slist_is_empty(&lookup->followers))
+		ask_if_due(lookup,
+				   slist_container(Follower, node,
+								   slist_pop_head_node(&lookup->followers)));
+}
+
+/* Many rows may say the same. */
+static bool
+has_follower(OmfLookup *first, const Follower *follower)
+{
+	slist_iter iter;
+
+	slist_foreach(iter, &first->followers)
+	{
+		const Follower *other = slist_container(Follower, node, iter.cur);
+
+		if (other->lookup == follower->lookup &&
+			other->if_found == follower->if_found)
+			return true;
+	}
+	return false;
+}
+
+void
+omf_lookup_follow(OmfLookup *first, bool if_found, OmfLookup *lookup,
+				  OmfCounts *counts)
+{
+	Follower follower = {{NULL}, if_found, lookup, counts};
+	Follower *kept;
+
+	if (lookup->state != OMF_LOOKUP_NEW)
+		return;
+	if (first->state != OMF_LOOKUP_NEW && first->state != OMF_LOOKUP_ASKED)
+	{
+		ask_if_due(first, &follower);
+		return;
+	}
+	if (has_follower(first, &follower))
+		return;
+	kept = MemoryContextAlloc(first->topic->channel->answers,
+							  sizeof(Follower));
+	*kept = follower;
+	slist_push_head(&first->followers, &kept->node);
+}
+
+/* ----- what answers come to ----- */
+
 /* What an answer in this statement has said of the cluster itself, or NULL. */
 static const OmfRecord *
 known_cluster(const OmfLookup *lookup)
@@ -212,6 +281,7 @@ pursue(OmfLookup *lookup)
 		{
 			case OMF_CACHE_HIT:
 				take_cached(lookup, &answer);
+				release_followers(lookup);
 				return;
 			case OMF_CACHE_WAIT:
 				return;
@@ -293,6 +363,7 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 	{
 		free(record);
 		free(error);
+		release_followers(lookup);
 		return;
 	}
 	lookup->record = omf_channel_keep_record(topic->channel, record);
@@ -315,6 +386,7 @@ settle_lookup(OmfAsker *asker, OmfRequest *request)
 						  : lookup->state == OMF_LOOKUP_NOT_FOUND
 							  ? OMF_ANSWER_NOT_FOUND
 							  : OMF_ANSWER_FAILED);
+	release_followers(lookup);
 }
 
 OmfLookup *
@@ -357,6 +429,7 @@ omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts)
 		!omf_api_can_migrate(cluster->values[OMF_CLUSTER_ENGINE]))
 	{
 		lookup->state = OMF_LOOKUP_NOT_FOUND;
+		release_followers(lookup);
 		return;
 	}
 	lookup->asker.counts = counts;
@@ -381,4 +454,5 @@ omf_lookup_answer(OmfLookup *lookup, OmfRecord *record, OmfError *error)
 	lookup->error = omf_channel_keep_error(channel, error);
 	lookup->state = lookup->record != NULL && !failed ? OMF_LOOKUP_FOUND
 													  : OMF_LOOKUP_FAILED;
+	release_followers(lookup);
 }

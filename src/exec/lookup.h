@@ -52,6 +52,7 @@ typedef struct OmfLookup
 	OmfError *error;        /* likewise */
 	TimestampTz fetched_at; /* when the API said so, or 0 */
 	OmfCacheWait *wait;     /* the question to the cache, or NULL */
+	slist_head followers;   /* lookup.c's: what is to be asked afterwards */
 } OmfLookup;
 
 struct OmfTopic
@@ -91,6 +92,12 @@ extern void omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms);
 /* Ask, if that has not been done; a request counts for `counts`. */
 extern void omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts);
 
+/*
+ * Ask as soon as `first` is answered, and only if it is found; or only if it
+ * is not found.  Not at all if it fails, or is never asked.
+ */
+extern void omf_lookup_follow(OmfLookup *first, bool if_found,
+							  OmfLookup *lookup, OmfCounts *counts);
 
 /*
  * The answer is known without asking, if none is on the way; takes `record`,

@@ -13,6 +13,9 @@
  * be asked for is left to the inner scan, which raises the error if its row is
  * wanted at all.
  *
+ * What the other side only reads once it has found a row elsewhere is asked as
+ * soon as that is answered: what it would not have asked, nobody asks.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -21,6 +24,8 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
@@ -33,12 +38,23 @@
 /* Rows that there is room for at first. */
 #define FIRST_ROOM 64
 
+/* A scan whose keys are asked for. */
+typedef struct Target
+{
+	OmfTopic *topic;       /* what is asked about */
+	OmfKeySource *keys;    /* of a row */
+	ExprState *conditions; /* that a row has to pass, or NULL */
+	int after;             /* the target whose answer is awaited, or -1 */
+	bool if_found;         /* only if that is found, or if it is not */
+	OmfLookup *lookup;     /* of the present row, if it has a single key */
+} Target;
+
 typedef struct PrefetchState
 {
 	CustomScanState css;       /* must be first */
 	bool passing_through;      /* a recheck after a concurrent update */
-	OmfKeySource *keys;        /* of a row */
-	OmfTopic *topic;           /* what is asked about */
+	Target *targets;           /* NULL: nothing is asked */
+	int ntargets;              /* how many */
 	TupleTableSlot *input;     /* a row being read, as the expressions see it */
 	MemoryContext key_context; /* of one row's keys */
 	MinimalTuple *rows;        /* ring of rows read ahead */
@@ -50,6 +66,7 @@ typedef struct PrefetchState
 	int left;                  /* how many of them are not read yet */
 	bool at_end;               /* the child has no more */
 	OmfCounts counts;          /* of what it has caused */
+	int64 driven;              /* requests that are known to be on the way */
 	int64 batches;             /* times that some were sent */
 } PrefetchState;
 
@@ -98,9 +115,15 @@ create_state(CustomScan *plan)
 }
 
 static Oid
-plan_number(const CustomScan *plan, int which)
+target_oid(const List *target, int which)
 {
-	return list_nth_oid(list_nth(plan->custom_private, OMF_PREFETCH_NUMBERS), which);
+	return list_nth_oid(list_nth(target, OMF_PREFETCH_OIDS), which);
+}
+
+static int
+target_number(const List *target, int which)
+{
+	return list_nth_int(list_nth(target, OMF_PREFETCH_NUMBERS), which);
 }
 
 /*
@@ -114,13 +137,60 @@ child_of(CustomScanState *css)
 								 : outerPlanState(css);
 }
 
+/* Make a target ready; `exprs` are its own and those of what follows. */
+static void
+begin_target(PrefetchState *state, Target *target, const List *plan,
+			 const List *exprs)
+{
+	PlanState *ps = &state->css.ss.ps;
+	Oid user = target_oid(plan, OMF_PREFETCH_USER);
+	int nvalues = target_number(plan, OMF_PREFETCH_NVALUES);
+	int nconditions = target_number(plan, OMF_PREFETCH_NCONDITIONS);
+	List *conditions;
+	OmfChannel *channel =
+		omf_channel_get(ps->state, target_oid(plan, OMF_PREFETCH_SERVER),
+						OidIsValid(user) ? user : GetUserId());
+
+	target->topic =
+		omf_topic_get(channel,
+					  omf_api_resource(strVal(list_nth(plan, OMF_PREFETCH_RESOURCE))));
+	target->keys = omf_keys_init_split(ps, list_copy_head(exprs, nvalues),
+									   list_nth(plan, OMF_PREFETCH_SHAPE),
+									   target_oid(plan,
+												  OMF_PREFETCH_KEY_TYPE));
+	conditions = list_copy_tail(list_copy_head(exprs, nvalues + nconditions),
+								nvalues);
+	target->conditions = ExecInitQual(conditions, ps);
+	target->after = target_number(plan, OMF_PREFETCH_AFTER);
+	target->if_found = target_number(plan, OMF_PREFETCH_IF_FOUND) != 0;
+}
+
+static void
+begin_targets(PrefetchState *state, const CustomScan *plan)
+{
+	List *exprs = plan->custom_exprs;
+	ListCell *cell;
+
+	state->targets = palloc0(sizeof(Target) *
+							 list_length(plan->custom_private));
+	foreach (cell, plan->custom_private)
+	{
+		const List *target = lfirst(cell);
+
+		begin_target(state, &state->targets[state->ntargets++], target, exprs);
+		exprs =
+			list_copy_tail(exprs,
+						   target_number(target, OMF_PREFETCH_NVALUES) +
+							   target_number(target,
+											 OMF_PREFETCH_NCONDITIONS));
+	}
+}
+
 static void
 begin(CustomScanState *css, EState *estate, int eflags)
 {
 	PrefetchState *state = (PrefetchState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
-	Oid user = plan_number(plan, OMF_PREFETCH_USER);
-	OmfChannel *channel;
 
 	if (plan->custom_plans != NIL)
 		css->custom_ps = list_make1(
@@ -131,14 +201,7 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || state->passing_through)
 		return;
 
-	channel = omf_channel_get(estate, plan_number(plan, OMF_PREFETCH_SERVER),
-							  OidIsValid(user) ? user : GetUserId());
-	state->topic = omf_topic_get(channel, omf_api_resource(strVal(list_nth(plan->custom_private,
-																		   OMF_PREFETCH_RESOURCE))));
-	state->keys =
-		omf_keys_init_split(&css->ss.ps, plan->custom_exprs,
-							list_nth(plan->custom_private, OMF_PREFETCH_SHAPE),
-							plan_number(plan, OMF_PREFETCH_KEY_TYPE));
+	begin_targets(state, plan);
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw prefetch",
 											   ALLOCSET_SMALL_SIZES);
 	state->input =
@@ -150,22 +213,71 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	state->rows = palloc(sizeof(MinimalTuple) * state->room);
 }
 
-/* Ask for the keys of the row in `input`. */
+/* Ask for the keys that a target has in the row in `input`. */
+static void
+ask_target(PrefetchState *state, Target *target, ExprContext *econtext)
+{
+	OmfKey *keys;
+	int nkeys;
+
+	target->lookup = NULL;
+	if (!ExecQual(target->conditions, econtext))
+		return;
+	nkeys = omf_keys_evaluate(target->keys, econtext, &keys);
+	for (int i = 0; i < nkeys; i++)
+	{
+		OmfLookup *lookup = omf_lookup_get(target->topic, keys[i].uuid);
+
+		if (target->after < 0)
+			omf_lookup_ask(lookup, &state->counts);
+		else if (state->targets[target->after].lookup != NULL)
+			omf_lookup_follow(state->targets[target->after].lookup,
+							  target->if_found, lookup, &state->counts);
+		if (nkeys == 1)
+			target->lookup = lookup;
+	}
+}
+
 static void
 ask_for_row(PrefetchState *state)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	MemoryContext old = MemoryContextSwitchTo(state->key_context);
-	OmfKey *keys;
-	int nkeys;
 
 	econtext->ecxt_scantuple = state->input;
-	nkeys = omf_keys_evaluate(state->keys, econtext, &keys);
-	for (int i = 0; i < nkeys; i++)
-		omf_lookup_ask(omf_lookup_get(state->topic, keys[i].uuid),
-					   &state->counts);
+	for (int i = 0; i < state->ntargets; i++)
+		ask_target(state, &state->targets[i], econtext);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->key_context);
+}
+
+/* Would requests for one more row be sent at once, whoever is asked? */
+static bool
+has_room(const PrefetchState *state)
+{
+	for (int i = 0; i < state->ntargets; i++)
+		if (omf_engine_room(state->targets[i].topic->channel->engine) <= 0)
+			return false;
+	return true;
+}
+
+/* Get what has been asked on its way. */
+static void
+drive(PrefetchState *state)
+{
+	if (state->counts.requests == state->driven)
+		return;
+	for (int i = 0; i < state->ntargets; i++)
+	{
+		OmfChannel *channel = state->targets[i].topic->channel;
+		int other = 0;
+
+		while (state->targets[other].topic->channel != channel)
+			other++;
+		if (other == i)
+			omf_channel_drive(channel);
+	}
+	state->driven = state->counts.requests;
 }
 
 /*
@@ -235,12 +347,14 @@ read_ahead(PrefetchState *state)
 	int64 requests = state->counts.requests;
 
 	if (!wants_rows(state))
+	{
+		drive(state);
 		return;
+	}
 	while (!state->at_end &&
 		   (state->window == 0 || state->left > 0) &&
 		   (state->nrows == 0 ||
-			(omf_engine_room(state->topic->channel->engine) > 0 &&
-			 state->bytes < (Size) work_mem * 1024)))
+			(has_room(state) && state->bytes < (Size) work_mem * 1024)))
 	{
 		TupleTableSlot *slot = ExecProcNode(child);
 
@@ -256,10 +370,8 @@ read_ahead(PrefetchState *state)
 		ask_for_row(state);
 	}
 	if (state->counts.requests > requests)
-	{
 		state->batches++;
-		omf_channel_drive(state->topic->channel);
-	}
+	drive(state);
 }
 
 /* The oldest row that was read, or the child's next one. */
@@ -333,21 +445,60 @@ rescan(CustomScanState *css)
 		ExecReScan(child);
 }
 
+/* The tables that are asked about, where there are several. */
+static void
+explain_tables(const CustomScan *plan, ExplainState *es)
+{
+	List *tables = NIL;
+	ListCell *cell;
+
+	foreach (cell, plan->custom_private)
+	{
+		Oid table = target_oid(lfirst(cell), OMF_PREFETCH_TABLE);
+		char *schema = get_namespace_name(get_rel_namespace(table));
+
+		tables = lappend(tables,
+						 quote_qualified_identifier(schema,
+													get_rel_name(table)));
+	}
+	if (list_length(tables) > 1)
+		ExplainPropertyList("Batch Targets", tables, es);
+}
+
 static void
 explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	PrefetchState *state = (PrefetchState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
-	List *keys =
-		omf_explain_expressions(es, (Plan *) plan, ancestors,
-								plan->custom_exprs, true);
+	List *exprs = plan->custom_exprs;
+	List *keys = NIL;
+	ListCell *target;
+	ListCell *cell;
 
-	ExplainPropertyList("Batch Keys", keys, es);
-	if (es->analyze && state->topic != NULL)
+	foreach (target, plan->custom_private)
+	{
+		int nvalues = target_number(lfirst(target), OMF_PREFETCH_NVALUES);
+
+		/* of several that ask by the same it is shown once */
+		foreach (cell, list_copy_head(exprs, nvalues))
+			if (!list_member(keys, lfirst(cell)))
+				keys = lappend(keys, lfirst(cell));
+		exprs = list_copy_tail(exprs,
+							   nvalues +
+								   target_number(lfirst(target),
+												 OMF_PREFETCH_NCONDITIONS));
+	}
+	explain_tables(plan, es);
+	ExplainPropertyList("Batch Keys",
+						omf_explain_expressions(es, (Plan *) plan, ancestors,
+												keys, true),
+						es);
+	if (es->analyze && state->targets != NULL)
 	{
 		ExplainPropertyInteger("Batches", NULL, state->batches, es);
 		omf_instrument_explain(&state->counts,
-							   plan_number(plan, OMF_PREFETCH_SERVER),
-							   &state->topic->terms, es);
+							   target_oid(linitial(plan->custom_private),
+										  OMF_PREFETCH_SERVER),
+							   &state->targets[0].topic->terms, es);
 	}
 }

@@ -8,6 +8,8 @@
  * reads rows ahead, asks for their keys, and passes the rows on.  The inner
  * scan then finds its answer on the way or there, among what the statement
  * has asked.  The loop itself is PostgreSQL's, with all its kinds of joins.
+ * The inner side may be more than a scan: what of it is asked for ahead, says
+ * batch_target.c.
  *
  * See https://www.postgresql.org/docs/current/custom-scan.html
  *
@@ -29,6 +31,7 @@
 
 #include "plan/batch_join.h"
 #include "plan/batch_order.h"
+#include "plan/batch_target.h"
 #include "compat.h"
 #include "plan/scan_path.h"
 #include "exec/cost.h"
@@ -48,21 +51,26 @@ static const CustomPathMethods path_methods = {
 
 /* How many clusters the rows of an outer path ask about: rows share keys. */
 static double
-count_outer_keys(PlannerInfo *root, const Path *outer, List *values)
+count_outer_keys(PlannerInfo *root, const Path *outer, List *targets)
 {
-	return outer->rows > 1
-			   ? estimate_num_groups(root, values, outer->rows, NULL, NULL)
-			   : outer->rows;
+	double nkeys = 0;
+	ListCell *cell;
+
+	foreach (cell, targets)
+		nkeys += outer->rows > 1
+					 ? estimate_num_groups(root,
+										   ((OmfBatchTarget *) lfirst(cell))->values,
+										   outer->rows, NULL, NULL)
+					 : outer->rows;
+	return nkeys;
 }
 
 /* The prefetch over an outer path, for what an inner path asks by. */
 static CustomPath *
-make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner,
-				   List *values, List *shape, Oid key_type)
+make_prefetch_path(PlannerInfo *root, Path *outer, List *targets)
 {
 	CustomPath *path = makeNode(CustomPath);
-	List *numbers = list_make3_oid(inner->serverid, inner->userid, key_type);
-	OmfCost cost = omf_cost_prefetch(count_outer_keys(root, outer, values));
+	OmfCost cost = omf_cost_prefetch(count_outer_keys(root, outer, targets));
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = outer->parent;
@@ -76,126 +84,59 @@ make_prefetch_path(PlannerInfo *root, Path *outer, RelOptInfo *inner,
 	omf_copy_disabled_nodes(&path->path, outer);
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(outer);
-	path->custom_private =
-		list_make4(values, shape, numbers,
-				   makeString(pstrdup(omf_plan_rel_resource(inner)->name)));
+	path->custom_private = list_make2(omf_batch_expressions(targets),
+									  omf_batch_describe(targets));
 	path->methods = &path_methods;
 	return path;
 }
 
-/* The inner path as it is once its keys have been asked for. */
-static Path *
-make_answered_path(const Path *path)
+static Size
+path_size(const Path *path)
 {
-	Size size = IsA(path, ForeignPath) ? sizeof(ForeignPath)
-									   : sizeof(SubqueryScanPath);
-	Path *answered = palloc(size);
-
-	memcpy(answered, path, size);
-	answered->startup_cost = omf_cost_answered().startup;
-	answered->total_cost = omf_cost_answered().total;
-	return answered;
-}
-
-/* ----- a LATERAL subquery ----- */
-
-/* The scan by key that a subquery's rows come from one by one, or NULL. */
-static RelOptInfo *
-find_scan(Path *path)
-{
-	if (IsA(path, LimitPath))
-		return find_scan(((LimitPath *) path)->subpath);
-	if (IsA(path, ProjectionPath))
-		return find_scan(((ProjectionPath *) path)->subpath);
-	if (IsA(path, SortPath))
-		return find_scan(((SortPath *) path)->subpath);
-	return IsA(path, ForeignPath) && path->param_info == NULL &&
-				   omf_is_own_rel(path->parent) &&
-				   path->parent->lateral_relids == NULL
-			   ? path->parent
-			   : NULL;
-}
-
-/* What a subquery's parameters stand for in the query around it. */
-static Node *
-in_outer_query(Node *node, void *params)
-{
-	ListCell *cell;
-
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		foreach (cell, (List *) params)
-		{
-			PlannerParamItem *param = lfirst_node(PlannerParamItem, cell);
-
-			if (param->paramId == ((Param *) node)->paramid)
-				return copyObject(param->item);
-		}
-	return expression_tree_mutator(node, in_outer_query, params);
-}
-
-static bool
-has_exec_param(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC;
-	return expression_tree_walker(node, has_exec_param, context);
-}
-
-static bool
-is_pseudoconstant(const List *restrictions)
-{
-	ListCell *cell;
-
-	foreach (cell, restrictions)
-		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
-			return true;
-	return false;
+	switch (nodeTag(path))
+	{
+		case T_ForeignPath:
+			return sizeof(ForeignPath);
+		case T_SubqueryScanPath:
+			return sizeof(SubqueryScanPath);
+		case T_AppendPath:
+			return sizeof(AppendPath);
+		case T_MergeAppendPath:
+			return sizeof(MergeAppendPath);
+		case T_NestPath:
+			return sizeof(NestPath);
+		case T_HashPath:
+			return sizeof(HashPath);
+		case T_MergePath:
+			return sizeof(MergePath);
+		case T_ProjectionPath:
+			return sizeof(ProjectionPath);
+		default:
+			return 0;
+	}
 }
 
 /*
- * What the inner side asks by, in terms of the outer side's columns; false if
- * it asks by nothing of these.
+ * The inner path as it is once its keys have been asked for: without what the
+ * targets cost.  NULL if it is none that has targets.
  */
-static bool
-find_values(PlannerInfo *root, Path *inner, Relids outer, RelOptInfo **scanned,
-			List **values, List **shape, OmfKeyColumn *column)
+static Path *
+make_answered_path(const Path *path, List *targets)
 {
-	RelOptInfo *rel = inner->parent;
-	List *restrictions;
-	PlannerInfo *asking = root;
+	Size size = path_size(path);
+	OmfCost cost = omf_cost_answered();
+	Path *answered;
+	ListCell *cell;
 
-	if (IsA(inner, ForeignPath) && omf_is_own_rel(rel))
-	{
-		*scanned = rel;
-		restrictions = list_concat_copy(inner->param_info->ppi_clauses,
-										rel->baserestrictinfo);
-	}
-	else if (IsA(inner, SubqueryScanPath) && rel->subroot != NULL)
-	{
-		*scanned = find_scan(((SubqueryScanPath *) inner)->subpath);
-		asking = rel->subroot;
-		if (*scanned == NULL ||
-			is_pseudoconstant((*scanned)->baserestrictinfo))
-			return false;
-		restrictions = (*scanned)->baserestrictinfo;
-	}
-	else
-		return false;
-	restrictions =
-		omf_plan_key_clauses(asking, *scanned, restrictions, column);
-	if (restrictions == NIL)
-		return false;
-	omf_keys_split(restrictions, column, values, shape);
-	if (asking == root)
-		return true;
-	*values = (List *) in_outer_query((Node *) *values, rel->subplan_params);
-	return !has_exec_param((Node *) *values, NULL) &&
-		   !bms_is_empty(pull_varnos(root, (Node *) *values)) &&
-		   bms_is_subset(pull_varnos(root, (Node *) *values), outer);
+	if (size == 0)
+		return NULL;
+	answered = palloc(size);
+	memcpy(answered, path, size);
+	foreach (cell, targets)
+		answered->total_cost -= ((OmfBatchTarget *) lfirst(cell))->cost;
+	answered->total_cost = Max(answered->total_cost, cost.total);
+	answered->startup_cost = Min(answered->startup_cost, cost.startup);
+	return answered;
 }
 
 /* ----- paths ----- */
@@ -252,23 +193,16 @@ show_row_identity(Node *node, void *context)
 /* Add the nested loop of that outer and that inner path, with a prefetch. */
 static void
 add_batched_path(PlannerInfo *root, RelOptInfo *joinrel, Path *inner,
-				 Path *outer, JoinType jointype, JoinPathExtraData *extra)
+				 List *targets, Path *outer, JoinType jointype,
+				 JoinPathExtraData *extra)
 {
-	OmfKeyColumn column;
-	RelOptInfo *scanned;
-	List *values;
-	List *shape;
-	Path *prefetch;
-	Path *answered;
+	Path *prefetch = (Path *) make_prefetch_path(root, outer, targets);
+	Path *answered = make_answered_path(inner, targets);
 	JoinCostWorkspace workspace;
 
-	if (!find_values(root, inner, outer->parent->relids, &scanned, &values,
-					 &shape, &column))
+	if (answered == NULL)
 		return;
-	prefetch = (Path *) make_prefetch_path(root, outer, scanned, values, shape,
-										   column.type);
 	prefetch = hide_row_identity(root, prefetch);
-	answered = make_answered_path(inner);
 	omf_initial_cost_nestloop(root, &workspace, jointype, prefetch, answered, extra);
 	add_path(joinrel, (Path *) create_nestloop_path(root, joinrel, jointype, &workspace, extra,
 													prefetch, answered, extra->restrictlist,
@@ -367,16 +301,58 @@ add_one_row_path(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *waiting,
 																		PATH_REQ_OUTER(inner))));
 }
 
+/*
+ * The outer paths of such a join, and a sorted one where that helps.  Of an IN
+ * whose keys are read first, each of them once, that is a single one.
+ */
+static List *
+outer_paths(PlannerInfo *root, RelOptInfo *outerrel, JoinType jointype,
+			JoinPathExtraData *extra)
+{
+	Path *path;
+
+	if (jointype == JOIN_UNIQUE_OUTER)
+	{
+		path = omf_unique_outer_path(root, outerrel, extra->sjinfo);
+		return path != NULL ? list_make1(path) : NIL;
+	}
+	path = omf_batch_sorted_path(root, outerrel);
+	return path != NULL ? lappend(list_copy(outerrel->pathlist), path)
+						: outerrel->pathlist;
+}
+
+/* Add the batched joins with that inner path. */
+static void
+add_paths_with_inner(PlannerInfo *root, RelOptInfo *joinrel,
+					 RelOptInfo *outerrel, Path *inner, JoinType jointype,
+					 JoinPathExtraData *extra)
+{
+	bool whole = jointype != JOIN_SEMI && jointype != JOIN_ANTI &&
+				 !extra->inner_unique;
+	List *targets = omf_batch_targets(root, inner, outerrel->relids, whole);
+	ListCell *cell;
+
+	if (targets == NIL)
+		return;
+	foreach (cell, outer_paths(root, outerrel, jointype, extra))
+	{
+		Path *outer = lfirst(cell);
+
+		if (outer->param_info == NULL)
+			add_batched_path(root, joinrel, inner, targets, outer,
+							 jointype == JOIN_UNIQUE_OUTER ? JOIN_INNER
+														   : jointype,
+							 extra);
+	}
+}
+
 /* set_join_pathlist_hook */
 static void
 add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 				  RelOptInfo *innerrel, JoinType jointype,
 				  JoinPathExtraData *extra)
 {
-	List *outers = outerrel->pathlist;
-	Path *sorted;
-	ListCell *inner_cell;
-	ListCell *outer_cell;
+	ListCell *cell;
 
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
@@ -387,33 +363,14 @@ add_batched_paths(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 		 jointype != JOIN_SEMI && jointype != JOIN_ANTI &&
 		 jointype != JOIN_UNIQUE_OUTER))
 		return;
-
-	/* an IN whose keys are read first, each of them once */
-	if (jointype == JOIN_UNIQUE_OUTER && !omf_is_own_rel(innerrel))
-		return;
-	if (jointype == JOIN_UNIQUE_OUTER)
+	foreach (cell, innerrel->pathlist)
 	{
-		Path *unique = omf_unique_outer_path(root, outerrel, extra->sjinfo);
+		Path *inner = lfirst(cell);
 
-		outers = unique != NULL ? list_make1(unique) : NIL;
-		jointype = JOIN_INNER;
-	}
-	else if ((sorted = omf_batch_sorted_path(root, outerrel)) != NULL)
-		outers = lappend(list_copy(outers), sorted);
-	foreach (inner_cell, innerrel->pathlist)
-	{
-		Path *inner = lfirst(inner_cell);
-
-		if (inner->param_info == NULL ||
-			!bms_is_subset(PATH_REQ_OUTER(inner), outerrel->relids))
-			continue;
-		foreach (outer_cell, outers)
-		{
-			Path *outer = lfirst(outer_cell);
-
-			if (outer->param_info == NULL)
-				add_batched_path(root, joinrel, inner, outer, jointype, extra);
-		}
+		if (inner->param_info != NULL &&
+			bms_is_subset(PATH_REQ_OUTER(inner), outerrel->relids))
+			add_paths_with_inner(root, joinrel, outerrel, inner, jointype,
+								 extra);
 	}
 }
 
@@ -466,7 +423,7 @@ plan_prefetch(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 		(List *) show_row_identity((Node *) outer->targetlist, root);
 	plan->custom_exprs = (List *)
 		as_outer_has_it(linitial(path->custom_private), outer->targetlist);
-	plan->custom_private = copyObject(list_copy_tail(path->custom_private, 1));
+	plan->custom_private = copyObject(lsecond(path->custom_private));
 	plan->methods = omf_prefetch_scan_methods();
 	return (Plan *) plan;
 }

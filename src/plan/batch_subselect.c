@@ -34,21 +34,15 @@
 #include "exec/prefetch.h"
 #include "exec/scan_plan.h"
 #include "plan/batch_subselect.h"
+#include "plan/batch_target.h"
 #include "plan/scan_path.h"
-
-/* What a prefetch is to ask for. */
-typedef struct Target
-{
-	List *values;  /* of omf_keys_split(), in terms of the row */
-	List *private; /* enum OmfPrefetchPrivate */
-} Target;
 
 /* The work on one statement. */
 typedef struct Work
 {
 	PlannedStmt *statement;
-	List *targets;   /* of Target: those of the expressions looked at last */
-	List *known;     /* of Target: what the node's rows are asked for by now */
+	List *targets;   /* of OmfBatchTarget: those of the expressions looked at last */
+	List *known;     /* likewise: what the node's rows are asked for by now */
 	bool in_input;   /* look at what aggregates do with each of their rows */
 	int last_number; /* of the plan nodes */
 	bool changed;
@@ -175,16 +169,18 @@ has_var(Node *node, void *context)
 }
 
 static bool
-has_target(const List *targets, const Target *target)
+has_target(const List *targets, const OmfBatchTarget *target)
 {
 	ListCell *cell;
 
 	foreach (cell, targets)
 	{
-		const Target *other = lfirst(cell);
+		const OmfBatchTarget *other = lfirst(cell);
 
-		if (equal(other->values, target->values) &&
-			equal(other->private, target->private))
+		if (other->table == target->table &&
+			other->userid == target->userid &&
+			equal(other->values, target->values) &&
+			equal(other->shape, target->shape))
 			return true;
 	}
 	return false;
@@ -195,28 +191,28 @@ add_target(Work *work, SubPlan *subplan)
 {
 	ForeignScan *scan =
 		find_scan(list_nth(work->statement->subplans, subplan->plan_id - 1));
-	Target *target = palloc(sizeof(Target));
+	OmfBatchTarget *target = palloc0(sizeof(OmfBatchTarget));
 	OmfKeyColumn key;
-	List *shape;
-	List *numbers;
 
 	/* clusters that a filter on the key leaves out are not to be asked about */
 	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
 		omf_plan_key_filters(scan) != NIL)
 		return;
 	key = omf_plan_key_column(scan);
-	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &shape);
+	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &target->shape);
 	target->values = (List *) in_row((Node *) target->values, subplan);
 	if (is_harmful((Node *) target->values, NULL) ||
 		!has_var((Node *) target->values, NULL))
 		return;
-	numbers = list_make3_oid(scan->fs_server,
-							 omf_plan_check_as_user(scan,
-													work->statement->rtable),
-							 key.type);
-	target->private =
-		list_make3(shape, numbers,
-				   makeString(pstrdup(omf_plan_resource(scan)->name)));
+	target->serverid = scan->fs_server;
+	target->userid =
+		omf_plan_check_as_user(scan, work->statement->rtable);
+	target->table = rt_fetch(scan->scan.scanrelid,
+							 work->statement->rtable)
+						->relid;
+	target->key_type = key.type;
+	target->resource = omf_plan_resource(scan);
+	target->after = -1;
 	if (!has_target(work->targets, target) && !has_target(work->known, target))
 		work->targets = lappend(work->targets, target);
 }
@@ -358,7 +354,7 @@ pass_on(const List *targetlist, int varno)
 
 /* A prefetch over the child that passes its rows on as they are. */
 static Plan *
-make_prefetch(Work *work, Plan *child, const Target *target, Leaves *leaves)
+make_prefetch(Work *work, Plan *child, List *targets, Leaves *leaves)
 {
 	CustomScan *scan = makeNode(CustomScan);
 	Plan *plan = &scan->scan.plan;
@@ -375,21 +371,17 @@ make_prefetch(Work *work, Plan *child, const Target *target, Leaves *leaves)
 	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	scan->custom_scan_tlist = pass_on(child->targetlist, OUTER_VAR);
 	scan->custom_exprs =
-		(List *) above_leaves((Node *) target->values, leaves);
-	scan->custom_private = copyObject(target->private);
+		(List *) above_leaves((Node *) omf_batch_expressions(targets), leaves);
+	scan->custom_private = omf_batch_describe(targets);
 	scan->methods = omf_prefetch_scan_methods();
 	work->changed = true;
 	return plan;
 }
 
 static Plan *
-add_prefetches(Work *work, Plan *plan, const List *targets, Leaves *leaves)
+add_prefetch(Work *work, Plan *plan, List *targets, Leaves *leaves)
 {
-	ListCell *cell;
-
-	foreach (cell, targets)
-		plan = make_prefetch(work, plan, lfirst(cell), leaves);
-	return plan;
+	return targets != NIL ? make_prefetch(work, plan, targets, leaves) : plan;
 }
 
 /* For a node that evaluates nothing but rows of its input. */
@@ -401,7 +393,7 @@ prepare_input(Work *work, Plan *plan, bool in_input)
 
 	work->known = NIL;
 	targets = targets_of((Node *) plan->targetlist, in_input, work);
-	plan->lefttree = add_prefetches(work, plan->lefttree, targets, &leaves);
+	plan->lefttree = add_prefetch(work, plan->lefttree, targets, &leaves);
 }
 
 /*
@@ -440,15 +432,15 @@ split(Work *work, Plan *plan)
 	plan->qual = NIL;
 	foreach (cell, quals)
 	{
-		top = add_prefetches(work, top, targets_of(lfirst(cell), false, work),
-							 &leaves);
+		top = add_prefetch(work, top, targets_of(lfirst(cell), false, work),
+						   &leaves);
 		top->qual = lappend(top->qual,
 							top == plan ? lfirst(cell)
 										: above_leaves(lfirst(cell), &leaves));
 	}
-	top = add_prefetches(work, top,
-						 targets_of((Node *) targetlist, false, work),
-						 &leaves);
+	top = add_prefetch(work, top,
+					   targets_of((Node *) targetlist, false, work),
+					   &leaves);
 	top->targetlist = (List *) above_leaves((Node *) targetlist, &leaves);
 	top->initPlan = plan->initPlan;
 	plan->initPlan = NIL;

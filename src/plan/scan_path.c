@@ -575,6 +575,23 @@ omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 	return keys;
 }
 
+List *
+omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+{
+	List *filters = NIL;
+	ListCell *cell;
+
+	foreach (cell, restrictions)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (!is_key_restriction(root, rel, restriction) &&
+			is_key_filter(rel, restriction))
+			filters = lappend(filters, restriction->clause);
+	}
+	return filters;
+}
+
 const OmfResource *
 omf_plan_rel_resource(const RelOptInfo *rel)
 {

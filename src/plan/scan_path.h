@@ -38,6 +38,13 @@ extern Oid omf_plan_relid(const RelOptInfo *rel);
 extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel,
 								  List *restrictions, OmfKeyColumn *column);
 
+/*
+ * Those of the restrictions that are key filters: no keys, but about the key
+ * alone, so that they choose among keys before anything is asked.
+ */
+extern List *omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel,
+									 List *restrictions);
+
 /* The resource that a base relation is; only while planning it. */
 extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);
 

@@ -19,7 +19,9 @@ $node->safe_psql('digitalocean', q{
 	CREATE TABLE jobs (i integer, k uuid, note text);
 	INSERT INTO jobs SELECT i, ('00000006-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'new'
 	FROM generate_series(1, 5) i;
-	ANALYZE jobs;});
+	ANALYZE jobs;
+	CREATE VIEW every AS SELECT * FROM databases.online_migrations
+	UNION ALL SELECT * FROM databases.online_migrations WHERE id IS NULL;});
 
 # ----- a concurrent writer -----
 
@@ -60,6 +62,15 @@ for my $batched (qw(on off))
 		ON m.database_cluster_uuid = k AND m.database_cluster_uuid = ANY (ARRAY(SELECT k FROM jobs))
 		WHEN MATCHED THEN UPDATE SET note = note || '+'",
 		'new+,held+,new+,new+,new+', "MERGE, batched $batched");
+
+	# what is looked up in a join, and below an Append
+	concurrent_ok("$set UPDATE jobs SET note = jobs.note || '-' || m.status FROM jobs j LEFT JOIN (databases.online_migrations m
+		JOIN databases.clusters c ON c.id = m.database_cluster_uuid) ON m.database_cluster_uuid = j.k WHERE j.i = jobs.i",
+		'new-done,held-done,new-done,new-done,new-done', "UPDATE FROM a join, batched $batched");
+	concurrent_ok("$set UPDATE jobs SET note = note || '-' || e.status FROM every e WHERE e.database_cluster_uuid = k",
+		'new-done,held-done,new-done,new-done,new-done', "UPDATE FROM a UNION ALL, batched $batched");
+	concurrent_ok("$set BEGIN; SELECT i FROM jobs JOIN every e ON e.database_cluster_uuid = k WHERE note = 'new' FOR UPDATE OF jobs; COMMIT",
+		'new,held,new,new,new', "SELECT FOR UPDATE over a UNION ALL, batched $batched");
 
 	# sub-selects that stay ones
 	$set = "SET online_migrations_fdw.enable_batched_subselect = $batched;";
