@@ -217,7 +217,8 @@ typedef struct Asking
 	const Fact *fact;        /* that is being read */
 	const MysqlCheck *check; /* that is being made */
 	char *problems[NFACTS];  /* why a fact could not be read, or NULL */
-	bool is_ours;            /* the last problem was on this side */
+	int sqlerrcode;          /* of the last problem */
+	bool in_use;             /* somebody else in here may use the connection */
 } Asking;
 
 typedef void (*Step)(Asking *asking);
@@ -259,7 +260,7 @@ try_step(Asking *asking, Step step, bool keep)
 		return NULL;
 	if (ends_all(error))
 		ReThrowError(error);
-	asking->is_ours = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_FDW_ERROR;
+	asking->sqlerrcode = error->sqlerrcode;
 	return omf_source_words(error->message,
 							asking->checks->plan.source->password);
 }
@@ -301,6 +302,19 @@ read_fact(Asking *asking)
 					 fact->name, fact->columns, quote_identifier(asking->server->servername), schema, fact->table));
 	execute(psprintf("CREATE TEMPORARY TABLE %s AS SELECT * FROM pg_temp.%s_there",
 					 fact->name, fact->name));
+}
+
+/*
+ * A scan that is not at its end, of a cursor or of the statement itself, would
+ * not survive that the connection is closed.  It holds a lock on its table.
+ */
+static bool
+is_in_use(const ForeignServer *server)
+{
+	execute(psprintf("SELECT FROM pg_locks AS l JOIN pg_foreign_table AS t ON t.ftrelid = l.relation "
+					 "WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND t.ftserver = %u",
+					 server->serverid));
+	return SPI_processed > 0;
 }
 
 /*
@@ -393,12 +407,14 @@ put_login(const Asking *asking)
 {
 	const char *name = asking->server->servername;
 	bool in = asking->problems[DATABASES] == NULL;
+	bool is_ours =
+		!in && ERRCODE_TO_CATEGORY(asking->sqlerrcode) != ERRCODE_FDW_ERROR;
 
-	omf_checks_put(asking->checks, "source login", in ? OMF_CHECK_OK : asking->is_ours ? OMF_CHECK_SKIPPED
-																					   : OMF_CHECK_FAILED,
+	omf_checks_put(asking->checks, "source login", in ? OMF_CHECK_OK : is_ours ? OMF_CHECK_SKIPPED
+																			   : OMF_CHECK_FAILED,
 				   in ? psprintf("The source lets the user of server \"%s\" in.", name)
 					  : psprintf("Server \"%s\": %s", name, asking->problems[DATABASES]),
-				   in || asking->is_ours ? NULL : "Look at the server's options and the user mapping's, and at the grants of the user there.",
+				   in || is_ours ? NULL : "Look at the server's options and the user mapping's, and at the grants of the user there.",
 				   OMF_MYSQL_GUIDE);
 }
 
@@ -411,6 +427,7 @@ ask(Asking *asking)
 	/* goes with the subtransaction */
 	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	asking->in_use = is_in_use(asking->server);
 	for (int i = 0; i < NFACTS; i++)
 	{
 		asking->fact = &facts[i];
@@ -501,7 +518,10 @@ get_there(OmfChecks *checks, const ForeignServer *server)
 	return greeting->greeted;
 }
 
-/* However it ends, no connection is left: NULL, or why nothing was asked. */
+/*
+ * However it ends, no connection is left that nobody else uses: NULL, or why
+ * nothing was asked.
+ */
 static const char *
 ask_and_hang_up(Asking *asking)
 {
@@ -520,7 +540,12 @@ ask_and_hang_up(Asking *asking)
 		FlushErrorState();
 	}
 	PG_END_TRY();
-	try_step(asking, hang_up, false);
+
+	/* who was not let in does not knock again */
+	if (!asking->in_use &&
+		(asking->problems[DATABASES] == NULL ||
+		 asking->sqlerrcode != ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION))
+		try_step(asking, hang_up, false);
 	if (error != NULL)
 		ReThrowError(error);
 	return problem;
@@ -531,7 +556,7 @@ omf_check_mysql_source(OmfChecks *checks)
 {
 	Oid serverid = checks->plan.source->serverid;
 	const char *reason = reason_not_to_ask(serverid);
-	Asking asking = {checks};
+	Asking asking = {.checks = checks, .in_use = true};
 
 	if (reason != NULL)
 	{

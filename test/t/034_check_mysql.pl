@@ -118,6 +118,21 @@ is($session->run('SHOW search_path')->{out}, '"$user", public', 'nor other setti
 is($session->run('BEGIN')->{sqlstate} . $session->run('SELECT count(*) > 15 FROM ' . call_with())->{out}, 't', 'in a transaction block');
 is($session->run('SELECT 1')->{out} . $session->run('COMMIT')->{sqlstate}, '1', 'which goes on');
 $session->close;
+
+# Whose tables are being read in the same transaction keeps its connection.
+$session = OnlineMigrations::Session->open($node);
+$node->safe_psql('digitalocean', q{CREATE FOREIGN TABLE far_tables (table_schema text, table_name text)
+	SERVER "Old db" OPTIONS (dbname 'information_schema', table_name 'tables')});
+$session->run('BEGIN');
+$session->run('DECLARE c CURSOR FOR SELECT * FROM far_tables');
+like($session->run('FETCH 2 FROM c')->{out}, qr/information_schema/, 'a cursor has begun');
+is($session->run('SELECT count(*) > 15 FROM ' . call_with() . ' WHERE result <> \'skipped\'')->{out}, 't', 'a check beside it');
+like($session->run('FETCH 500 FROM c')->{out}, qr/shop\|item/, 'and it goes on');
+is($session->run('COMMIT')->{sqlstate}, '', 'to its end');
+is($session->run('SELECT count(*) FROM (SELECT table_name FROM far_tables WHERE table_schema = \'shop\') AS t CROSS JOIN LATERAL '
+	. call_with() . ' AS c WHERE c."check" = \'source login\' AND t.table_name IS NOT NULL')->{out}, '2', 'checks for the rows of such a table');
+$session->close;
+ok(OnlineMigrations::Waiting::until_true(sub { $source->guests == 0 }), 'its connection ends with the session');
 row_like('source databases', 'ok', qr/1 databases: ledger\.$/, 'what is ignored is not copied', check(ignore_dbs => "'{shop}'"));
 row_like('source databases', 'failed', qr/0 databases/, 'no database at all is no migration', check(ignore_dbs => "'{shop,ledger}'"));
 
@@ -197,9 +212,12 @@ sub server_of
 	return (source_server => "'$name'");
 }
 
+sub refusals { return $source->sql(q{SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Access_denied_errors'}); }
+my $refused = refusals();
 row_like('source login', 'failed', qr/Access denied for user 'mover'/, 'a wrong password',
 	only_skipped_ok({ %nearby, 'source login' => 'failed', 'source TLS' => 'warning' }, 'a wrong password', disable_ssl => 'true',
 		server_of('wrong', $source->port, 's3cr3t-wrong')));
+is(refusals() - $refused, 1, 'a wrong password is tried once: accounts can be locked');
 row_like('source reachable', 'failed', qr{, port 1: .*refused\.$}, 'nobody there, and that is a sentence',
 	only_skipped_ok({ 'source reachable' => 'failed' }, 'nobody there', server_of('nobody', 1, 's3cr3t')));
 my ($silent) = $simulator->url('blackhole') =~ /:(\d+)/;
