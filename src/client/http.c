@@ -60,6 +60,9 @@
 /* Descriptors that libcurl opens for a multi handle: to wake up who waits. */
 #define WAKEUP_FDS 2
 
+/* What TLS says at the end of a connection is not longer, in bytes. */
+#define TLS_ALERT_MAX 64
+
 /*
  * So long after the last exchange was sent, one that is still waiting to be
  * sent shows that its connection carries one exchange at a time.
@@ -137,9 +140,11 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	omf_drive_limit_progress();
 	if (length > 6 && memcmp(data, "HTTP/1", 6) == 0)
 		exchange->http1 = true;
-	return omf_reply_add_header(&exchange->reply, data, length)
-			   ? length
-			   : CURL_WRITEFUNC_ERROR;
+	if (omf_reply_add_header(&exchange->reply, data, length))
+		return length;
+	if (exchange->reply.content_length == OMF_AT_ODDS)
+		exchange->problem = "The answer's Content-Length is no number, or several that differ.";
+	return CURL_WRITEFUNC_ERROR;
 }
 
 /* Does the text that libcurl passes to on_trace() have that word? */
@@ -652,6 +657,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->traced = exchange->method != OMF_GET || exchange->again;
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->stale = exchange->timed_out = false;
+	exchange->problem = NULL;
 	if (problem != NULL)
 		return fail_start(
 			exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE,
@@ -858,6 +864,35 @@ is_broken_connection(CURLcode code)
 		   code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
+/* The socket that it was sent over, if libcurl keeps that, or NULL. */
+static OmfSocket *
+kept_socket(const OmfExchange *exchange)
+{
+	const OmfHttp *http = ((Multi *) exchange->multi)->http;
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	curl_easy_getinfo(exchange->handle, CURLINFO_ACTIVESOCKET, &fd);
+	return omf_sockets_find(http->sockets, fd);
+}
+
+/*
+ * Is there more on a kept connection that carries one answer at a time than
+ * was asked for?  Then an earlier answer had one behind it, which was with the
+ * TLS library already, where nobody can see it; that was taken for this one's,
+ * and this one's is what has not been read.  (libcurl 7.88 reads no more of an
+ * answer than its length.)  Who ends a connection says so by an alert.
+ */
+static bool
+is_anothers(const OmfExchange *exchange)
+{
+	OmfSocket *socket = exchange->http1 ? kept_socket(exchange) : NULL;
+
+	if (socket == NULL || omf_socket_unread(socket) <= TLS_ALERT_MAX)
+		return false;
+	omf_sockets_end(socket);
+	return true;
+}
+
 /*
  * A server that ends a stream in disorder often ends the connection, too, a
  * moment later: what is sent at once would meet that.  Where nothing else is
@@ -867,13 +902,11 @@ static void
 end_after_stream(OmfExchange *exchange, CURLcode code)
 {
 	const Multi *multi = exchange->multi;
-	curl_socket_t fd = CURL_SOCKET_BAD;
 	OmfSocket *socket;
 
 	if (code != CURLE_HTTP2_STREAM || multi->nsent > 1)
 		return;
-	curl_easy_getinfo(exchange->handle, CURLINFO_ACTIVESOCKET, &fd);
-	socket = omf_sockets_find(multi->http->sockets, fd);
+	socket = kept_socket(exchange);
 	if (socket != NULL)
 		omf_sockets_end(socket);
 }
@@ -932,21 +965,31 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 			(int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
-/* What libcurl has to say of a failure, or we where it says nothing of use. */
+/* What there is to say where libcurl says nothing of use; NULL: it does. */
+static const char *
+words_of(const OmfHttp *http, const OmfExchange *exchange, CURLcode code)
+{
+	const OmfReply *reply = &exchange->reply;
+
+	if (code == CURLE_COULDNT_RESOLVE_PROXY && http->proxy.malformed)
+		return "The environment does not write the proxy as scheme://user:password@host:port.";
+	if (is_oversized_header(exchange, code))
+		return "A line of the header is longer than libcurl takes.";
+	if (code == CURLE_OK && reply->outcome == OMF_LOST)
+		return "The connection ended within the header.";
+	return code != CURLE_OK && reply->words[0] == '\0'
+			   ? curl_easy_strerror(code)
+			   : NULL;
+}
+
 static void
 set_words(const OmfHttp *http, OmfExchange *exchange, CURLcode code)
 {
 	OmfReply *reply = &exchange->reply;
-	const char *words = NULL;
+	const char *words = exchange->problem;
 
-	if (code == CURLE_COULDNT_RESOLVE_PROXY && http->proxy.malformed)
-		words = "The environment does not write the proxy as scheme://user:password@host:port.";
-	else if (is_oversized_header(exchange, code))
-		words = "A line of the header is longer than libcurl takes.";
-	else if (code == CURLE_OK && reply->outcome == OMF_LOST)
-		words = "The connection ended within the header.";
-	else if (code != CURLE_OK && reply->words[0] == '\0')
-		words = curl_easy_strerror(code);
+	if (words == NULL)
+		words = words_of(http, exchange, code);
 	if (words != NULL)
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", words);
 	omf_proxy_scrub(reply->words);
@@ -963,11 +1006,18 @@ finish(OmfExchange *exchange, CURLcode code)
 	long new_connections = 0;
 
 	reply->outcome = classify(exchange, code);
+	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
+	if (new_connections == 0 && http->encrypted &&
+		reply->outcome == OMF_ANSWERED && is_anothers(exchange))
+	{
+		reply->outcome = OMF_LOST;
+		exchange->stale = true;
+		exchange->problem = "The connection had one answer more than requests.";
+	}
 	reply->hopeless =
 		reply->outcome == OMF_UNREACHABLE &&
 		(is_hopeless(http, code) || is_handshake_alert(exchange, code));
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
-	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	reply->http_status = (int) http_status;
 	reply->connections += (int) new_connections;
 	if (http_status != 0)

@@ -40,6 +40,7 @@ struct OmfExchange
 	bool timed_out; /* libcurl's connect timeout ended it */
 
 	/* http.c's own */
+	const char *problem; /* what is wrong with the answer, or NULL */
 	TAILQ_ENTRY(OmfExchange)
 	link;              /* in the list of those in flight */
 	void *multi;       /* that it is in flight over */

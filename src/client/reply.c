@@ -28,6 +28,7 @@ reset_headers(OmfReply *reply)
 {
 	reply->headers_ended = false;
 	reply->content_encoded = false;
+	reply->content_length = -1;
 	reply->date_text[0] = '\0';
 	reply->date = -1;
 	reply->retry_after_text[0] = '\0';
@@ -172,6 +173,7 @@ typedef enum Field
 	FIELD_REQUEST_ID,
 	FIELD_LIMIT,
 	FIELD_RESET,
+	FIELD_LENGTH,
 	FIELD_ENCODING,
 	FIELD_REMAINING,
 	FIELD_NONE
@@ -187,6 +189,7 @@ static const struct
 	[FIELD_REQUEST_ID] = {"x-request-id", 12},
 	[FIELD_LIMIT] = {"ratelimit-limit", 15},
 	[FIELD_RESET] = {"ratelimit-reset", 15},
+	[FIELD_LENGTH] = {"content-length", 14},
 	[FIELD_ENCODING] = {"content-encoding", 16},
 	[FIELD_REMAINING] = {"ratelimit-remaining", 19},
 };
@@ -225,6 +228,11 @@ note_field(OmfReply *reply, Field field, const char *value)
 			break;
 		case FIELD_REMAINING:
 			take_number(&reply->ratelimit_remaining, value);
+			break;
+		case FIELD_LENGTH:
+			take_number(&reply->content_length, value);
+			if (parse_number(value) < 0)
+				reply->content_length = OMF_AT_ODDS; /* two in one line */
 			break;
 		case FIELD_ENCODING:
 			reply->content_encoded = value[0] != '\0' &&
@@ -286,7 +294,12 @@ omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 	memcpy(value, start, length);
 	value[length] = '\0';
 	note_field(reply, field, value);
-	return true;
+
+	/* who takes one of two lengths takes what is not the answer for it */
+	if (reply->content_length != OMF_AT_ODDS)
+		return true;
+	reply->outcome = OMF_LOST;
+	return false;
 }
 
 bool

@@ -78,6 +78,7 @@ typedef struct OmfReply
 	bool interim;                              /* headers of a 1xx answer */
 	bool headers_ended;                        /* has the line after them come? */
 	bool content_encoded;                      /* has a Content-Encoding */
+	int64_t content_length;                    /* Content-Length as sent */
 	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
 	int64_t date;                              /* the same in epoch seconds */
 	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
@@ -113,7 +114,8 @@ extern void omf_reply_reset(OmfReply *reply);
 
 /*
  * Take one header line, or the status line that begins an answer.  False with
- * outcome set when the headers are over OMF_HEADERS_MAX.
+ * outcome set when the headers are over OMF_HEADERS_MAX, or do not say
+ * one length of the body.
  */
 extern bool omf_reply_add_header(OmfReply *reply, const char *line,
 								 size_t length);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -107,6 +108,14 @@ omf_sockets_find(OmfSockets *sockets, int fd)
 		if (sockets->open[i].fd == fd)
 			return &sockets->open[i];
 	return NULL;
+}
+
+int
+omf_socket_unread(const OmfSocket *socket)
+{
+	int unread = 0;
+
+	return ioctl(socket->fd, FIONREAD, &unread) == 0 ? unread : 0;
 }
 
 int

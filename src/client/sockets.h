@@ -50,6 +50,9 @@ extern OmfSocket *omf_sockets_find(OmfSockets *sockets, int fd);
  */
 extern void omf_sockets_end(OmfSocket *socket);
 
+/* How many bytes have come over it that nobody has read yet. */
+extern int omf_socket_unread(const OmfSocket *socket);
+
 /* How many are open; after omf_sockets_sweep() that is exact. */
 extern int omf_sockets_count(const OmfSockets *sockets);
 

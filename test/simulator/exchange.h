@@ -65,6 +65,7 @@ typedef struct Reply
 	bool chunked;		 /* HTTP/1.1: chunked, not content-length */
 	char *stated_length; /* content-length to claim, or NULL for the true one */
 	bool raw;			 /* send the body's bytes and no HTTP at all */
+	int64_t split;		 /* raw: bytes that come first, the others a moment later, or 0 */
 	int64_t delay_ms;	 /* pause before the first byte */
 	int64_t drip_ms;	 /* pause before every byte of the body, or 0 */
 	int64_t flood_ms;	 /* HTTP/2: so long empty frames instead of a body */

@@ -374,7 +374,7 @@ apply_gzip_body(const Fault *fault, Exchange *exchange)
 }
 
 /*
- * {"body": text} or {"body_base64": ...}, "status", "headers", "raw".  With
+ * {"body": text} or {"body_base64": ...}, "status", "headers", "raw", "split".  With
  * {"repeat": text, "count": n, "tail": text} the body goes on with that.
  */
 static void
@@ -395,6 +395,7 @@ apply_custom(const Fault *fault, Exchange *exchange)
 		reply_take_text(&exchange->reply, &decoded);
 	exchange->reply.status = (int) parameter(fault, "status", 200);
 	exchange->reply.raw = json_flag(fault->parameters, "raw", false);
+	exchange->reply.split = parameter(fault, "split", 0);
 	add_given_headers(fault, exchange);
 }
 
@@ -428,7 +429,7 @@ static const FaultKind kinds[] = {
 	{"wrong_type", apply_wrong_type, false, "a field of another type: field"},
 	{"unknown_status", apply_unknown_status, false, "a status of another word: value"},
 	{"gzip_body", apply_gzip_body, true, "content-encoding gzip, not asked for"},
-	{"custom", apply_custom, false, "any answer: body or body_base64, status, headers, raw; repeat, count, tail"},
+	{"custom", apply_custom, false, "any answer: body or body_base64, status, headers, raw, split; repeat, count, tail"},
 	{"not_json", apply_fixed_body, false, "text that is no JSON"},
 	{"html_200", apply_fixed_body, false, "a page with status 200"},
 	{"truncated_json", apply_fixed_body, false, "JSON that ends early"},

@@ -24,6 +24,9 @@
 #define MAX_HEAD 262144
 #define MAX_BODY 16777216
 
+/* The pause between the two parts of what is sent in two, in milliseconds. */
+#define SPLIT_MS 50
+
 /* Bytes that may wait in the input buffer before reading pauses. */
 #define MAX_WAITING (MAX_HEAD + MAX_BODY)
 
@@ -421,6 +424,19 @@ compose_body(const Reply *reply, Text *out)
 		text_puts(out, (reply->length > 0) ? "\r\n0\r\n\r\n" : "0\r\n\r\n");
 }
 
+/* The rest of bytes that are sent in two parts, as TLS records of their own. */
+static void
+send_rest(evutil_socket_t unused, short what, void *argument)
+{
+	Exchange *exchange = argument;
+	const Reply *reply = &exchange->reply;
+
+	(void) unused;
+	(void) what;
+	bufferevent_write(exchange->connection->stream, reply->body + reply->split, reply->length - (size_t) reply->split);
+	end_answer(exchange);
+}
+
 static void
 http1_send(Exchange *exchange)
 {
@@ -439,6 +455,13 @@ http1_send(Exchange *exchange)
 		out.length /= 2;
 	else if (reply->cut != CUT_BEFORE && reply->drip_ms == 0)
 		compose_body(reply, &out);
+	if (reply->raw && reply->split > 0 && (size_t) reply->split < out.length)
+	{
+		bufferevent_write(connection->stream, out.data, (size_t) reply->split);
+		free(out.data);
+		exchange_timer(exchange, send_rest, SPLIT_MS);
+		return;
+	}
 	if (out.length > 0)
 		bufferevent_write(connection->stream, out.data, out.length);
 	free(out.data);

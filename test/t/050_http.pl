@@ -314,6 +314,42 @@ try_flood('statement_timeout', q{SET statement_timeout = '300ms'}, qr/^57014$/, 
 try_flood('cancel', '', qr/^57014$/, sub { $node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $_[0]->pid . ')') });
 try_flood('request_timeout', '', qr/^HV00L$/, sub { });
 
+# ----- an answer too many -----
+
+# Sent in one go with the body that was asked for, it is with the TLS library
+# before anybody could see that the connection has something to read: it must
+# not be taken for the next one's.
+sub try_extra_answer
+{
+	my ($over, $method) = @_;
+	my $schema = add_server(endpoint => $simulator->url($over), max_retries => 0, max_concurrency => 1, $over eq 'http' ? () : @ca);
+	my $head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
+	my ($right, $extra) = map { qq({"id":"$_","status":"running"}) } qw(right extra);
+	my $answer = $head . length($right) . "\r\n\r\n";
+	my $session = OnlineMigrations::Session->open($node);
+	my $id_of = sub { "SELECT id FROM $schema.online_migrations WHERE database_cluster_uuid = '$_[0]'" };
+	$session->run($id_of->($clusters[0]));
+	$simulator->migration($clusters[1], 'running', "id-$clusters[1]");
+	$simulator->fault('custom', uuid => $clusters[1], method => $method, times => 1, raw => 'true', split => length $answer,
+		body => $answer . $right . $head . length($extra) . "\r\n\r\n$extra");
+	my $result = $session->run($method eq 'GET' ? $id_of->($clusters[1]) : stop_of($schema, $clusters[1]));
+	is($result->{out}, $method eq 'GET' ? 'right' : 't', "an answer too many, $over, $method") or diag($result->{err});
+	$simulator->delete_faults;
+	$simulator->clear_log;
+	is($session->run($id_of->($_))->{out}, "id-$_", '  is no other\'s') for @clusters[ 2, 3 ];
+	$simulator->migration($clusters[4], 'running', "id-$clusters[4]");
+	$result = $session->run(stop_of($schema, $clusters[4]));
+	is($result->{out}, 't', '  a stop') or diag($result->{err});
+	is($node->run_sql("SELECT status FROM $schema.online_migrations WHERE database_cluster_uuid = '$clusters[4]'")->{out}, 'canceled', '  has stopped it');
+	cmp_ok(scalar($simulator->log), '<=', 5, '  and at most one was sent again');
+	$session->close;
+	$simulator->migration($clusters[4], 'done', "id-$clusters[4]");
+	$simulator->migration($clusters[1], 'done', "id-$clusters[1]");
+	return;
+}
+
+try_extra_answer(@$_) for map { my $over = $_; map { [ $over, $_ ] } qw(GET DELETE) } qw(http https_h1);
+
 # ----- proxies -----
 
 sub try_proxy

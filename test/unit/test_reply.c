@@ -133,6 +133,19 @@ test_duplicates(void)
 	add("HTTP/1.1 200 OK\r\n");
 	add("ratelimit-limit: 7\r\n");
 	is_number(reply.ratelimit_limit, 7, "another answer begins anew");
+
+	/* and one that leaves open where the answer ends */
+	ok(add("Content-Length: 5\r\n") && add("content-length: 5\r\n"), "the same length twice is one");
+	ok(!add("Content-Length: 6\r\n"), "another one is not taken");
+	is_number(reply.outcome, OMF_LOST, "  so that there is no answer");
+	begin_reply(100);
+	ok(add("Content-Length: 5\r\n") && !add("Content-Length: 5x\r\n"), "nor what is none");
+	begin_reply(100);
+	ok(!add("Content-Length: 5, 6\r\n"), "nor two in one line");
+	begin_reply(100);
+	ok(add("HTTP/1.1 103 Early Hints\r\n") && add("Content-Length: 5\r\n") && add("\r\n") &&
+		   add("HTTP/1.1 200 OK\r\n") && add("Content-Length: 6\r\n") && add("\r\n") && add("Content-Length: 7\r\n"),
+	   "an interim answer and a trailer have their own");
 }
 
 static void

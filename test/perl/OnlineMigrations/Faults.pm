@@ -92,11 +92,15 @@ _add({ %lost, breaks => 1 },
 # What makes no sense as HTTP.
 _add({ %lost, over => 'http' },
 	[ 'a version that does not exist', _raw("HTTP/9.9 200 OK\r\ncontent-length: 0\r\n\r\n") ],
+	[ 'two lengths', _answer("content-length: 2\r\ncontent-length: 17\r\n\r\n{\"status\":\"done\"}"), says => qr/Content-Length/ ],
+	[ 'two lengths in one field', _answer("content-length: 2, 17\r\n\r\n{\"status\":\"done\"}"), says => qr/Content-Length/ ],
+	[ 'two lengths, the longer first', _answer("content-length: 17\r\nContent-Length: 2\r\n\r\n{\"status\":\"done\"}"), says => qr/Content-Length/ ],
 	[ 'a content-length below zero', _answer("content-length: -5\r\n\r\n") ],
 	[ 'a NUL in a header', _answer("x-nul: a\0b\r\ncontent-length: 0\r\n\r\n") ]);
 _add({ over => 'http' },
 	[ 'more than the stated length', _answer("content-length: 5\r\n\r\n{\"status\":\"done\"}"),
 		read => 'HV00M', list => 'HV00M', start => 'HV010?' ],
+	[ 'one length twice', _answer("content-length: 17\r\ncontent-length: 17\r\n\r\n{\"status\":\"done\"}"), read => 'row ||done' ],
 	[ 'an answer that was not asked for', _raw(join '', map { _http("content-length: 17\r\n\r\n{\"status\":\"$_\"}") } qw(done gone)),
 		read => 'row ||done', start => 'HV010?' ]);
 
