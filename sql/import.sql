@@ -8,6 +8,13 @@ FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'databases'::regnamespace
 ORDER BY c.relname, a.attnum;
+-- The key is NOT NULL: PostgreSQL 17 and later ask nothing here.
+SELECT current_setting('server_version_num')::int >= 170000 AS newer \gset
+SELECT count(*) FROM databases.online_migrations WHERE database_cluster_uuid IS NULL;
+\if :newer
+\! simctl log
+\endif
+\! simctl log --clear >/dev/null
 SELECT t.ftrelid::regclass, s.srvname, t.ftoptions
 FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver
 ORDER BY t.ftrelid::regclass::text;
