@@ -17,7 +17,6 @@
 #include "client/http.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@
 #include "client/name.h"
 #include "client/pollset.h"
 #include "client/proxy.h"
+#include "client/signals.h"
 #include "client/sockets.h"
 
 /*
@@ -1174,24 +1174,11 @@ omf_http_run_timer(OmfHttp *http)
 		widen(many);
 }
 
-/*
- * libcurl's resolver thread must not take over PostgreSQL's signals.  Those
- * that a fault of the code itself raises can't be held off.
- */
+/* libcurl's resolver thread must not take over PostgreSQL's signals. */
 void
 omf_http_begin_drive(OmfHttp *http)
 {
-	static const int let_through[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-									  SIGABRT, SIGTRAP, SIGSYS};
-	int limit = omf_drive_limit_signal();
-	sigset_t held;
-
-	sigfillset(&held);
-	for (size_t i = 0; i < sizeof(let_through) / sizeof(let_through[0]); i++)
-		sigdelset(&held, let_through[i]);
-	if (limit > 0)
-		sigdelset(&held, limit);
-	pthread_sigmask(SIG_SETMASK, &held, &http->mask);
+	omf_signals_hold(&http->mask, omf_drive_limit_signal());
 	omf_drive_limit_begin(http->sockets);
 }
 
@@ -1199,7 +1186,7 @@ void
 omf_http_end_drive(OmfHttp *http)
 {
 	omf_drive_limit_end();
-	pthread_sigmask(SIG_SETMASK, &http->mask, NULL);
+	omf_signals_release(&http->mask);
 }
 
 /* Whose the socket is only libcurl knows; others ignore it. */

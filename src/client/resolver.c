@@ -9,7 +9,6 @@
 
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "client/signals.h"
 
 /* Shared by the thread and its owner; the last of them to let go frees it. */
 struct OmfNameLookup
@@ -86,14 +87,12 @@ static bool
 start_thread(OmfNameLookup *lookup)
 {
 	pthread_t thread;
-	sigset_t all;
 	sigset_t before;
 	bool started;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	omf_signals_hold(&before, 0);
 	started = pthread_create(&thread, NULL, look_up, lookup) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	omf_signals_release(&before);
 	if (started)
 		pthread_detach(thread);
 	return started;

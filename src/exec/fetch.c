@@ -102,7 +102,7 @@ omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys,
 						  const char *tag)
 {
 	omf_fetch_set_keys(fetch, keys, nkeys);
-	fetch->among = omf_listing_get(fetch->channel, tag, fetch->topic->terms,
+	fetch->among = omf_listing_get(fetch->channel, tag, omf_topic_terms(fetch->topic),
 								   &fetch->counts);
 }
 
@@ -124,7 +124,7 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 	fetch->npassing = 0;
 	fetch->nexamined = 0;
 	fetch->among = NULL;
-	fetch->listing = omf_listing_get(fetch->channel, tag, fetch->topic->terms,
+	fetch->listing = omf_listing_get(fetch->channel, tag, omf_topic_terms(fetch->topic),
 									 &fetch->counts);
 }
 

@@ -629,7 +629,7 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 	const char *problem;
 	OmfError *error;
 
-	asked->page = omf_api_page(request, listing->clusters->fields, secrets,
+	asked->page = omf_api_page(request, omf_topic_fields(listing->clusters), secrets,
 							   is_interrupted, &error);
 	if (asked->page == NULL && error == NULL)
 		CHECK_FOR_INTERRUPTS();

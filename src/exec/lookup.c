@@ -12,6 +12,18 @@
 
 #include "exec/lookup.h"
 
+struct OmfTopic
+{
+	slist_node node;              /* in the channel's topics */
+	OmfChannel *channel;          /* that it belongs to */
+	const OmfResource *resource;  /* what is asked about */
+	OmfJsonSet fields;            /* of it, that some plan node looks at */
+	OmfCacheTerms terms;          /* how old an answer may be */
+	bool has_terms;               /* somebody has said so */
+	MemoryContextCallback end;    /* others are not to wait for its answers */
+	struct lookups_hash *lookups; /* by UUID */
+};
+
 typedef struct LookupEntry
 {
 	const unsigned char *uuid; /* in the lookup; the hash key */
@@ -70,6 +82,18 @@ omf_topic_look_at(OmfTopic *topic, const List *fields)
 			topic->fields |= (OmfJsonSet) 1 << lfirst_int(cell);
 }
 
+OmfChannel *
+omf_topic_channel(const OmfTopic *topic)
+{
+	return topic->channel;
+}
+
+OmfJsonSet
+omf_topic_fields(const OmfTopic *topic)
+{
+	return topic->fields;
+}
+
 void
 omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms)
 {
@@ -78,6 +102,12 @@ omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms)
 	topic->has_terms = true;
 	topic->terms.ttl_ms = Min(topic->terms.ttl_ms, terms.ttl_ms);
 	topic->terms.stale_ms = Min(topic->terms.stale_ms, terms.stale_ms);
+}
+
+OmfCacheTerms
+omf_topic_terms(const OmfTopic *topic)
+{
+	return topic->terms;
 }
 
 /* ----- what is asked after an answer ----- */

@@ -43,39 +43,35 @@ typedef struct OmfTopic OmfTopic;
 
 typedef struct OmfLookup
 {
-	OmfAsker asker;                    /* must be first */
-	OmfTopic *topic;                   /* that it belongs to */
+	/* lookup.c's own */
+	OmfAsker asker;       /* must be first */
+	OmfTopic *topic;      /* that it belongs to */
+	OmfCacheWait *wait;   /* the question to the cache, or NULL */
+	slist_head followers; /* what is to be asked afterwards */
+
+	/* whom it is about, and what came of it */
 	unsigned char uuid[OMF_UUID_SIZE]; /* of the cluster */
 	OmfLookupState state;
 	bool reported;          /* its error has been shown in a row */
 	OmfRecord *record;      /* in the channel's answers */
 	OmfError *error;        /* likewise */
 	TimestampTz fetched_at; /* when the API said so, or 0 */
-	OmfCacheWait *wait;     /* the question to the cache, or NULL */
-	slist_head followers;   /* lookup.c's: what is to be asked afterwards */
 } OmfLookup;
-
-struct OmfTopic
-{
-	slist_node node;              /* in the channel's topics */
-	OmfChannel *channel;          /* that it belongs to */
-	const OmfResource *resource;  /* what is asked about */
-	OmfJsonSet fields;            /* of it, that some plan node looks at */
-	OmfCacheTerms terms;          /* how old an answer may be */
-	bool has_terms;               /* somebody has said so */
-	MemoryContextCallback end;    /* gives up what it has asked for others, too */
-	struct lookups_hash *lookups; /* by UUID */
-};
 
 /* The channel's topic of that resource. */
 extern OmfTopic *omf_topic_get(OmfChannel *channel,
 							   const OmfResource *resource);
+
+extern OmfChannel *omf_topic_channel(const OmfTopic *topic);
 
 /*
  * A plan node looks at these fields, which are numbers as in row.h: answers
  * that arrive from now on must have them as they should be.
  */
 extern void omf_topic_look_at(OmfTopic *topic, const List *fields);
+
+/* The fields of the resource that are looked at so far. */
+extern OmfJsonSet omf_topic_fields(const OmfTopic *topic);
 
 /* The topic's lookup of that cluster, which is made if need be. */
 extern OmfLookup *omf_lookup_get(OmfTopic *topic, const unsigned char *uuid);
@@ -88,6 +84,9 @@ extern bool omf_lookup_is_asked(const OmfTopic *topic,
  * A plan node shows answers that old: of several, the strictest terms count.
  */
 extern void omf_topic_limit_age(OmfTopic *topic, OmfCacheTerms terms);
+
+/* How old an answer may be. */
+extern OmfCacheTerms omf_topic_terms(const OmfTopic *topic);
 
 /* Ask, if that has not been done; a request counts for `counts`. */
 extern void omf_lookup_ask(OmfLookup *lookup, OmfCounts *counts);

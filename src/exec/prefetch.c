@@ -256,7 +256,7 @@ static bool
 has_room(const PrefetchState *state)
 {
 	for (int i = 0; i < state->ntargets; i++)
-		if (omf_engine_room(state->targets[i].topic->channel->engine) <= 0)
+		if (omf_engine_room(omf_topic_channel(state->targets[i].topic)->engine) <= 0)
 			return false;
 	return true;
 }
@@ -269,10 +269,10 @@ drive(PrefetchState *state)
 		return;
 	for (int i = 0; i < state->ntargets; i++)
 	{
-		OmfChannel *channel = state->targets[i].topic->channel;
+		OmfChannel *channel = omf_topic_channel(state->targets[i].topic);
 		int other = 0;
 
-		while (state->targets[other].topic->channel != channel)
+		while (omf_topic_channel(state->targets[other].topic) != channel)
 			other++;
 		if (other == i)
 			omf_channel_drive(channel);
@@ -495,10 +495,12 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 						es);
 	if (es->analyze && state->targets != NULL)
 	{
+		OmfCacheTerms terms = omf_topic_terms(state->targets[0].topic);
+
 		ExplainPropertyInteger("Batches", NULL, state->batches, es);
 		omf_instrument_explain(&state->counts,
 							   target_oid(linitial(plan->custom_private),
 										  OMF_PREFETCH_SERVER),
-							   &state->targets[0].topic->terms, es);
+							   &terms, es);
 	}
 }

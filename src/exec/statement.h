@@ -49,22 +49,24 @@ typedef struct OmfCacheWait
 
 struct OmfChannel
 {
+	MemoryContext context; /* the query's */
+	MemoryContext answers; /* below it: lookups, records and errors */
+	OmfSession *session;   /* held */
+	OmfEngine *engine;     /* the session's */
+	OmfSecrets secrets;    /* that no message may show: the token */
+	slist_head topics;     /* lookup.c's: one for every resource */
+	slist_head listings;   /* listing.c's: one for every tag */
+	OmfError *refused;     /* what any request would fail with, or NULL */
+	int reported;          /* clusters whose failure was shown in a row */
+
+	/* statement.c's own */
 	slist_node node;            /* in the statement's channels */
 	uint64 number;              /* see omf_cache_attend() */
-	MemoryContext context;      /* the query's */
-	MemoryContext answers;      /* below it: lookups, records and errors */
-	OmfSession *session;        /* held */
-	OmfEngine *engine;          /* the session's */
 	OmfInbox inbox;             /* where its requests arrive */
-	OmfSecrets secrets;         /* that no message may show: the token */
 	const char *token;          /* what secrets points to */
-	slist_head topics;          /* lookup.c's: one for every resource */
-	slist_head listings;        /* listing.c's: one for every tag */
 	slist_head waits;           /* of OmfCacheWait */
-	int64 hits[OMF_OPERATIONS]; /* of the cache, not yet among the statistics */
+	int64 hits[OMF_OPERATIONS]; /* of the cache, not in the statistics yet */
 	int nscans;                 /* scans over it that have not ended */
-	int reported;               /* clusters whose failure was shown in a row */
-	OmfError *refused;          /* what any request would fail with, or NULL */
 };
 
 /*

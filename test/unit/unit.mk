@@ -11,7 +11,7 @@ UNIT_BIN = $(UNIT_DIR)/bin
 
 # Every test, and the modules of src/ and test/unit/ that go into it.
 UNIT_TESTS = test_json test_reply test_retry test_api_time test_endpoint test_proxy test_api \
-	test_pollset test_budget test_engine test_exchange test_wait_state
+	test_pollset test_signals test_budget test_engine test_exchange test_wait_state
 UNIT_PROGRAMS = $(addprefix $(UNIT_BIN)/,$(UNIT_TESTS))
 
 modules_test_json = json
@@ -23,7 +23,8 @@ modules_test_endpoint = endpoint
 modules_test_proxy = proxy
 modules_test_api = api mask resource json reply retry
 modules_test_pollset = pollset
-modules_test_engine = engine budget api_time http name proxy drive_limit sockets pollset reply retry
+modules_test_signals = signals
+modules_test_engine = engine budget api_time http name proxy drive_limit signals sockets pollset reply retry
 helpers_test_engine = fixture server
 modules_test_exchange = $(modules_test_engine)
 helpers_test_exchange = $(helpers_test_engine)
