@@ -89,11 +89,20 @@ static const Fact facts[NFACTS] = {
 	"AND schema_name <> ALL ($1)), "                                                                \
 	"t AS (SELECT * FROM pg_temp.omf_mysql_tables WHERE table_schema IN (SELECT c.name FROM copied AS c)) "
 
-#define SETTINGS "v AS (SELECT lower(variable_name) AS name, variable_value AS value FROM pg_temp.omf_mysql_variables), "
-#define VALUE(name) "(SELECT v.value FROM v WHERE v.name = '" name "')"
+/* The server's settings that checks ask for. */
+#define SETTINGS                                                                                    \
+	"v AS (SELECT jsonb_object_agg(lower(variable_name), variable_value) AS all_of_them "           \
+	"FROM pg_temp.omf_mysql_variables), "                                                           \
+	"s AS (SELECT all_of_them ->> 'version' AS version, all_of_them ->> 'gtid_mode' AS gtid_mode, " \
+	"all_of_them ->> 'enforce_gtid_consistency' AS enforced, "                                      \
+	"upper(all_of_them ->> 'log_bin') IN ('ON', '1') AS logged, "                                   \
+	"all_of_them ->> 'binlog_format' AS format, "                                                   \
+	"all_of_them ->> 'binlog_expire_logs_seconds' AS seconds, "                                     \
+	"all_of_them ->> 'expire_logs_days' AS days FROM v) "
 
-/* The row of what has been found, whose names are the CTE "found". */
-#define FOUND(things, hint)                                                               \
+/* The row of things that are better not there; sql gives their names. */
+#define FOUND(sql, things, hint)                                                          \
+	"WITH " COPIED ", found(name) AS (" sql ") "                                          \
 	"SELECT CASE count(*) WHEN 0 THEN 'ok' ELSE 'warning' END, "                          \
 	"format('%s " things "%s.', CASE count(*) WHEN 0 THEN 'No' ELSE count(*)::text END, " \
 	"coalesce(': ' || (SELECT string_agg(f.name, ', ' ORDER BY f.name) "                  \
@@ -119,45 +128,45 @@ static const MysqlCheck mysql_checks[] = {
 	{"source version", AIVEN_MYSQL_MIGRATE,
 	 "Run there: SELECT version(); it must be 5.7 or later, and not newer than the target.",
 	 READS_VARIABLES,
-	 "WITH " SETTINGS "s AS (SELECT " VALUE("version") " AS version), "
-													   "n AS (SELECT s.version, s.version ~* 'mariadb' AS is_mariadb, "
-													   "substring(s.version FROM '^\\d+')::int AS major, substring(s.version FROM '^\\d+\\.(\\d+)')::int AS minor FROM s) "
-													   "SELECT CASE WHEN n.is_mariadb THEN 'warning' WHEN $3 > 0 AND n.major > $3 THEN 'failed' "
-													   "WHEN (n.major, n.minor) BETWEEN (5, 7) AND (8, 0) THEN 'ok' ELSE 'warning' END, "
-													   "format('The source is %s %s, the target %s.', CASE WHEN n.is_mariadb THEN 'MariaDB' ELSE 'MySQL' END, n.version, "
-													   "CASE WHEN $3 > 0 THEN 'MySQL ' || $3 ELSE 'is not known' END), "
-													   "CASE WHEN n.is_mariadb THEN 'The guides are for MySQL, whose GTIDs are of another kind: what changes during the migration can not be followed.' "
-													   "WHEN $3 > 0 AND n.major > $3 THEN 'A source that is newer than the target can make the migration fail.' "
-													   "WHEN (n.major, n.minor) BETWEEN (5, 7) AND (8, 0) THEN NULL "
-													   "ELSE 'What changes during the migration is followed from 5.7 to 8.0 only: others are copied once, with mysqldump.' END FROM n"},
+	 "WITH " SETTINGS ", "
+	 "n AS (SELECT s.version, s.version ~* 'mariadb' AS is_mariadb, "
+	 "substring(s.version FROM '^\\d+')::int AS major, substring(s.version FROM '^\\d+\\.(\\d+)')::int AS minor FROM s) "
+	 "SELECT CASE WHEN n.is_mariadb THEN 'warning' WHEN $3 > 0 AND n.major > $3 THEN 'failed' "
+	 "WHEN (n.major, n.minor) BETWEEN (5, 7) AND (8, 0) THEN 'ok' ELSE 'warning' END, "
+	 "format('The source is %s %s, the target %s.', CASE WHEN n.is_mariadb THEN 'MariaDB' ELSE 'MySQL' END, n.version, "
+	 "CASE WHEN $3 > 0 THEN 'MySQL ' || $3 ELSE 'is not known' END), "
+	 "CASE WHEN n.is_mariadb THEN 'The guides are for MySQL, whose GTIDs are of another kind: what changes during the migration can not be followed.' "
+	 "WHEN $3 > 0 AND n.major > $3 THEN 'A source that is newer than the target can make the migration fail.' "
+	 "WHEN (n.major, n.minor) BETWEEN (5, 7) AND (8, 0) THEN NULL "
+	 "ELSE 'What changes during the migration is followed from 5.7 to 8.0 only: others are copied once, with mysqldump.' END FROM n"},
 
 	{"source GTID mode", OMF_MYSQL_GUIDE,
 	 "Run there: SELECT @@gtid_mode, @@enforce_gtid_consistency; both must be ON.",
 	 READS_VARIABLES,
-	 "WITH " SETTINGS "s AS (SELECT " VALUE("gtid_mode") " AS mode, " VALUE("enforce_gtid_consistency") " AS enforced) "
-																										"SELECT CASE WHEN upper(s.mode) = 'ON' AND upper(s.enforced) = 'ON' THEN 'ok' ELSE 'warning' END, "
-																										"format('gtid_mode is %s, enforce_gtid_consistency is %s.', coalesce(s.mode, 'not there'), coalesce(s.enforced, 'not there')), "
-																										"CASE WHEN upper(s.mode) = 'ON' AND upper(s.enforced) = 'ON' THEN NULL "
-																										"ELSE 'Both must be ON. Else what is there is copied once, with mysqldump, and nothing that changes afterwards.' END FROM s"},
+	 "WITH " SETTINGS
+	 "SELECT CASE WHEN upper(s.gtid_mode) = 'ON' AND upper(s.enforced) = 'ON' THEN 'ok' ELSE 'warning' END, "
+	 "format('gtid_mode is %s, enforce_gtid_consistency is %s.', coalesce(s.gtid_mode, 'not there'), coalesce(s.enforced, 'not there')), "
+	 "CASE WHEN upper(s.gtid_mode) = 'ON' AND upper(s.enforced) = 'ON' THEN NULL "
+	 "ELSE 'Both must be ON. Else what is there is copied once, with mysqldump, and nothing that changes afterwards.' END FROM s"},
 
 	{"source binary log format", AIVEN_MYSQL_MIGRATE,
 	 "Run there: SELECT @@log_bin, @@binlog_format; they must be 1 and ROW.",
 	 READS_VARIABLES,
-	 "WITH " SETTINGS "s AS (SELECT upper(" VALUE("log_bin") ") IN ('ON', '1') AS logged, " VALUE("binlog_format") " AS format) "
-																												   "SELECT CASE WHEN s.logged AND upper(s.format) = 'ROW' THEN 'ok' ELSE 'warning' END, "
-																												   "format('log_bin is %s, binlog_format is %s.', CASE WHEN s.logged THEN 'ON' ELSE 'OFF' END, coalesce(s.format, 'not there')), "
-																												   "CASE WHEN s.logged AND upper(s.format) = 'ROW' THEN NULL "
-																												   "ELSE 'They must be ON and ROW. Else what is there is copied once, with mysqldump, and nothing that changes afterwards.' END FROM s"},
+	 "WITH " SETTINGS
+	 "SELECT CASE WHEN s.logged AND upper(s.format) = 'ROW' THEN 'ok' ELSE 'warning' END, "
+	 "format('log_bin is %s, binlog_format is %s.', CASE WHEN s.logged THEN 'ON' ELSE 'OFF' END, coalesce(s.format, 'not there')), "
+	 "CASE WHEN s.logged AND upper(s.format) = 'ROW' THEN NULL "
+	 "ELSE 'They must be ON and ROW. Else what is there is copied once, with mysqldump, and nothing that changes afterwards.' END FROM s"},
 
 	{"source binary log retention", OMF_MYSQL_GUIDE,
 	 "Run there: SELECT @@binlog_expire_logs_seconds; it must be 1209600 (14 days) or more, or 0.",
 	 READS_VARIABLES,
-	 "WITH " SETTINGS "s AS (SELECT coalesce(nullif(" VALUE("binlog_expire_logs_seconds") "::numeric, 0), " VALUE("expire_logs_days") "::numeric * 86400, 0) AS seconds) "
-																																	  "SELECT CASE WHEN s.seconds > 0 AND s.seconds < 14 * 86400 THEN 'warning' ELSE 'ok' END, "
-																																	  "CASE WHEN s.seconds > 0 THEN format('Binary logs are kept for %s days.', trim_scale(round(s.seconds / 86400, 2))) "
-																																	  "ELSE 'Binary logs are kept until they are removed by hand.' END, "
-																																	  "CASE WHEN s.seconds > 0 AND s.seconds < 14 * 86400 "
-																																	  "THEN 'Migrations can fail where they are kept for less than 14 days: set binlog_expire_logs_seconds to 1209600 or more.' END FROM s"},
+	 "WITH " SETTINGS ", k AS (SELECT coalesce(nullif(s.seconds::numeric, 0), s.days::numeric * 86400, 0) AS seconds FROM s) "
+	 "SELECT CASE WHEN k.seconds > 0 AND k.seconds < 14 * 86400 THEN 'warning' ELSE 'ok' END, "
+	 "CASE WHEN k.seconds > 0 THEN format('Binary logs are kept for %s days.', trim_scale(round(k.seconds / 86400, 2))) "
+	 "ELSE 'Binary logs are kept until they are removed by hand.' END, "
+	 "CASE WHEN k.seconds > 0 AND k.seconds < 14 * 86400 "
+	 "THEN 'Migrations can fail where they are kept for less than 14 days: set binlog_expire_logs_seconds to 1209600 or more.' END FROM k"},
 
 	{"source databases", AIVEN_MYSQL_MIGRATE,
 	 "Run there: SHOW DATABASES; there must be one that is neither the server's own nor in ignore_dbs.",
@@ -169,17 +178,19 @@ static const MysqlCheck mysql_checks[] = {
 	{"source table engines", MYSQL_LIMITS,
 	 "Run there: SELECT table_schema, table_name, engine FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine <> 'InnoDB' AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema'); it must return no row.",
 	 READS_DATABASES | READS_TABLES,
-	 "WITH " COPIED ", found AS (SELECT format('%s.%s (%s)', table_schema, table_name, engine) AS name FROM t "
-	 "WHERE table_type = 'BASE TABLE' AND lower(engine) <> 'innodb') " FOUND("tables of another engine than InnoDB",
-																			 "Managed MySQL has InnoDB only, and what changes in others is not followed. ALTER TABLE ... ENGINE = InnoDB, or leave their databases behind with ignore_dbs.")},
+	 FOUND("SELECT format('%s.%s (%s)', table_schema, table_name, engine) FROM t "
+		   "WHERE table_type = 'BASE TABLE' AND lower(engine) <> 'innodb'",
+		   "tables of another engine than InnoDB",
+		   "Managed MySQL has InnoDB only, and what changes in others is not followed. ALTER TABLE ... ENGINE = InnoDB, or leave their databases behind with ignore_dbs.")},
 
 	{"source primary keys", MYSQL_LIMITS,
 	 "Run there: SELECT t.table_schema, t.table_name FROM information_schema.tables AS t LEFT JOIN information_schema.statistics AS s ON s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.index_name = 'PRIMARY' WHERE t.table_type = 'BASE TABLE' AND s.table_name IS NULL AND t.table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema'); it should return no row.",
 	 READS_DATABASES | READS_TABLES | READS_KEYS,
-	 "WITH " COPIED ", found AS (SELECT format('%s.%s', t.table_schema, t.table_name) AS name FROM t "
-	 "WHERE t.table_type = 'BASE TABLE' AND NOT EXISTS (SELECT FROM pg_temp.omf_mysql_keys AS k "
-	 "WHERE k.table_schema = t.table_schema AND k.table_name = t.table_name AND k.index_name = 'PRIMARY')) " FOUND("tables without a primary key",
-																												   "From 5000 rows on their replication can fail, and new ones are refused by default. Give them a primary key.")},
+	 FOUND("SELECT format('%s.%s', t.table_schema, t.table_name) FROM t "
+		   "WHERE t.table_type = 'BASE TABLE' AND NOT EXISTS (SELECT FROM pg_temp.omf_mysql_keys AS k "
+		   "WHERE k.table_schema = t.table_schema AND k.table_name = t.table_name AND k.index_name = 'PRIMARY')",
+		   "tables without a primary key",
+		   "From 5000 rows on their replication can fail, and new ones are refused by default. Give them a primary key.")},
 
 	{"source privileges", AIVEN_MYSQL_MIGRATE,
 	 "Run there: SHOW GRANTS; the user needs REPLICATION SLAVE, REPLICATION CLIENT, and SELECT on all that is copied.",

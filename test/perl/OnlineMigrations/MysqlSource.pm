@@ -123,7 +123,7 @@ sub DESTROY
 sub sql
 {
 	my ($self, @statements) = @_;
-	return _run(_path('mariadb'), '--no-defaults', '-N', '-B', '-u', 'root', '-S', $self->{socket},
+	return _run(_path('mariadb'), '--no-defaults', '--skip-ssl', '-N', '-B', '-u', 'root', '-S', $self->{socket},
 		'-e', join ';', @statements);
 }
 
