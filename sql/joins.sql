@@ -151,6 +151,32 @@ SELECT count(*) FROM jobs JOIN online_migrations m ON m.database_cluster_uuid::t
 \! simctl log --clear >/dev/null
 SELECT count(*) FROM jobs JOIN online_migrations m ON m.database_cluster_uuid = coalesce(nullif(k, key(1)), key(5));
 \! simctl log --sort --clear
+-- One that can fail does so when its row is wanted: the third one's is not.
+CREATE FUNCTION risky(t text) RETURNS uuid IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN t::uuid; END $$;
+CREATE TABLE risks (i integer, t text);
+INSERT INTO risks SELECT i, CASE WHEN i = 3 THEN 'nonsense' ELSE key(i)::text END FROM generate_series(1, 4) i;
+INSERT INTO risks VALUES (5, upper(key(5)::text)), (6, '{' || replace(key(6)::text, '-', '') || '}');
+ANALYZE risks;
+\! simctl log --clear >/dev/null
+SELECT x.*, generate_series(1, 4) FROM (SELECT i, m.id FROM risks JOIN online_migrations m ON m.database_cluster_uuid = t::uuid OFFSET 0) x LIMIT 5;
+SELECT x.*, generate_series(1, 4) FROM (SELECT i, m.id FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) OFFSET 0) x LIMIT 5;
+SELECT x.*, generate_series(1, 4) FROM (SELECT i, (SELECT m.id FROM online_migrations m WHERE m.database_cluster_uuid = t::uuid) FROM risks OFFSET 0) x LIMIT 5;
+SELECT state, message FROM public.failure('SELECT count(*) FROM databases.risks JOIN databases.online_migrations m ON m.database_cluster_uuid = databases.risky(t)');
+\! simctl log --clear >/dev/null
+SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = t::uuid WHERE i <> 3') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT line FROM masked('SELECT i, (SELECT m.id FROM online_migrations m WHERE m.database_cluster_uuid = t::uuid) FROM risks WHERE i <> 3') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT i, id FROM risks JOIN online_migrations m ON m.database_cluster_uuid = t::uuid WHERE i <> 3 ORDER BY i;
+-- Where all rows are read in any case, these are asked for at once, too.
+SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) WHERE i <> 3') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) WHERE i <> 3 ORDER BY m.id LIMIT 1') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) WHERE i <> 3 LIMIT 2') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT line FROM masked('SELECT FROM few WHERE EXISTS (SELECT FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(risks.t) WHERE risks.i > few.i - 5 AND risks.i <> 3 OFFSET 0)') line WHERE line ~ 'Batch|Requests: [1-9]';
+BEGIN;
+DECLARE c NO SCROLL CURSOR FOR SELECT i, m.id FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t);
+FETCH 2 FROM c;
+COMMIT;
+DROP TABLE risks;
+DROP FUNCTION risky;
 -- A volatile one is no key that can be asked for ahead.
 CREATE FUNCTION pg_temp.volatile_key(k uuid) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN k; END $$;
 SELECT count(*) FROM few JOIN online_migrations m ON m.database_cluster_uuid = pg_temp.volatile_key(k);

@@ -44,6 +44,7 @@ typedef struct Term
 	ExprState *value;
 	bool is_array;
 	bool as_text;
+	bool is_cast; /* the value is the text of a uuid */
 } Term;
 
 /* A clause, ready for evaluation: what passes any of its terms passes it. */
@@ -345,10 +346,11 @@ omf_has_unknown_array(Node *clause, const OmfKeyColumn *column)
 
 /* ----- evaluation ----- */
 
-/* What the integers of a shape list say: the clause, and these two. */
+/* What the integers of a shape list say: the clause, and these. */
 #define SHAPE_ARRAY 1
 #define SHAPE_TEXT 2
-#define SHAPE_CLAUSE 4 /* times the number of the clause */
+#define SHAPE_CAST 4
+#define SHAPE_CLAUSE 8 /* times the number of the clause */
 
 void
 omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values,
@@ -380,6 +382,52 @@ omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values,
 	}
 }
 
+void
+omf_keys_strip_casts(List *values, List *shape)
+{
+	ListCell *value;
+	ListCell *number;
+
+	forboth(value, values, number, shape)
+	{
+		CoerceViaIO *cast = lfirst(value);
+
+		if (!IsA(cast, CoerceViaIO) || cast->resulttype != UUIDOID ||
+			(exprType((Node *) cast->arg) != TEXTOID &&
+			 exprType((Node *) cast->arg) != VARCHAROID) ||
+			(lfirst_int(number) & (SHAPE_ARRAY | SHAPE_TEXT)) != 0)
+			continue;
+		lfirst(value) = cast->arg;
+		lfirst_int(number) |= SHAPE_CAST;
+	}
+}
+
+List *
+omf_keys_with_casts(List *values, List *shape)
+{
+	List *result = NIL;
+	ListCell *value;
+	ListCell *number;
+
+	forboth(value, values, number, shape)
+	{
+		Expr *expr = lfirst(value);
+
+		if ((lfirst_int(number) & SHAPE_CAST) != 0)
+		{
+			CoerceViaIO *cast = makeNode(CoerceViaIO);
+
+			cast->arg = expr;
+			cast->resulttype = UUIDOID;
+			cast->coerceformat = COERCE_EXPLICIT_CAST;
+			cast->location = -1;
+			expr = (Expr *) cast;
+		}
+		result = lappend(result, expr);
+	}
+	return result;
+}
+
 OmfKeySource *
 omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type)
 {
@@ -402,6 +450,7 @@ omf_keys_init_split(PlanState *state, List *values, List *shape, Oid key_type)
 		term->value = ExecInitExpr(lfirst(value_cell), state);
 		term->is_array = (lfirst_int(shape_cell) & SHAPE_ARRAY) != 0;
 		term->as_text = (lfirst_int(shape_cell) & SHAPE_TEXT) != 0;
+		term->is_cast = (lfirst_int(shape_cell) & SHAPE_CAST) != 0;
 	}
 	return source;
 }
@@ -435,6 +484,34 @@ is_canonical_uuid(const char *text)
 	return true;
 }
 
+/*
+ * The canonical form of what uuid_in() takes for a UUID, or NULL.  That one may
+ * be in capitals and in braces, and have a hyphen after any four digits.
+ */
+static const char *
+canonical_uuid(const char *text, char canonical[OMF_UUID_TEXT + 1])
+{
+	bool in_braces = text[0] == '{';
+	char *next = canonical;
+
+	if (in_braces)
+		text++;
+	for (int i = 0; i < 2 * OMF_UUID_SIZE; i++)
+	{
+		if (!isxdigit((unsigned char) *text))
+			return NULL;
+		*next++ = (char) tolower((unsigned char) *text++);
+		if (i == 7 || i == 11 || i == 15 || i == 19)
+			*next++ = '-';
+		if (i % 4 == 3 && i < 2 * OMF_UUID_SIZE - 1 && *text == '-')
+			text++;
+	}
+	*next = '\0';
+	if (in_braces && *text++ != '}')
+		return NULL;
+	return *text == '\0' ? canonical : NULL;
+}
+
 static OmfKey *
 add_key(KeyVector *vector)
 {
@@ -453,9 +530,10 @@ static void
 add_value(const OmfKeySource *source, const Term *term, Datum value,
 		  KeyVector *vector)
 {
-	char *written;
+	char canonical[OMF_UUID_TEXT + 1];
+	const char *written;
 
-	if (!source->is_text && !term->as_text)
+	if (!source->is_text && !term->as_text && !term->is_cast)
 	{
 		memcpy(add_key(vector)->uuid, DatumGetUUIDP(value)->data,
 			   OMF_UUID_SIZE);
@@ -464,7 +542,9 @@ add_value(const OmfKeySource *source, const Term *term, Datum value,
 
 	/* the key has this one text: any other equals no cluster's */
 	written = TextDatumGetCString(value);
-	if (is_canonical_uuid(written))
+	if (term->is_cast)
+		written = canonical_uuid(written, canonical);
+	if (written != NULL && is_canonical_uuid(written))
 		(void) omf_api_parse_uuid(written, add_key(vector)->uuid);
 }
 

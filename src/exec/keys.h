@@ -64,6 +64,15 @@ extern OmfKeySource *omf_keys_init(PlanState *state, List *clauses,
  */
 extern void omf_keys_split(List *clauses, const OmfKeyColumn *column,
 						   List **values, List **shape);
+
+/*
+ * Of values that are a text cast to uuid, take the text: evaluated before its
+ * time, it must not fail.  What is no UUID then is no key.  And back again, as
+ * the query has them.
+ */
+extern void omf_keys_strip_casts(List *values, List *shape);
+extern List *omf_keys_with_casts(List *values, List *shape);
+
 extern OmfKeySource *omf_keys_init_split(PlanState *state, List *values,
 										 List *shape, Oid key_type);
 

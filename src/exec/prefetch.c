@@ -13,6 +13,9 @@
  * be asked for is left to the inner scan, which raises the error if its row is
  * wanted at all.
  *
+ * An expression that can fail does so when its row is wanted: it is evaluated
+ * ahead only where all rows are read in any case.
+ *
  * What the other side only reads once it has found a row elsewhere is asked as
  * soon as that is answered: what it would not have asked, nobody asks.
  *
@@ -55,6 +58,7 @@ typedef struct PrefetchState
 	bool passing_through;      /* a recheck after a concurrent update */
 	Target *targets;           /* NULL: nothing is asked */
 	int ntargets;              /* how many */
+	bool can_fail;             /* evaluating what they ask by */
 	TupleTableSlot *input;     /* a row being read, as the expressions see it */
 	MemoryContext key_context; /* of one row's keys */
 	MinimalTuple *rows;        /* ring of rows read ahead */
@@ -163,6 +167,8 @@ begin_target(PrefetchState *state, Target *target, const List *plan,
 	target->conditions = ExecInitQual(conditions, ps);
 	target->after = target_number(plan, OMF_PREFETCH_AFTER);
 	target->if_found = target_number(plan, OMF_PREFETCH_IF_FOUND) != 0;
+	if (target_number(plan, OMF_PREFETCH_CAN_FAIL) != 0)
+		state->can_fail = true;
 }
 
 static void
@@ -294,6 +300,11 @@ wants_rows(PrefetchState *state)
 		return true;
 	if (state->nrows > 0)
 		return state->window == 0;
+	if (state->can_fail && !omf_reads_all(&state->css.ss.ps))
+	{
+		state->window = state->left = 1;
+		return true;
+	}
 	bound = omf_tuple_bound(&state->css.ss.ps);
 	state->window = bound > 0 && state->window <= PG_INT32_MAX / 2
 						? Max(bound, state->window * 2)
@@ -478,9 +489,12 @@ explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	foreach (target, plan->custom_private)
 	{
 		int nvalues = target_number(lfirst(target), OMF_PREFETCH_NVALUES);
+		List *values =
+			omf_keys_with_casts(list_copy_head(exprs, nvalues),
+								list_nth(lfirst(target), OMF_PREFETCH_SHAPE));
 
 		/* of several that ask by the same it is shown once */
-		foreach (cell, list_copy_head(exprs, nvalues))
+		foreach (cell, values)
 			if (!list_member(keys, lfirst(cell)))
 				keys = lappend(keys, lfirst(cell));
 		exprs = list_copy_tail(exprs,

@@ -38,7 +38,8 @@ enum OmfPrefetchNumber
 	OMF_PREFETCH_NVALUES,     /* values of omf_keys_split() */
 	OMF_PREFETCH_NCONDITIONS, /* what has to hold for a row that asks */
 	OMF_PREFETCH_AFTER,       /* the target whose answer is awaited, or -1 */
-	OMF_PREFETCH_IF_FOUND     /* only if that is found, or else if it is not */
+	OMF_PREFETCH_IF_FOUND,    /* only if that is found, or else if it is not */
+	OMF_PREFETCH_CAN_FAIL     /* evaluating its expressions */
 };
 
 /* To be called once from _PG_init(). */

@@ -144,3 +144,116 @@ omf_tuple_bound(const PlanState *node)
 	list_free(search.way);
 	return (int) Min(bound, PG_INT32_MAX);
 }
+
+/* Does the node, once it has begun to read the child, read all of it? */
+static bool
+exhausts(PlanState *node, const PlanState *child)
+{
+	switch (nodeTag(node))
+	{
+		case T_SortState:
+		case T_HashState:
+			return true;
+		case T_AggState:
+			return child == outerPlanState(node) &&
+				   ((Agg *) node->plan)->aggstrategy != AGG_SORTED;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_one_of(PlanState **plans, int nplans, const PlanState *child)
+{
+	for (int i = 0; i < nplans; i++)
+		if (plans[i] == child)
+			return true;
+	return false;
+}
+
+/* Of others nothing is known. */
+static bool
+is_same_custom_scan(const PlanState *node, const PlanState *other)
+{
+	return IsA(other, CustomScanState) &&
+		   ((const CustomScanState *) node)->methods ==
+			   ((const CustomScanState *) other)->methods;
+}
+
+/*
+ * Does it, if it is itself read to its end?  A custom scan does if it is one
+ * like the target, which is below.
+ */
+static bool
+passes_on(PlanState *node, const PlanState *child, const PlanState *target)
+{
+	switch (nodeTag(node))
+	{
+		case T_ResultState:
+		case T_ProjectSetState:
+		case T_ModifyTableState:
+		case T_LockRowsState:
+		case T_MaterialState:
+		case T_UniqueState:
+		case T_GroupState:
+		case T_AggState:
+		case T_IncrementalSortState:
+			return child == outerPlanState(node);
+		case T_HashJoinState:
+			/* an empty table would end it */
+			return child == outerPlanState(node) &&
+				   ((HashJoinState *) node)->hj_HashTable != NULL;
+		case T_NestLoopState:
+			return child == outerPlanState(node) ||
+				   (child == innerPlanState(node) &&
+					!((NestLoopState *) node)->js.single_match &&
+					((NestLoopState *) node)->js.jointype != JOIN_ANTI);
+		case T_WindowAggState:
+			return child == outerPlanState(node) &&
+				   ((WindowAgg *) node->plan)->runCondition == NIL;
+		case T_CustomScanState:
+			return is_same_custom_scan(node, target) &&
+				   (child == outerPlanState(node) ||
+					list_member_ptr(((CustomScanState *) node)->custom_ps,
+									child));
+		case T_AppendState:
+			return is_one_of(((AppendState *) node)->appendplans,
+							 ((AppendState *) node)->as_nplans, child);
+		case T_MergeAppendState:
+			return is_one_of(((MergeAppendState *) node)->mergeplans,
+							 ((MergeAppendState *) node)->ms_nplans, child);
+		case T_SubqueryScanState:
+			return child == ((SubqueryScanState *) node)->subplan;
+		default:
+			return false;
+	}
+}
+
+bool
+omf_reads_all(const PlanState *node)
+{
+	Search search = {node, NIL};
+	const PlanState *child = node;
+	bool all = current_run.count == 0;
+	bool known = false;
+	ListCell *cell;
+
+	if (current_run.estate != node->state ||
+		(node != current_run.top && !find_way(current_run.top, &search)))
+		return false;
+	foreach (cell, search.way)
+	{
+		PlanState *parent = lfirst(cell);
+
+		if (!known && exhausts(parent, child))
+			known = all = true;
+		if (!known && !passes_on(parent, child, node))
+		{
+			known = true;
+			all = false;
+		}
+		child = parent;
+	}
+	list_free(search.way);
+	return all;
+}

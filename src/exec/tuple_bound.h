@@ -20,4 +20,10 @@ extern void omf_tuple_bound_init(void);
  */
 extern int omf_tuple_bound(const PlanState *node);
 
+/*
+ * Is the node that is being read going to be read to its end, unless the
+ * statement fails?  False if that is not known.
+ */
+extern bool omf_reads_all(const PlanState *node);
+
 #endif /* OMF_TUPLE_BOUND_H */

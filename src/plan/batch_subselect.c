@@ -134,30 +134,14 @@ in_row(Node *node, void *context)
 	return expression_tree_mutator(node, in_row, context);
 }
 
-/* Could evaluating the expression before its time do harm? */
 static bool
-is_harmful(Node *node, void *context)
+has_exec_param(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	switch (nodeTag(node))
-	{
-		case T_Var:
-		case T_Const:
-		case T_List:
-		case T_RelabelType:
-		case T_ArrayExpr:
-			break;
-		case T_Param:
-			return ((Param *) node)->paramkind != PARAM_EXTERN;
-		case T_CoerceViaIO:
-			if (exprType((Node *) ((CoerceViaIO *) node)->arg) != UUIDOID)
-				return true;
-			break;
-		default:
-			return true;
-	}
-	return expression_tree_walker(node, is_harmful, context);
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, has_exec_param, context);
 }
 
 static bool
@@ -201,7 +185,9 @@ add_target(Work *work, SubPlan *subplan)
 	key = omf_plan_key_column(scan);
 	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &target->shape);
 	target->values = (List *) in_row((Node *) target->values, subplan);
-	if (is_harmful((Node *) target->values, NULL) ||
+	omf_keys_strip_casts(target->values, target->shape);
+	if (!omf_batch_is_harmless(target->values) ||
+		has_exec_param((Node *) target->values, NULL) ||
 		!has_var((Node *) target->values, NULL))
 		return;
 	target->serverid = scan->fs_server;

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
@@ -29,6 +30,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteManip.h"
+#include "utils/fmgroids.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
@@ -196,12 +198,40 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 
 /* ----- conditions ----- */
 
+/*
+ * Leave out what never fails, though it is not marked leakproof: a uuid's text,
+ * and PostgreSQL's choice of a partition.
+ */
+static Node *
+without_harmless(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, CoerceViaIO) &&
+		exprType((Node *) ((CoerceViaIO *) node)->arg) == UUIDOID)
+		return without_harmless((Node *) ((CoerceViaIO *) node)->arg, context);
+	if (IsA(node, PlaceHolderVar))
+		return without_harmless((Node *) ((PlaceHolderVar *) node)->phexpr,
+								context);
+	if (IsA(node, FuncExpr) &&
+		((FuncExpr *) node)->funcid == F_SATISFIES_HASH_PARTITION)
+		return without_harmless((Node *) ((FuncExpr *) node)->args, context);
+	return expression_tree_mutator(node, without_harmless, context);
+}
+
+/* A function that is leakproof does not fail, whatever its arguments. */
+bool
+omf_batch_is_harmless(List *expressions)
+{
+	return !contain_subplans((Node *) expressions) &&
+		   !contain_leaked_vars(without_harmless((Node *) expressions, NULL));
+}
+
 /* Can it be looked at before its time?  It must not fail then. */
 static bool
 is_safe_condition(Node *condition)
 {
-	return condition != NULL && !contain_subplans(condition) &&
-		   !contain_leaked_vars(condition);
+	return condition != NULL && omf_batch_is_harmless(list_make1(condition));
 }
 
 /*
@@ -350,6 +380,7 @@ find_in_scan(const Place *place, Path *path, List **targets)
 	if (target->values == NIL ||
 		!contain_vars_of_level((Node *) target->values, 0))
 		return NONE;
+	omf_keys_strip_casts(target->values, target->shape);
 	target->serverid = rel->serverid;
 	target->userid = rel->userid;
 	target->table = omf_plan_relid(rel);
@@ -369,6 +400,8 @@ find_in_scan(const Place *place, Path *path, List **targets)
 	known.targets = lappend(list_copy(*targets), target);
 	if (!add_conditions(place, target, rel, restrictions, &known))
 		return NONE;
+	target->can_fail = !omf_batch_is_harmless(target->values) ||
+					   !omf_batch_is_harmless(target->conditions);
 	*targets = lappend(*targets, target);
 	return list_length(*targets) - 1;
 }
@@ -571,9 +604,10 @@ omf_batch_describe(const List *targets)
 		const OmfBatchTarget *target = lfirst(cell);
 		List *oids = list_make4_oid(target->serverid, target->userid,
 									target->table, target->key_type);
-		List *numbers = list_make4_int(list_length(target->values),
-									   list_length(target->conditions),
-									   target->after, target->if_found);
+		List *numbers =
+			list_make5_int(list_length(target->values),
+						   list_length(target->conditions), target->after,
+						   target->if_found, target->can_fail);
 
 		described =
 			lappend(described,

@@ -25,6 +25,7 @@ typedef struct OmfBatchTarget
 	List *conditions;            /* that a row has to pass */
 	int after;                   /* the target that goes before, or -1 */
 	bool if_found;               /* only if that has a row, or has none */
+	bool can_fail;               /* evaluating these for a row */
 	PlannerInfo *root;           /* a path's: the query that it is in */
 	List *columns;               /* columns that are known to equal ... */
 	List *equals;                /* ... these expressions of that query */
@@ -37,6 +38,12 @@ typedef struct OmfBatchTarget
  */
 extern List *omf_batch_targets(PlannerInfo *root, Path *inner, Relids outer,
 							   bool whole);
+
+/*
+ * Can the expressions be evaluated before their time, since they don't fail
+ * and have no effect?
+ */
+extern bool omf_batch_is_harmless(List *expressions);
 
 /* What a plan says of them (prefetch.h), and their expressions. */
 extern List *omf_batch_describe(const List *targets);
