@@ -48,6 +48,20 @@ SELECT f.* FROM failure(look('00000000-0000-4000-8000-00000000000b')) f;
 \x off
 \! simctl log --clear >/dev/null
 
+-- An answer that is of another cluster is none of this one, whatever the letters of its id.
+\! simctl cluster 00000000-0000-4000-8000-00000000000c engine=pg name=third >/dev/null
+\! simctl fault custom uuid=00000000-0000-4000-8000-00000000000c body='{"database": {"id": "00000000-0000-4000-8000-00000000000d", "name": "fourth"}}' times=1 >/dev/null
+\x on
+SELECT f.* FROM failure($$ SELECT name FROM databases.clusters WHERE id = '00000000-0000-4000-8000-00000000000c' $$) f;
+\x off
+\! simctl fault custom uuid=00000000-0000-4000-8000-00000000000c body='{"database": {"id": "00000000-0000-4000-8000-00000000000C", "name": "third"}}' times=1 >/dev/null
+SELECT name FROM databases.clusters WHERE id = '00000000-0000-4000-8000-00000000000c';
+-- A listing that is not there is no cluster that is not.
+\! simctl fault status method=LIST status=404 times=1 >/dev/null
+SELECT f.state, f.message, f.hint FROM failure('SELECT count(*) FROM databases.clusters') f;
+\! simctl nofaults >/dev/null
+\! simctl log --clear >/dev/null
+
 -- No token for this user; a server that nobody listens on.
 CREATE SERVER errors_nobody FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint 'http://127.0.0.1:1', max_retries '0');
 CREATE FOREIGN TABLE nobody (database_cluster_uuid uuid, status text) SERVER errors_nobody;

@@ -413,6 +413,20 @@ names_migration(const OmfRecord *record)
 }
 
 /*
+ * Is it of another cluster than the one in the path?  A cluster says which one
+ * it is; a migration does not.
+ */
+static bool
+is_of_another(const OmfResource *resource, const OmfRequest *request,
+			  const OmfRecord *record)
+{
+	const char *id = record->values[resource->key];
+	const char *asked = omf_request_path(request) + strlen(OMF_CLUSTERS_PATH);
+
+	return id != NULL && strncasecmp(id, asked, OMF_UUID_TEXT) != 0;
+}
+
+/*
  * What a record that was read, or was not, amounts to.  A start is one only if
  * the answer says of what migration; else nobody knows, whatever kept it from
  * being read.
@@ -456,6 +470,11 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	if (status == OMF_JSON_OK && method == OMF_PUT && !names_migration(*record))
 	{
 		snprintf(reason, sizeof(reason), "The answer names no migration.");
+		status = OMF_JSON_MISFIT;
+	}
+	if (status == OMF_JSON_OK && is_of_another(resource, request, *record))
+	{
+		snprintf(reason, sizeof(reason), "The answer is of another cluster.");
 		status = OMF_JSON_MISFIT;
 	}
 	if (status == OMF_JSON_OK)

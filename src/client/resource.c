@@ -157,7 +157,7 @@ void
 omf_api_path(char path[OMF_PATH_SIZE], const OmfResource *resource,
 			 const unsigned char uuid[OMF_UUID_SIZE])
 {
-	static const char prefix[] = "/v2/databases/";
+	static const char prefix[] = OMF_CLUSTERS_PATH;
 	char *text = path + sizeof(prefix) - 1;
 
 	/* every answer from the cache is found by its path: this is to be quick */
@@ -195,7 +195,7 @@ omf_api_migration_id_path(char path[OMF_PATH_SIZE],
 	char text[OMF_UUID_TEXT + 1];
 
 	format_uuid(text, uuid);
-	snprintf(path, OMF_PATH_SIZE, "/v2/databases/%s/online-migration/%s", text,
+	snprintf(path, OMF_PATH_SIZE, OMF_CLUSTERS_PATH "%s/online-migration/%s", text,
 			 migration_id);
 }
 

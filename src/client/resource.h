@@ -21,6 +21,9 @@
 #define OMF_UUID_SIZE 16 /* bytes of a UUID */
 #define OMF_UUID_TEXT 36 /* characters of its canonical form */
 
+/* What the path of each cluster begins with; its UUID follows. */
+#define OMF_CLUSTERS_PATH "/v2/databases/"
+
 /* The longest path of a call, with the terminating NUL. */
 #define OMF_PATH_SIZE 192
 

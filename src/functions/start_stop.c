@@ -123,7 +123,7 @@ is_unknown(const StartContext *context)
 static char *
 cluster_of(const char *path)
 {
-	return pnstrdup(path + strlen("/v2/databases/"), OMF_UUID_TEXT);
+	return pnstrdup(path + strlen(OMF_CLUSTERS_PATH), OMF_UUID_TEXT);
 }
 
 /* Not by this call: earlier ones are in DETAIL. */

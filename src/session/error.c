@@ -20,6 +20,8 @@
 
 #include "session/error.h"
 
+static const char not_the_api[] = "Check the server option \"endpoint\": this answer is none that the API gives for this call.";
+
 /* SQLSTATE and hint of each kind of failure; the hint may be NULL. */
 static const struct
 {
@@ -40,7 +42,7 @@ static const struct
 	{OMF_ERROR_RATE_LIMIT, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Try again later. The server options \"max_retries\" and \"max_retry_wait\" bound how long a statement waits by itself."},
 	{OMF_ERROR_HTTP, ERRCODE_FDW_ERROR,
-	 "Check the server option \"endpoint\": this answer is none that the API gives for this call."},
+	 not_the_api},
 	{OMF_ERROR_SERVER, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
 	 "The API, or a proxy in front of it, is in trouble. Try again later."},
 	{OMF_ERROR_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
@@ -166,6 +168,9 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
 	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
 		return "The API token can't list the clusters of the account, which takes the scope database:read, and tag:read as well to have them filtered by tag. A query that says in WHERE which clusters it asks for needs no listing.";
+	if (action == OMF_ACTION_LIST && (error->kind == OMF_ERROR_NOT_FOUND ||
+									  error->kind == OMF_ERROR_CONFLICT))
+		return not_the_api;
 	if (error->maybe_done && error->http1_wanted)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table, and set the server option \"http_version\" to '1.1', before trying again.";
 	if (error->http1_wanted)
