@@ -20,9 +20,10 @@
 	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, \
 					  (encrypted) ? "https" : "http") == CURLE_OK)
 #else
-#define OMF_SET_PROTOCOLS(handle, encrypted)     \
-	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS, \
-					  (long) ((encrypted) ? CURLPROTO_HTTPS : CURLPROTO_HTTP)) == CURLE_OK)
+#define OMF_SET_PROTOCOLS(handle, encrypted)                \
+	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS,            \
+					  (long) ((encrypted) ? CURLPROTO_HTTPS \
+										  : CURLPROTO_HTTP)) == CURLE_OK)
 #endif
 
 /*
@@ -89,7 +90,8 @@
 	(exec_rt_fetch((plan)->scan.scanrelid, estate)->checkAsUser)
 #endif
 #if PG_VERSION_NUM >= 160000
-#define omf_plan_check_as_user(plan, rtable) ((void) (rtable), (plan)->checkAsUser)
+#define omf_plan_check_as_user(plan, rtable) \
+	((void) (rtable), (plan)->checkAsUser)
 #else
 #define omf_plan_check_as_user(plan, rtable) \
 	(rt_fetch((plan)->scan.scanrelid, rtable)->checkAsUser)
@@ -134,12 +136,14 @@ omf_init_shared_memory(void *memory, void *init)
 }
 #endif
 static inline void *
-omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory))
+omf_named_shared_memory(const char *name, size_t size,
+						void (*init)(void *memory))
 {
 	bool found;
 
 #if PG_VERSION_NUM >= 190000
-	return GetNamedDSMSegment(name, size, omf_init_shared_memory, &found, &init);
+	return GetNamedDSMSegment(name, size, omf_init_shared_memory, &found,
+							  &init);
 #else
 	return GetNamedDSMSegment(name, size, init, &found);
 #endif
@@ -190,12 +194,14 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #endif
 
 #if PG_VERSION_NUM >= 190000
-#define omf_create_append_path(root, rel, path)                                    \
-	create_append_path(root, rel, (AppendPathInput){.subpaths = list_make1(path)}, \
+#define omf_create_append_path(root, rel, path)                         \
+	create_append_path(root, rel,                                       \
+					   (AppendPathInput){.subpaths = list_make1(path)}, \
 					   NIL, NULL, 0, false, -1)
 #else
-#define omf_create_append_path(root, rel, path) \
-	create_append_path(root, rel, list_make1(path), NIL, NIL, NULL, 0, false, -1)
+#define omf_create_append_path(root, rel, path)                        \
+	create_append_path(root, rel, list_make1(path), NIL, NIL, NULL, 0, \
+					   false, -1)
 #endif
 
 /*
@@ -204,13 +210,15 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
  */
 #if PG_VERSION_NUM >= 190000
 #define omf_may_nestloop(extra) (((extra)->pgs_mask & PGS_NESTLOOP_PLAIN) != 0)
-#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, extra) \
-	initial_cost_nestloop(root, workspace, jointype,                              \
-						  PGS_NESTLOOP_PLAIN | PGS_CONSIDER_NONPARTIAL, outer,    \
-						  inner, extra)
+#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, \
+								  extra)                                   \
+	initial_cost_nestloop(root, workspace, jointype,                       \
+						  PGS_NESTLOOP_PLAIN | PGS_CONSIDER_NONPARTIAL,    \
+						  outer, inner, extra)
 #else
 #define omf_may_nestloop(extra) ((void) (extra), enable_nestloop)
-#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, extra) \
+#define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, \
+								  extra)                                   \
 	initial_cost_nestloop(root, workspace, jointype, outer, inner, extra)
 #endif
 
@@ -222,8 +230,9 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #define omf_unique_outer_path(root, rel, sjinfo) \
 	((void) (root), (void) (sjinfo), (rel)->cheapest_total_path)
 #else
-#define omf_unique_outer_path(root, rel, sjinfo) \
-	((Path *) create_unique_path(root, rel, (rel)->cheapest_total_path, sjinfo))
+#define omf_unique_outer_path(root, rel, sjinfo)                        \
+	((Path *) create_unique_path(root, rel, (rel)->cheapest_total_path, \
+								 sjinfo))
 #endif
 
 /* ExecutorRun() lost an argument. */
@@ -238,7 +247,8 @@ omf_named_shared_memory(const char *name, size_t size, void (*init)(void *memory
 #endif
 
 #if PG_VERSION_NUM >= 180000
-#define omf_copy_disabled_nodes(path, from) ((path)->disabled_nodes = (from)->disabled_nodes)
+#define omf_copy_disabled_nodes(path, from) \
+	((path)->disabled_nodes = (from)->disabled_nodes)
 #else
 #define omf_copy_disabled_nodes(path, from) ((void) 0)
 #endif

@@ -467,7 +467,8 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
 	status = read_record(resource, reply, fields, record, reason);
-	if (status == OMF_JSON_OK && method == OMF_PUT && !names_migration(*record))
+	if (status == OMF_JSON_OK && method == OMF_PUT &&
+		!names_migration(*record))
 	{
 		snprintf(reason, sizeof(reason), "The answer names no migration.");
 		status = OMF_JSON_MISFIT;

@@ -69,7 +69,7 @@ typedef struct OmfError
 	bool maybe_done;                      /* a start, perhaps carried out */
 	bool passing;                         /* the call could do better later */
 	int tries;                            /* how often it was sent */
-	int64_t resets_in;                    /* seconds to the limit's end, or -1 */
+	int64_t resets_in;                    /* seconds to its end, or -1 */
 	int64_t sent_at;                      /* epoch seconds, last time, or 0 */
 	bool http1_wanted;                    /* the server wants HTTP/1.1 */
 	char proxy[OMF_PROXY_HOST_SIZE];      /* environment's proxy, or empty */
@@ -137,8 +137,8 @@ typedef struct OmfPage
  * What a finished request for a page came to: NULL and *error set (or NULL
  * for lack of memory) on failure.  Freed by omf_api_page_free().  The body,
  * which holds the passwords of clusters, is wiped before this returns.  A page
- * may be long: must_stop() is asked now and then, and once it says so, there is
- * neither a page nor an error.
+ * may be long: must_stop() is asked now and then, and once it says so, there
+ * is neither a page nor an error.
  */
 extern OmfPage *omf_api_page(OmfRequest *request, OmfJsonSet fields,
 							 const OmfSecrets *secrets,

@@ -30,7 +30,8 @@
 
 /*
  * Set the reply's pause_ms and resets_in_ms, and make its ratelimit_reset
- * seconds of the API's calendar, or -1.  `epoch_ms` is what the local calendar shows.
+ * seconds of the API's calendar, or -1.  `epoch_ms` is what the local calendar
+ * shows.
  */
 extern void omf_api_time_settle(OmfReply *reply, int64_t epoch_ms);
 

@@ -106,7 +106,7 @@ typedef struct OmfPermit
 	bool granted;       /* may it be sent now? */
 	uint64_t number;    /* of the permit, if so */
 	int64_t ask_at;     /* else: when to ask again */
-	int64_t allowed_at; /* and when it may be, at the earliest; INT64_MAX: never */
+	int64_t allowed_at; /* and when it may be, if not now; INT64_MAX: never */
 } OmfPermit;
 
 /*

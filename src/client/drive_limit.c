@@ -5,7 +5,8 @@
  *
  * The timer runs on this thread's CPU time, so a machine that stands still
  * ends nothing.  It is set at the start of a drive unless it is still set from
- * an earlier one, and so may expire too early in this one: the next time counts.
+ * an earlier one, and so may expire too early in this one: the next time
+ * counts.
  *
  *-------------------------------------------------------------------------
  */

@@ -20,9 +20,9 @@
 extern const char *omf_endpoint_problem(const char *endpoint);
 
 /*
- * Bring one that is accepted to the form that all its spellings have, in place:
- * scheme and host in small letters, no port that the scheme has by itself, and
- * no slash at the end (RFC 3986, sections 6.2.2.1 and 6.2.3).
+ * Bring one that is accepted to the form that all its spellings have, in
+ * place: scheme and host in small letters, no port that the scheme has by
+ * itself, and no slash at the end (RFC 3986, sections 6.2.2.1 and 6.2.3).
  */
 extern void omf_endpoint_normalize(char *endpoint);
 

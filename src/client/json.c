@@ -374,8 +374,8 @@ end_of_string(const char *next)
 }
 
 /*
- * Behind the value that begins here, in a text up to `end`; when to stop, within
- * it, if it is an object or an array.
+ * Behind the value that begins here, in a text up to `end`; when to stop,
+ * within it, if it is an object or an array.
  */
 static const char *
 end_of_value(const char *next, const char *end)

@@ -60,7 +60,7 @@ begins(const char *text, const char *spelling)
 	return strncasecmp(text, spelling, length) == 0 ? length : 0;
 }
 
-/* As in a URL: the length of what the text begins with, or 0.  So all below. */
+/* As in a URL: the length of what the text begins with, or 0; so all below. */
 static size_t
 match_percent(const char *text, const Character *character)
 {
@@ -122,7 +122,11 @@ match_entity(const char *text, const Character *character)
 	{
 		uint32_t code;
 		const char *spelling;
-	} entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&apos;"}};
+	} entities[] = {{'&', "&amp;"},
+					{'<', "&lt;"},
+					{'>', "&gt;"},
+					{'"', "&quot;"},
+					{'\'', "&apos;"}};
 	const char *start = text;
 	char *end;
 	unsigned long code;
@@ -158,12 +162,13 @@ static bool
 advance(const char *text, const Character *character, char *ends,
 		size_t *furthest)
 {
-	static size_t (*const matches[])(const char *, const Character *) = {
-		match_itself, match_percent, match_unicode, match_quoted, match_entity};
+	typedef size_t (*Match)(const char *, const Character *);
+	static const Match matches[] = {match_itself, match_percent, match_unicode,
+									match_quoted, match_entity};
 	size_t last = *furthest;
 	bool found = false;
 
-	/* from the end: what is marked here lies behind what is still to be seen */
+	/* from the end: what is marked here lies behind what is yet to be seen */
 	for (size_t i = last + 1; i-- > 0;)
 	{
 		if (!ends[i])
@@ -185,8 +190,8 @@ advance(const char *text, const Character *character, char *ends,
 }
 
 /*
- * How much of the text the secret takes, which it begins with, or 0.  `ends` is
- * as long as the text and one more, and is clear before and after.
+ * How much of the text the secret takes, which it begins with, or 0.  `ends`
+ * is as long as the text and one more, and is clear before and after.
  */
 static size_t
 match_secret(const char *text, const char *secret, char *ends)

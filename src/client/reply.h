@@ -68,42 +68,46 @@ typedef enum OmfAnswerClass
 /* -1 stands for a number that was not sent. */
 typedef struct OmfReply
 {
-	OmfOutcome outcome;                        /* how it ended */
-	int http_status;                           /* when answered */
-	char *body;                                /* malloc'd, with a NUL, or NULL */
-	size_t body_length;                        /* in bytes */
-	size_t body_room;                          /* bytes allocated */
-	size_t body_max;                           /* cap, in bytes */
-	size_t header_bytes;                       /* of all header lines */
-	bool interim;                              /* headers of a 1xx answer */
-	bool headers_ended;                        /* has the line after them come? */
-	bool content_encoded;                      /* has a Content-Encoding */
-	int64_t content_length;                    /* Content-Length as sent */
+	OmfOutcome outcome;     /* how it ended */
+	int http_status;        /* when answered */
+	char *body;             /* malloc'd, with a NUL, or NULL */
+	size_t body_length;     /* in bytes */
+	size_t body_room;       /* bytes allocated */
+	size_t body_max;        /* cap, in bytes */
+	size_t header_bytes;    /* of all header lines */
+	bool interim;           /* headers of a 1xx answer */
+	bool headers_ended;     /* has the line after them come? */
+	bool content_encoded;   /* has a Content-Encoding */
+	int64_t content_length; /* Content-Length as sent */
+
+	/* the fields of its header */
 	char date_text[OMF_HTTP_DATE_SIZE];        /* Date as sent */
 	int64_t date;                              /* the same in epoch seconds */
 	char retry_after_text[OMF_HTTP_DATE_SIZE]; /* Retry-After as sent */
 	int64_t retry_after;                       /* the same, if it is seconds */
-	int64_t retry_after_date;                  /* if it is a date: epoch seconds */
+	int64_t retry_after_date;                  /* a date, in epoch seconds */
 	int64_t ratelimit_limit;                   /* requests per window */
 	int64_t ratelimit_remaining;               /* requests left in it */
 	int64_t ratelimit_reset;                   /* epoch seconds */
 	int64_t pause_ms;                          /* Retry-After from now */
 	int64_t resets_in_ms;                      /* likewise, ratelimit_reset */
 	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
-	char words[OMF_WORDS_SIZE];                /* libcurl's, on a failure */
-	int64_t sent_at;                           /* epoch seconds of the last, or 0 */
-	int tries;                                 /* how often it was sent */
-	int http_version;                          /* of the last answer: 1, 2, or 0: none */
-	int64_t took_ms;                           /* all tries, from the first's start */
-	int64_t sent_us;                           /* the steady clock then, or 0 */
-	int64_t latency_us;                        /* from there to the end, or -1 */
-	uint64_t bytes;                            /* received, of all tries */
-	int connections;                           /* opened, by all tries */
-	uint16_t classes[OMF_CLASSES];             /* how its tries ended */
-	bool http1_wanted;                         /* the server has said so */
-	const char *proxy;                         /* host of the environment's, or NULL */
-	bool earlier_unknown;                      /* an earlier try may have been carried out */
-	bool hopeless;                             /* unreachable, and no other try could do better */
+
+	/* how it came about */
+	char words[OMF_WORDS_SIZE];    /* libcurl's, on a failure */
+	int64_t sent_at;               /* epoch seconds of the last, or 0 */
+	int tries;                     /* how often it was sent */
+	int http_version;              /* of the last answer: 1, 2, or 0: none */
+	int64_t took_ms;               /* all tries, from the first's start */
+	int64_t sent_us;               /* the steady clock then, or 0 */
+	int64_t latency_us;            /* from there to the end, or -1 */
+	uint64_t bytes;                /* received, of all tries */
+	int connections;               /* opened, by all tries */
+	uint16_t classes[OMF_CLASSES]; /* how its tries ended */
+	bool http1_wanted;             /* the server has said so */
+	const char *proxy;             /* host of the environment's, or NULL */
+	bool earlier_unknown;          /* of a try before, whether it was done */
+	bool hopeless;                 /* no other try could do better */
 } OmfReply;
 
 /* The try that the reply is of has ended: count it. */

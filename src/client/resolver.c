@@ -22,14 +22,14 @@
 /* Shared by the thread and its owner; the last of them to let go frees it. */
 struct OmfNameLookup
 {
-	pthread_mutex_t lock;                                /* of what follows */
-	int owners;                                          /* of the two, those that hold it */
-	int event;                                           /* eventfd, or -1: nobody waits */
-	bool ended;                                          /* the results are there */
-	int naddresses;                                      /* how many */
-	char addresses[OMF_ADDRESSES_MAX][OMF_ADDRESS_SIZE]; /* in numbers */
-	const char *problem;                                 /* of static storage, or NULL */
-	char host[];                                         /* that is looked up */
+	pthread_mutex_t lock; /* of what follows */
+	int owners;           /* of the two, those that hold it */
+	int event;            /* eventfd, or -1: nobody waits */
+	bool ended;           /* the results are there */
+	const char *problem;  /* of static storage, or NULL */
+	int naddresses;       /* how many there are, in numbers: */
+	char addresses[OMF_ADDRESSES_MAX][OMF_ADDRESS_SIZE];
+	char host[]; /* that is looked up */
 };
 
 /* Let go of it, with the lock held. */

@@ -47,8 +47,12 @@ static const OmfField cluster_fields[] = {
 	{"database", "text", {"connection.database", OMF_JSON_ID}},
 	{"ssl", "boolean", {"connection.ssl", OMF_JSON_BOOLEAN}},
 	{"semantic_version", "text", {"semantic_version", OMF_JSON_ID}},
-	{"version_end_of_life", "timestamptz", {"version_end_of_life", OMF_JSON_TIME}},
-	{"version_end_of_availability", "timestamptz", {"version_end_of_availability", OMF_JSON_TIME}},
+	{"version_end_of_life",
+	 "timestamptz",
+	 {"version_end_of_life", OMF_JSON_TIME}},
+	{"version_end_of_availability",
+	 "timestamptz",
+	 {"version_end_of_availability", OMF_JSON_TIME}},
 	{"maintenance_day", "text", {"maintenance_window.day", OMF_JSON_ID}},
 	{"maintenance_hour", "time", {"maintenance_window.hour", OMF_JSON_ID}},
 };
@@ -99,7 +103,8 @@ omf_api_field(const OmfResource *resource, const char *name)
 const char *
 omf_api_field_name(const OmfResource *resource, int field)
 {
-	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server", "fetched_at"};
+	static const char *const extra[OMF_NEXTRA_FIELDS] = {"error", "server",
+														 "fetched_at"};
 
 	return field < resource->nfields ? resource->fields[field].name
 									 : extra[field - resource->nfields];
@@ -172,7 +177,8 @@ omf_api_page_path(char path[OMF_PAGE_PATH_SIZE], int page, const char *tag)
 {
 	int length = snprintf(path, OMF_PAGE_PATH_SIZE,
 						  OMF_LISTING_TEMPLATE "?page=%d&per_page=%d%s",
-						  page, OMF_PAGE_SIZE, tag != NULL ? "&tag_name=" : "");
+						  page, OMF_PAGE_SIZE,
+						  tag != NULL ? "&tag_name=" : "");
 
 	if (tag == NULL)
 		return;

@@ -46,7 +46,7 @@ typedef struct OmfRetryAnswer
 	bool counts;      /* does that count against max_retries? */
 	bool at_once;     /* only for the sake of a connection that was kept */
 	int64_t delay_ms; /* how long to wait before it, 0 or more */
-	int64_t hold_ms;  /* a rate limit: how long nothing at all is to be sent, else -1 */
+	int64_t hold_ms;  /* how long to send nothing at all, or -1 */
 } OmfRetryAnswer;
 
 extern OmfRetryAnswer omf_retry_decide(const OmfRetryQuestion *question);

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* Raised by a fault of the code: blocked, they end the process all the same. */
+/* Raised by a fault of the code: blocked, they end the process just so. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 							 SIGABRT, SIGTRAP, SIGSYS};
 

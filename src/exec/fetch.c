@@ -32,11 +32,11 @@ struct OmfFetch
 	int nkeys;             /* how many */
 	OmfListing *among;     /* that these have to be in, or NULL: they are */
 	OmfListing *listing;   /* of what is wanted, where all are; else NULL */
-	OmfFetchFilter passes; /* which clusters of a listing are wanted; NULL: all */
+	OmfFetchFilter passes; /* which of a listing are wanted; NULL: all */
 	void *passes_arg;      /* its first argument */
 	int *passing;          /* with it: their numbers in the listing */
 	int npassing;          /* how many */
-	int nexamined;         /* clusters of the listing that it has been asked of */
+	int nexamined;         /* of the listing's clusters, for passing */
 	int room;              /* length of passing */
 	int asked;             /* how many of them have been asked for */
 	int used;              /* how many of these are answered, or passed over */
@@ -102,7 +102,8 @@ omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys,
 						  const char *tag)
 {
 	omf_fetch_set_keys(fetch, keys, nkeys);
-	fetch->among = omf_listing_get(fetch->channel, tag, omf_topic_terms(fetch->topic),
+	fetch->among = omf_listing_get(fetch->channel, tag,
+								   omf_topic_terms(fetch->topic),
 								   &fetch->counts);
 }
 
@@ -124,7 +125,8 @@ omf_fetch_set_all(OmfFetch *fetch, const char *tag)
 	fetch->npassing = 0;
 	fetch->nexamined = 0;
 	fetch->among = NULL;
-	fetch->listing = omf_listing_get(fetch->channel, tag, omf_topic_terms(fetch->topic),
+	fetch->listing = omf_listing_get(fetch->channel, tag,
+									 omf_topic_terms(fetch->topic),
 									 &fetch->counts);
 }
 

@@ -30,7 +30,8 @@ typedef struct OmfAnswer
 
 /* A fetch of these fields of that resource over that channel. */
 extern OmfFetch *omf_fetch_create(OmfChannel *channel,
-								  const OmfResource *resource, const List *fields);
+								  const OmfResource *resource,
+								  const List *fields);
 
 /* Answers may be so old. */
 extern void omf_fetch_limit_age(OmfFetch *fetch, OmfCacheTerms terms);

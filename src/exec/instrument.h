@@ -25,7 +25,7 @@ typedef struct OmfCounts
 {
 	int64 requests;            /* sent, or queued; pages of listings too */
 	int64 hits;                /* answers of the cache (cache.h) */
-	int64 oldest;              /* how old these were at most, in milliseconds */
+	int64 oldest;              /* how old these were at most, in ms */
 	OmfInstrument *instrument; /* what EXPLAIN (ANALYZE) asks for, or NULL */
 } OmfCounts;
 

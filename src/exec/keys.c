@@ -276,7 +276,8 @@ omf_is_key_clause(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 		!collect_comparisons(clause, column, &comparisons))
 		return false;
 	foreach (cell, comparisons)
-		if (!is_plannable_value(root, ((Comparison *) lfirst(cell))->value, column))
+		if (!is_plannable_value(root, ((Comparison *) lfirst(cell))->value,
+								column))
 			return false;
 	return true;
 }

@@ -611,7 +611,7 @@ is_refused_filter(const PageAsker *asked, const OmfError *error)
 		   error->kind == OMF_ERROR_FORBIDDEN;
 }
 
-/* Is there something that CHECK_FOR_INTERRUPTS() would end the statement for? */
+/* Would CHECK_FOR_INTERRUPTS() end the statement? */
 static bool
 is_interrupted(void)
 {
@@ -629,8 +629,8 @@ settle_page(OmfAsker *asker, OmfRequest *request)
 	const char *problem;
 	OmfError *error;
 
-	asked->page = omf_api_page(request, omf_topic_fields(listing->clusters), secrets,
-							   is_interrupted, &error);
+	asked->page = omf_api_page(request, omf_topic_fields(listing->clusters),
+							   secrets, is_interrupted, &error);
 	if (asked->page == NULL && error == NULL)
 		CHECK_FOR_INTERRUPTS();
 	omf_instrument_answer(asker->counts->instrument,

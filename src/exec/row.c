@@ -37,7 +37,7 @@ struct OmfRowReader
 {
 	const OmfResource *resource;
 	const char *table;  /* name, for the error context */
-	const char *server; /* the foreign server's name, where a column shows it */
+	const char *server; /* the server's name, where a column shows it */
 	int ncolumns;       /* dropped ones included */
 	Column *columns;
 };
@@ -79,7 +79,8 @@ omf_row_fields(Relation relation, const OmfResource *resource)
 						(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 						 errmsg("foreign table has a column that its resource does not have"),
 						 errdetail("Column \"%s\" of foreign table \"%s\" asks for the field \"%s\" of the resource \"%s\".",
-								   NameStr(attribute->attname), RelationGetRelationName(relation),
+								   NameStr(attribute->attname),
+								   RelationGetRelationName(relation),
 								   name, resource->name),
 						 errhint("%s", omf_name_hint("Name it with the column option \"column_name\"; the fields are",
 													 name, names, nnames))));
@@ -234,6 +235,15 @@ key_value(Column *column, const unsigned char *uuid)
 	return value_from_text(column, uuid_text(uuid));
 }
 
+static char *
+time_text(TimestampTz time)
+{
+	if (time == 0)
+		return NULL;
+	return DatumGetCString(DirectFunctionCall1(timestamptz_out,
+											   TimestampTzGetDatum(time)));
+}
+
 /* What the API sends is UTF-8; NULL where it has sent nothing. */
 static char *
 field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
@@ -245,7 +255,7 @@ field_text(const OmfRowReader *reader, const OmfAnswer *answer, int field)
 	if (field == reader->resource->nfields + OMF_EXTRA_ERROR)
 		return answer->error != NULL ? omf_error_text(answer->error) : NULL;
 	if (field == reader->resource->nfields + OMF_EXTRA_FETCHED_AT)
-		return answer->fetched_at != 0 ? DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(answer->fetched_at))) : NULL;
+		return time_text(answer->fetched_at);
 	value = answer->record != NULL ? answer->record->values[field] : NULL;
 	return value != NULL
 			   ? pg_any_to_server(value, (int) strlen(value), PG_UTF8)

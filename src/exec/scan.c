@@ -93,6 +93,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	EState *estate = node->ss.ps.state;
 	OmfKeyColumn key = omf_plan_key_column(plan);
 	const OmfResource *resource = omf_plan_resource(plan);
+	Oid relid = RelationGetRelid(node->ss.ss_currentRelation);
 	OmfScanState *state;
 
 	/* EXPLAIN alone needs no token, and no key either */
@@ -111,7 +112,7 @@ omf_begin_scan(ForeignScanState *node, int eflags)
 	state->fetch = omf_fetch_create(omf_channel_get(estate, plan->fs_server,
 													state->user),
 									resource, omf_plan_fields(plan));
-	omf_fetch_limit_age(state->fetch, omf_options_cache(RelationGetRelid(node->ss.ss_currentRelation)));
+	omf_fetch_limit_age(state->fetch, omf_options_cache(relid));
 	if (omf_plan_reports_errors(plan))
 		omf_fetch_report_errors(state->fetch);
 	omf_fetch_instrument(state->fetch, omf_instrument_create(&node->ss.ps));

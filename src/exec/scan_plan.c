@@ -12,7 +12,8 @@
 const OmfResource *
 omf_plan_resource(const ForeignScan *plan)
 {
-	return omf_api_resource(strVal(list_nth(plan->fdw_private, OMF_PLAN_RESOURCE)));
+	return omf_api_resource(
+		strVal(list_nth(plan->fdw_private, OMF_PLAN_RESOURCE)));
 }
 
 OmfKeyColumn

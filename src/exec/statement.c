@@ -273,7 +273,8 @@ settle(OmfChannel *channel)
 {
 	OmfRequest *request;
 
-	while ((request = omf_session_take(channel->session, &channel->inbox)) != NULL)
+	while ((request = omf_session_take(channel->session, &channel->inbox)) !=
+		   NULL)
 		settle_request(request);
 }
 

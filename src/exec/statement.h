@@ -127,8 +127,8 @@ extern void omf_channel_wait(OmfChannel *channel, bool for_room,
 
 /*
  * Before an Append waits for the channels of the statement: ask again for what
- * other backends were asking for. Milliseconds until that is to be done again, though nobody has set the
- * latch; -1: none of it is waited for.
+ * other backends were asking for. Milliseconds until that is to be done again,
+ * though nobody has set the latch; -1: none of it is waited for.
  */
 extern int64 omf_channel_prepare_wait(OmfChannel *channel);
 

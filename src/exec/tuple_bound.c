@@ -115,10 +115,11 @@ bound_below(PlanState *node, const PlanState *child, int64 bound)
 			/* not a sub-select, and of a join only the side that it streams */
 			return child == outerPlanState(node) ? bound : 0;
 		case T_CustomScanState:
-			return child == outerPlanState(node) ||
-						   list_member_ptr(((CustomScanState *) node)->custom_ps, child)
-					   ? bound
-					   : 0;
+			if (child == outerPlanState(node) ||
+				list_member_ptr(((CustomScanState *) node)->custom_ps,
+								child))
+				return bound;
+			return 0;
 		case T_AppendState:
 		case T_MergeAppendState:
 		case T_SubqueryScanState:

@@ -184,6 +184,7 @@ omf_server_argument(FunctionCallInfo fcinfo, int argument)
 Datum
 omf_calendar_time(int64 monotonic_ms)
 {
-	return TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														   monotonic_ms - omf_pollset_now()));
+	return TimestampTzGetDatum(
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									monotonic_ms - omf_pollset_now()));
 }

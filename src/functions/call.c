@@ -142,7 +142,8 @@ share_answer(const OmfCall *call, const OmfRecord *record)
 			omf_cache_change(account, path, bytes, length);
 	}
 	else if (bytes != NULL || call->result == OMF_RESULT_NOT_FOUND)
-		omf_cache_learn(account, path, call->asked, bytes != NULL, bytes, length);
+		omf_cache_learn(account, path, call->asked, bytes != NULL, bytes,
+						length);
 }
 
 /*
@@ -330,8 +331,9 @@ omf_call_maybe_done(const OmfCall *call)
 {
 	if (call->error != NULL)
 		return call->error->maybe_done;
-	return call->request != NULL ? may_be_done(omf_request_reply(call->request))
-								 : call->maybe_done;
+	return call->request != NULL
+			   ? may_be_done(omf_request_reply(call->request))
+			   : call->maybe_done;
 }
 
 void

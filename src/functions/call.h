@@ -17,23 +17,23 @@ typedef struct OmfCall
 	OmfSession *session;         /* held */
 	OmfSecrets secrets;          /* that no message may show */
 	const OmfResource *resource; /* of the call; NULL: the online migration */
-	bool wants_status;           /* an answer in which it is missing is an error */
+	bool wants_status;           /* an answer without it is an error */
 	OmfMethod method;            /* GET, PUT or DELETE */
 	const char *path;            /* of the call */
 	const char *body;            /* or NULL */
 	int64 deadline;              /* on omf_clock(), or 0: none */
 	OmfInbox inbox;              /* where the answer arrives */
 	OmfRequest *request;         /* while it is under way */
-	const char *server;          /* of a start or a stop: name of the foreign server */
+	const char *server;          /* of a start or stop: the server's name */
 	const char *role;            /* likewise, who makes it; or NULL */
-	uint64 asked;                /* the moment of it, as omf_cache_moment() has it */
-	bool maybe_done;             /* it may have been carried out, whatever came of it */
-	bool late;                   /* the deadline has passed: there is no result */
+	uint64 asked;                /* when, by omf_cache_moment() */
+	bool maybe_done;             /* it may have been carried out even so */
+	bool late;                   /* the deadline has passed: no result */
 	OmfResult result;            /* what came of it */
-	const char **values;         /* then, in UTF-8, by field; any may be NULL */
+	const char **values;         /* then, in UTF-8, by field, or NULL */
 	OmfError *error;             /* or NULL */
 	bool wordless;               /* the answer had no body */
-	int64 date;                  /* that the answer was sent at, epoch seconds, or -1 */
+	int64 date;                  /* of the answer, epoch seconds, or -1 */
 	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
 

@@ -253,8 +253,10 @@ names_query(const DatabaseCheck *check)
 					"FROM (SELECT name FROM found ORDER BY name LIMIT " NAMES_MAX ") f), '') || "
 					"CASE WHEN count(*) > " NAMES_MAX " THEN ' and ' || count(*) - " NAMES_MAX " || ' more' ELSE '' END), "
 					"CASE WHEN count(*) > 0 THEN %s END FROM found",
-					check->sql, check->result, quote_literal_cstr(check->things),
-					check->hint != NULL ? quote_literal_cstr(check->hint) : "NULL");
+					check->sql, check->result,
+					quote_literal_cstr(check->things),
+					check->hint != NULL ? quote_literal_cstr(check->hint)
+										: "NULL");
 }
 
 /*
@@ -280,7 +282,8 @@ static void
 run_check(OmfChecks *checks, OmfConnection *connection, const char *name,
 		  const char *document, const char *sql, const char *database)
 {
-	const char *of_database = database != NULL ? psprintf("Database \"%s\": ", database) : "";
+	const char *of_database =
+		database != NULL ? psprintf("Database \"%s\": ", database) : "";
 	char *detail;
 
 	if (!omf_connection_is_open(connection))
@@ -294,8 +297,10 @@ run_check(OmfChecks *checks, OmfConnection *connection, const char *name,
 	else
 	{
 		detail = omf_connection_value(connection, 0, 1);
-		omf_checks_put(checks, name, known_result(omf_connection_value(connection, 0, 0)),
-					   detail != NULL ? detail : "", omf_connection_value(connection, 0, 2), document);
+		omf_checks_put(checks, name,
+					   known_result(omf_connection_value(connection, 0, 0)),
+					   detail != NULL ? detail : "",
+					   omf_connection_value(connection, 0, 2), document);
 	}
 }
 
@@ -331,7 +336,9 @@ put_reach(OmfChecks *checks, OmfConnection *connection,
 	const OmfSource *source = checks->plan.source;
 
 	omf_checks_put_reach(checks, psprintf("%s, port %d", source->host, source->port),
-						 stage > OMF_STAGE_REACH ? NULL : omf_connection_problem(connection),
+						 stage > OMF_STAGE_REACH
+							 ? NULL
+							 : omf_connection_problem(connection),
 						 omf_connection_address(connection),
 						 "DigitalOcean must reach it, too, which can't be tried from here: firewall, listen_addresses, pg_hba.conf.",
 						 OMF_POSTGRES_GUIDE);

@@ -37,8 +37,9 @@ omf_checks_put(OmfChecks *checks, const char *check, const char *result,
 	/* a library's words may lack the full stop */
 	values[COLUMN_DETAIL] =
 		CStringGetTextDatum(ends ? detail : psprintf("%s.", detail));
-	values[COLUMN_HINT] = CStringGetTextDatum(hint != NULL ? psprintf("%s See %s", hint, document)
-														   : psprintf("See %s", document));
+	values[COLUMN_HINT] = CStringGetTextDatum(
+		hint != NULL ? psprintf("%s See %s", hint, document)
+					 : psprintf("See %s", document));
 	tuplestore_putvalues(checks->result->setResult, checks->result->setDesc,
 						 values, nulls);
 }
@@ -69,8 +70,10 @@ omf_checks_put_reach(OmfChecks *checks, const char *whom, const char *problem,
 {
 	bool nearby = problem == NULL && address != NULL && is_private(address);
 
-	omf_checks_put(checks, "source reachable", problem != NULL ? OMF_CHECK_FAILED : nearby ? OMF_CHECK_WARNING
-																						   : OMF_CHECK_OK,
+	omf_checks_put(checks, "source reachable",
+				   problem != NULL ? OMF_CHECK_FAILED
+				   : nearby        ? OMF_CHECK_WARNING
+								   : OMF_CHECK_OK,
 				   problem != NULL ? psprintf("%s: %s", whom, problem)
 								   : psprintf("%s, answers to this server%s.", whom,
 											  nearby ? psprintf(", at the private address %s", address) : ""),

@@ -28,7 +28,7 @@ typedef struct OmfChecks
 {
 	ReturnSetInfo *result;  /* where the rows go */
 	OmfConnectionPlan plan; /* how the source is asked */
-	const char *ignore_dbs; /* databases that are not copied, as an array's text */
+	const char *ignore_dbs; /* not copied, as an array's text */
 	int target_major;       /* the target's major version, or 0: not known */
 	int64 target_mib;       /* its storage, or -1: not known */
 } OmfChecks;

@@ -47,7 +47,9 @@ put_row(ReturnSetInfo *result, const OmfSessionState *state)
 {
 	ForeignServer *server = GetForeignServerExtended(state->serverid,
 													 FSV_MISSING_OK);
-	const char *role = OidIsValid(state->user) ? GetUserNameFromId(state->user, true) : "public";
+	const char *role = OidIsValid(state->user)
+						   ? GetUserNameFromId(state->user, true)
+						   : "public";
 	Datum values[NCOLUMNS];
 	bool nulls[NCOLUMNS] = {false};
 

@@ -65,7 +65,8 @@ hang_up(Talk *talk)
 static bool
 begin_connecting(Talk *talk, const char *address, int port)
 {
-	const struct addrinfo wanted = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	const struct addrinfo wanted = {.ai_flags =
+										AI_NUMERICHOST | AI_NUMERICSERV,
 									.ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
 	char service[12];
@@ -126,7 +127,8 @@ connect_to_any(Talk *talk, const char *host, int port)
 		note_problem(talk, problem);
 		return false;
 	}
-	naddresses = omf_resolver_addresses(talk->way.lookup, &addresses, &problem);
+	naddresses = omf_resolver_addresses(talk->way.lookup, &addresses,
+										&problem);
 	for (int i = 0; i < naddresses; i++)
 	{
 		if (connect_to(talk, addresses[i], port))

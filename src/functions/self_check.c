@@ -81,7 +81,8 @@ check_libcurl(ReturnSetInfo *result)
 
 	put(result, "libcurl", good ? "ok" : "warning",
 		psprintf("libcurl %s with %s, %s HTTP/2, looks names up %s blocking.", library.version,
-				 library.tls != NULL ? library.tls : "no TLS", library.http2 ? "with" : "without",
+				 library.tls != NULL ? library.tls : "no TLS",
+				 library.http2 ? "with" : "without",
 				 library.asynchronous_names ? "without" : "with"),
 		good ? NULL : "Many requests take longer without HTTP/2, and cancel waits for a look-up of a name that blocks.");
 }
@@ -115,7 +116,8 @@ check_answer(ReturnSetInfo *result, const OmfCall *call)
 
 	put(result, "API", error == NULL || refused ? "ok" : "failed",
 		error == NULL || refused ? "It answers." : words,
-		error == NULL || refused ? NULL : omf_error_hint(OMF_ACTION_READ, error));
+		error == NULL || refused ? NULL
+								 : omf_error_hint(OMF_ACTION_READ, error));
 	if (error != NULL && !refused)
 		return;
 	put(result, "token", kind == OMF_ERROR_UNAUTHORIZED ? "failed" : "ok",

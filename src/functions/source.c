@@ -89,7 +89,8 @@ port_of(const JsonbValue *value)
 		report_bad_source(psprintf("Its member \"port\" is %s, but must be an integer from 1 to 65535.",
 								   json_type_name(value)),
 						  NULL);
-	text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	text = DatumGetCString(DirectFunctionCall1(
+		numeric_out, NumericGetDatum(value->val.numeric)));
 	if (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 5)
 		port = atoi(text);
 	if (port < 1 || port > 65535)
@@ -110,7 +111,8 @@ set_member(OmfSource *source, const char *name, const JsonbValue *value)
 		if (members[i].is_port)
 			*(int *) (void *) target = port_of(value);
 		else if (value->type == jbvString)
-			*(const char **) (void *) target = pnstrdup(value->val.string.val, value->val.string.len);
+			*(const char **) (void *) target =
+				pnstrdup(value->val.string.val, value->val.string.len);
 		else
 			report_bad_source(psprintf("Its member \"%s\" is %s, but must be a string.",
 									   name, json_type_name(value)),
@@ -221,14 +223,15 @@ omf_source_body(OmfSource *source, bool disable_ssl, ArrayType *ignore_dbs)
 	append_member(&body, "dbname", source->dbname);
 	append_member(&body, "username", source->username);
 	append_member(&body, "password", source->password);
-	appendStringInfo(&body, "},\"disable_ssl\":%s,\"ignore_dbs\":[", disable_ssl ? "true" : "false");
+	appendStringInfo(&body, "},\"disable_ssl\":%s,\"ignore_dbs\":[",
+					 disable_ssl ? "true" : "false");
 	append_ignore_dbs(&body, ignore_dbs);
 	appendStringInfoString(&body, "]}");
 
 	if (source->password != NULL)
-		source->sent_password = pg_server_to_any(source->password,
-												 (int) strlen(source->password),
-												 PG_UTF8);
+		source->sent_password =
+			pg_server_to_any(source->password, (int) strlen(source->password),
+							 PG_UTF8);
 	converted = pg_server_to_any(body.data, body.len, PG_UTF8);
 	if (converted != body.data)
 		explicit_bzero(body.data, body.len);

@@ -17,9 +17,9 @@ typedef struct OmfSource
 	const char *host;     /* not empty, or NULL as long as it is not known */
 	int port;             /* 1 to 65535, or 0 likewise */
 	const char *dbname;   /* or NULL, as the next two */
-	const char *username; /* a name at the source, not one of PostgreSQL's here */
+	const char *username; /* at the source */
 	const char *password; /* secret */
-	const char *engine;   /* as the API names it, where a source server tells, or NULL */
+	const char *engine;   /* as the API names it, if a source server tells */
 	Oid serverid;         /* the source server, or InvalidOid */
 	char *sent_password;  /* the same in UTF-8, as it is sent, once there is a
 						   * body */

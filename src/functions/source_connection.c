@@ -175,8 +175,9 @@ connect_with_libpq(OmfConnection *connection, int64 deadline)
 	{
 		note_stage(connection);
 		if (!omf_source_wait(PQsocket(connection->conn),
-							 want == PGRES_POLLING_READING ? WL_SOCKET_READABLE
-														   : WL_SOCKET_WRITEABLE,
+							 want == PGRES_POLLING_READING
+								 ? WL_SOCKET_READABLE
+								 : WL_SOCKET_WRITEABLE,
 							 deadline))
 		{
 			note_problem(connection, "no answer within connect_timeout");
@@ -260,7 +261,8 @@ flush(OmfConnection *connection, int64 deadline)
 
 	while ((left = PQflush(connection->conn)) > 0)
 		if (!omf_source_wait(PQsocket(connection->conn),
-							 WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE, deadline) ||
+							 WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE,
+							 deadline) ||
 			!PQconsumeInput(connection->conn))
 			return false;
 	return left == 0;

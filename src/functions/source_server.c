@@ -46,8 +46,8 @@ typedef enum Member
 typedef struct OtherOption
 {
 	const char *name;
-	const char *harmless; /* values with which it changes nothing, or NULL: any */
-	Member unused_with;   /* of no concern where the argument "source" has this */
+	const char *harmless; /* values that change nothing, or NULL: any */
+	Member unused_with;   /* of no concern where "source" has this */
 } OtherOption;
 
 /* No value is harmless. */
@@ -127,15 +127,25 @@ typedef struct Wrapper
 {
 	const char *name;
 	const char *handler;              /* its handler's name in C */
-	const char *engine;               /* of what it leads to, as the API names it */
+	const char *engine;               /* of that, as the API names it */
 	int port;                         /* unless the server says else */
 	const char *carried[MEMBER_NONE]; /* its name for each member, or NULL */
 	const OtherOption *other;         /* the options that are known besides */
 } Wrapper;
 
 static const Wrapper wrappers[] = {
-	{"postgres_fdw", "postgres_fdw_handler", "pg", 5432, {"host", "port", "dbname", "user", "password"}, postgres_options},
-	{"mysql_fdw", "mysql_fdw_handler", "mysql", 3306, {"host", "port", NULL, "username", "password"}, mysql_options},
+	{"postgres_fdw",
+	 "postgres_fdw_handler",
+	 "pg",
+	 5432,
+	 {"host", "port", "dbname", "user", "password"},
+	 postgres_options},
+	{"mysql_fdw",
+	 "mysql_fdw_handler",
+	 "mysql",
+	 3306,
+	 {"host", "port", NULL, "username", "password"},
+	 mysql_options},
 };
 
 /* What is being filled in, and from where. */
@@ -202,9 +212,10 @@ check_usage(const ForeignServer *server)
 static bool
 is_loopback(const char *host)
 {
-	static const char *const names[] = {"localhost", "localhost4", "localhost6", "ip6-localhost",
-										"ip6-loopback", "localhost.localdomain",
-										"localhost4.localdomain4", "localhost6.localdomain6"};
+	static const char *const names[] = {
+		"localhost", "localhost4", "localhost6",
+		"ip6-localhost", "ip6-loopback", "localhost.localdomain",
+		"localhost4.localdomain4", "localhost6.localdomain6"};
 	static const char local_domain[] = ".localhost";
 	char *name = pstrdup(host);
 	size_t length;
@@ -422,7 +433,8 @@ take_options(SourceContext *context, List *options)
 			continue;
 		while (member != MEMBER_NONE &&
 			   (context->wrapper->carried[member] == NULL ||
-				strcmp(context->wrapper->carried[member], option->defname) != 0))
+				strcmp(context->wrapper->carried[member], option->defname) !=
+					0))
 			member++;
 		if (member == MEMBER_NONE)
 			pass_over(context, option->defname, value);
@@ -469,7 +481,8 @@ refuse_hidden(const ForeignServer *server)
 			 errdetail("The user mapping of PUBLIC for server \"%s\" is shown to the server's owner, members of that role and superusers only.",
 					   server->servername),
 			 errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (...); or pass \"username\" and \"password\" in \"source\".",
-					 quote_identifier(GetUserNameFromId(GetUserId(), false)), quote_identifier(server->servername))));
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)),
+					 quote_identifier(server->servername))));
 }
 
 /*
@@ -585,6 +598,9 @@ omf_source_argument(FunctionCallInfo fcinfo, int source, int source_server,
 		result = omf_source_parse(PG_GETARG_JSONB_P(source),
 								  PG_ARGISNULL(source_server));
 	if (!PG_ARGISNULL(source_server))
-		omf_source_server_fill(&result, text_to_cstring(PG_GETARG_TEXT_PP(source_server)), disable_ssl);
+		omf_source_server_fill(&result,
+							   text_to_cstring(
+								   PG_GETARG_TEXT_PP(source_server)),
+							   disable_ssl);
 	return result;
 }

@@ -98,7 +98,8 @@ omf_source_presentable(const char *text, const char *password)
 	char *copy = pstrdup(text);
 
 	omf_mask(copy, &secrets);
-	if (!pg_verify_mbstr(GetDatabaseEncoding(), copy, (int) strlen(copy), true))
+	if (!pg_verify_mbstr(GetDatabaseEncoding(), copy, (int) strlen(copy),
+						 true))
 		for (char *next = copy; *next != '\0'; next++)
 			if (IS_HIGHBIT_SET(*next))
 				*next = '?';

@@ -168,7 +168,11 @@ omf_stats_reset_server(PG_FUNCTION_ARGS)
 	ListCell *cell;
 
 	if (!PG_ARGISNULL(0))
-		omf_stats_reset(GetForeignServerByName(text_to_cstring(PG_GETARG_TEXT_PP(0)), false)->serverid);
+	{
+		const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+		omf_stats_reset(GetForeignServerByName(name, false)->serverid);
+	}
 	else
 		foreach (cell, omf_own_servers())
 			omf_stats_reset(((ForeignServer *) lfirst(cell))->serverid);

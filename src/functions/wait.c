@@ -74,7 +74,7 @@ typedef struct Waiting
 	MemoryContext context;    /* lives as long as the wait */
 	MemoryContext scratch;    /* lives until the next poll */
 	bool named;               /* the cluster's name has been looked for */
-	bool telling;             /* a notice is on its way, which needs no context */
+	bool telling;             /* in a notice, which needs no context */
 } Waiting;
 
 static uint32 wait_event = 0;
@@ -213,7 +213,8 @@ omf_wait_duration(int64 milliseconds)
 	interval.month = 0;
 	interval.day = (int32) (seconds / SECS_PER_DAY);
 	interval.time = (seconds % SECS_PER_DAY) * USECS_PER_SEC;
-	return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval)));
+	return DatumGetCString(
+		DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval)));
 }
 
 char *
@@ -303,8 +304,9 @@ tell_status(const Waiting *waiting, const OmfPoll *poll,
 {
 	ereport(NOTICE,
 			(errmsg("online migration%s is %s, after %s%s of %s",
-					omf_wait_migration_words(poll->id, waiting->cluster, NULL), poll->status,
-					step->before != NULL ? "at least " : "", omf_wait_duration(step->took_ms),
+					omf_wait_migration_words(poll->id, waiting->cluster, NULL),
+					poll->status, step->before != NULL ? "at least " : "",
+					omf_wait_duration(step->took_ms),
 					step->before != NULL ? step->before : "waiting")));
 }
 
@@ -316,7 +318,8 @@ omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
 			(errmsg("online migration%s is not there yet", omf_wait_migration_words(wait->wanted, cluster, NULL)),
 			 poll->kind == OMF_POLL_MIGRATION
 				 ? errdetail("The API shows online migration%s, which is %s.",
-							 omf_wait_migration_words(poll->id, cluster, NULL), poll->status)
+							 omf_wait_migration_words(poll->id, cluster, NULL),
+							 poll->status)
 				 : errdetail("The API shows none of database cluster %s.", cluster)));
 }
 
@@ -343,8 +346,9 @@ tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
 	else if (step->is_alive && wait->status != NULL)
 		ereport(NOTICE,
 				(errmsg("online migration%s is still waited for, and was seen %s for at least %s",
-						omf_wait_migration_words(wait->id, waiting->cluster, NULL), wait->status,
-						omf_wait_duration(step->took_ms))));
+						omf_wait_migration_words(wait->id, waiting->cluster,
+												 NULL),
+						wait->status, omf_wait_duration(step->took_ms))));
 	else if (step->is_alive)
 		ereport(NOTICE,
 				(errmsg("online migration%s is still waited for, for %s now",
@@ -374,7 +378,8 @@ report_ended(const Waiting *waiting, const OmfPoll *poll)
 			 errmsg("online migration has ended in a status that is not waited for"),
 			 errdetail("Online migration%s is %s. Waited for: %s.", shown_words(waiting, poll), poll->status,
 					   statuses_waited_for(&waiting->wait)),
-			 omf_api_known_status(poll->status) == omf_api_known_status("error")
+			 omf_api_known_status(poll->status) ==
+					 omf_api_known_status("error")
 				 ? errhint("The API gives no reason. Look at the source: reachable from DigitalOcean, credentials, TLS, logical replication.")
 				 : 0));
 }
@@ -386,7 +391,8 @@ report_replaced(const Waiting *waiting, const OmfPoll *poll)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("online migration has been replaced by another one"),
 			 errdetail("Online migration%s was last seen %s. The API now shows online migration%s, which is %s.",
-					   migration_words(waiting), waiting->wait.status, shown_words(waiting, poll), poll->status)));
+					   migration_words(waiting), waiting->wait.status,
+					   shown_words(waiting, poll), poll->status)));
 }
 
 /* The failure ends the wait. */
@@ -394,9 +400,11 @@ omf_noreturn static void
 report_failure(const Waiting *waiting, OmfAction action)
 {
 	const OmfWait *wait = &waiting->wait;
-	const char *about = psprintf("Online migration%s %s.", migration_words(waiting),
-								 wait->status != NULL ? psprintf("was last seen %s", wait->status)
-													  : "has not been seen");
+	const char *seen = wait->status != NULL
+						   ? psprintf("was last seen %s", wait->status)
+						   : "has not been seen";
+	const char *about = psprintf("Online migration%s %s.",
+								 migration_words(waiting), seen);
 
 	omf_raise_about(action, waiting->call.error, about);
 }
@@ -409,7 +417,8 @@ report_unknown(const Waiting *waiting)
 			 errmsg("online migration has finished, its status is unknown"),
 			 errdetail("Of online migration%s the API has said nothing %d times in a row, which it does of finished ones. Last status: %s.",
 					   migration_words(waiting), OMF_WAIT_EMPTIES,
-					   waiting->wait.status != NULL ? waiting->wait.status : "none"),
+					   waiting->wait.status != NULL ? waiting->wait.status
+													: "none"),
 			 errhint("Look into the database cluster itself.")));
 }
 

@@ -77,9 +77,9 @@ typedef struct OmfWait
 	int64_t failing_since; /* the first of a row of failures, or -1 */
 	int empties;           /* in a row */
 	int strangers;         /* polls in a row with a status that nobody knows */
-	bool held;             /* the last poll was held, and OMF_WAIT_HELD has been said */
+	bool held;             /* the last poll was held, and that said */
 	bool told_absent;      /* OMF_WAIT_ABSENT has been said */
-	bool troubled;         /* OMF_WAIT_HELD or OMF_WAIT_TROUBLE has been said */
+	bool troubled;         /* one of these two has been said */
 	int64_t told_at;       /* when anything was said last */
 } OmfWait;
 
@@ -106,13 +106,13 @@ typedef enum OmfWaitVerdict
 typedef struct OmfWaitStep
 {
 	OmfWaitVerdict verdict;
-	const char *before; /* the status that it had, or NULL: this is the first one */
+	const char *before; /* the status that it had; NULL: it is the first */
 	int64_t took_ms;    /* from the first to the last poll that saw it, so
 						 * it took at least that; or since the wait began */
 	int64_t pause_ms;   /* until the next poll, if the wait goes on */
 	bool is_strange;    /* tell that nobody knows the status */
 	bool is_back;       /* tell that calls succeed again */
-	bool is_alive;      /* tell that the wait goes on: nothing was said for long */
+	bool is_alive;      /* tell that the wait goes on */
 } OmfWaitStep;
 
 /* Nothing has been seen yet.  The first five fields are the caller's. */

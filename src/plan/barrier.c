@@ -190,7 +190,7 @@ find_first(PlannerInfo *root, Node *node, Index base, First *first)
 		else if (join->jointype == JOIN_INNER)
 			first->joined = add_tables(first->joined, join->rarg);
 		if (join->jointype == JOIN_FULL)
-			first->joined = first->unique = NULL; /* it reads both sides whole */
+			first->joined = first->unique = NULL; /* it reads all of both */
 		return true;
 	}
 	foreach (cell, ((FromExpr *) node)->fromlist)

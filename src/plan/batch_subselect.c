@@ -41,7 +41,7 @@
 typedef struct Work
 {
 	PlannedStmt *statement;
-	List *targets;   /* of OmfBatchTarget: those of the expressions looked at last */
+	List *targets;   /* of OmfBatchTarget: of the expressions looked at last */
 	List *known;     /* likewise: what the node's rows are asked for by now */
 	bool in_input;   /* look at what aggregates do with each of their rows */
 	int last_number; /* of the plan nodes */
@@ -178,7 +178,7 @@ add_target(Work *work, SubPlan *subplan)
 	OmfBatchTarget *target = palloc0(sizeof(OmfBatchTarget));
 	OmfKeyColumn key;
 
-	/* clusters that a filter on the key leaves out are not to be asked about */
+	/* clusters that a filter on the key leaves out are not asked about */
 	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
 		omf_plan_key_filters(scan) != NIL)
 		return;
@@ -430,7 +430,7 @@ split(Work *work, Plan *plan)
 	top->targetlist = (List *) above_leaves((Node *) targetlist, &leaves);
 	top->initPlan = plan->initPlan;
 	plan->initPlan = NIL;
-	plan->async_capable = false; /* nobody but an Append above it waits for it */
+	plan->async_capable = false; /* only an Append above it waits for it */
 	return top;
 }
 
@@ -568,7 +568,8 @@ omf_batch_subselect_init(void)
 	DefineCustomBoolVariable("online_migrations_fdw.enable_batched_subselect",
 							 "Enables sub-selects that look up the keys of many rows at once.",
 							 "When off, a sub-select by key asks for one row after the other.",
-							 &enable_batched_subselect, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+							 &enable_batched_subselect, true, PGC_USERSET,
+							 GUC_EXPLAIN, NULL, NULL, NULL);
 	previous_hook = ExecutorStart_hook;
 	ExecutorStart_hook = start_executor;
 }

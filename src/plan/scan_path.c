@@ -50,10 +50,10 @@ typedef struct RelInfo
 	List *fields;                /* see omf_row_fields() */
 	bool reports;                /* do rows show errors? */
 	AttrNumber tags;             /* the column of the clusters' tags, or 0 */
-	const char *tag;             /* that all clusters asked for have, or NULL */
+	const char *tag;             /* that all clusters wanted have, or NULL */
 	double nclusters;            /* of the account */
 	bool counted;                /* is that known, and no guess? */
-	Relids waits_for;            /* tables without a row of which nothing is asked */
+	Relids waits_for;            /* without a row of these nothing is asked */
 } RelInfo;
 
 /* ----- what the table is ----- */
@@ -82,7 +82,8 @@ find_key_column(RelInfo *info, Relation relation, Index varno)
 					(errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
 					 errmsg("key column of a foreign table has a type that can't be looked up"),
 					 errdetail("Column \"%s\" of foreign table \"%s\" is of type %s.",
-							   NameStr(attribute->attname), RelationGetRelationName(relation),
+							   NameStr(attribute->attname),
+							   RelationGetRelationName(relation),
 							   format_type_be(attribute->atttypid)),
 					 errhint("Declare it as uuid, text or varchar.")));
 		info->key.attno = attno;
@@ -199,9 +200,10 @@ needed_fields(RelOptInfo *rel, List *fields)
 	foreach (cell, fields)
 	{
 		attno++;
-		needed = lappend_int(needed, bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)
-										 ? lfirst_int(cell)
-										 : -1);
+		if (bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used))
+			needed = lappend_int(needed, lfirst_int(cell));
+		else
+			needed = lappend_int(needed, -1);
 	}
 	return needed;
 }
@@ -219,7 +221,8 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 	info->tags = find_tags_column(info, relation);
 	info->tag = find_tag(rel, info);
 	estimate_clusters(info, rel);
-	info->reports = omf_row_reports_errors(relid, info->resource, info->fields);
+	info->reports = omf_row_reports_errors(relid, info->resource,
+										   info->fields);
 	info->fields = needed_fields(rel, info->fields);
 	table_close(relation, NoLock);
 	return info;
@@ -296,7 +299,8 @@ filter_selectivity(PlannerInfo *root, RelOptInfo *rel)
 	foreach (cell, rel->baserestrictinfo)
 		if (is_key_filter(rel, lfirst_node(RestrictInfo, cell)))
 			filters = lappend(filters, lfirst(cell));
-	return clauselist_selectivity(root, filters, (int) rel->relid, JOIN_INNER, NULL);
+	return clauselist_selectivity(root, filters, (int) rel->relid, JOIN_INNER,
+								  NULL);
 }
 
 /*
@@ -332,7 +336,8 @@ rest_selectivity(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	foreach (cell, restrictions)
 		if (!is_key_restriction(root, rel, lfirst_node(RestrictInfo, cell)))
 			rest = lappend(rest, lfirst(cell));
-	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER, NULL);
+	return clauselist_selectivity(root, rest, (int) rel->relid, JOIN_INNER,
+								  NULL);
 }
 
 /* Will a scan by so many keys list the clusters instead (see scan.c)? */
@@ -403,7 +408,8 @@ omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	nkeys = count_keys(root, rel, rel->baserestrictinfo);
 	rel->tuples = info->nclusters;
 	if (nkeys >= 0)
-		rel->rows = clamp_row_est(nkeys * rest_selectivity(root, rel, rel->baserestrictinfo));
+		rel->rows = clamp_row_est(
+			nkeys * rest_selectivity(root, rel, rel->baserestrictinfo));
 	else
 		rel->rows = clamp_row_est(info->nclusters *
 								  clauselist_selectivity(root,
@@ -511,6 +517,7 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	List *filters = NIL;
 	List *recheck = NIL;
 	List *fdw_private;
+	const char *tag = info->tag != NULL ? info->tag : "";
 	ListCell *cell;
 
 	(void) relid;
@@ -544,7 +551,7 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 							 makeInteger((int) info->key.attno),
 							 makeInteger((int) info->key.type),
 							 info->fields,
-							 makeString(pstrdup(info->tag != NULL ? info->tag : "")));
+							 makeString(pstrdup(tag)));
 	fdw_private = lappend(fdw_private, makeInteger(info->reports));
 	fdw_private = lappend(fdw_private, makeInteger(list_length(keys)));
 	fdw_private = lappend(fdw_private,

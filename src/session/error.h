@@ -33,7 +33,7 @@ extern char *omf_error_words(const char *text);
 /* What came back, in whose words: a value of the column "error"; palloc'd. */
 extern char *omf_error_text(const OmfError *error);
 
-/* What to do about it, or NULL: the hint that it is raised with; palloc'd or not. */
+/* The hint that it is raised with, or NULL; palloc'd or not. */
 extern const char *omf_error_hint(OmfAction action, const OmfError *error);
 
 /* The SQLSTATE that the failure is raised with. */

@@ -24,7 +24,7 @@ typedef struct Slot
 {
 	uint8 account[OMF_HASH_SIZE]; /* whose budget it is */
 	Oid userid;                   /* the role that it was made for */
-	uint64 used;                  /* when it was last used, as a count; 0: never */
+	uint64 used;                  /* when last, as a count; 0: never */
 	OmfBudget budget;
 } Slot;
 

@@ -31,7 +31,8 @@ omf_log_init(void)
 	DefineCustomBoolVariable("online_migrations_fdw.log_lifecycle",
 							 "Logs each start and stop of an online migration.",
 							 "Those that the API has accepted, and those whose outcome is unknown.",
-							 &log_lifecycle, true, PGC_SUSET, 0, NULL, NULL, NULL);
+							 &log_lifecycle, true, PGC_SUSET, 0, NULL, NULL,
+							 NULL);
 }
 
 /* How the request ended: the HTTP status, or in a word why there is none. */

@@ -265,7 +265,8 @@ resource_hint(OptionType type, const char *value)
 					names[nnames++] = name;
 			}
 	}
-	return omf_name_hint(type == OPTION_RESOURCE ? "Resources are" : "Fields are",
+	return omf_name_hint(type == OPTION_RESOURCE ? "Resources are"
+												 : "Fields are",
 						 value, names, nnames);
 }
 
@@ -311,11 +312,14 @@ check_value(const Option *option, const char *value)
 			break;
 		case OPTION_ON_ERROR:
 			if (strcmp(value, "fail") != 0 && strcmp(value, REPORT) != 0)
-				report_bad_value(option, "It must be \"fail\" or \"report\".", NULL);
+				report_bad_value(option, "It must be \"fail\" or \"report\".",
+								 NULL);
 			break;
 		case OPTION_HTTP_VERSION:
 			if (!is_among(value, http_versions, lengthof(http_versions)))
-				report_bad_value(option, "It must be \"auto\", \"1.1\" or \"2\".", NULL);
+				report_bad_value(option,
+								 "It must be \"auto\", \"1.1\" or \"2\".",
+								 NULL);
 			break;
 		case OPTION_RESOURCE:
 			if (omf_api_resource(value) == NULL)
@@ -522,12 +526,14 @@ omf_options_of_user(Oid userid, Oid serverid)
 bool
 omf_options_async_capable(Oid serverid, Oid relid)
 {
-	const char *value = option_value(GetForeignTable(relid)->options, "async_capable",
+	const char *value = option_value(GetForeignTable(relid)->options,
+									 "async_capable",
 									 ForeignTableRelationId);
 	bool capable = true;
 
 	if (value == NULL)
-		value = option_value(GetForeignServer(serverid)->options, "async_capable",
+		value = option_value(GetForeignServer(serverid)->options,
+							 "async_capable",
 							 ForeignServerRelationId);
 	(void) parse_bool(value, &capable);
 	return capable;

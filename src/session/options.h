@@ -33,7 +33,7 @@ typedef struct OmfServerOptions
 /* Options of a user mapping: at most one is set; palloc'd strings. */
 typedef struct OmfUserOptions
 {
-	Oid mapping;            /* the pg_user_mapping row, or InvalidOid: there is none */
+	Oid mapping;            /* the pg_user_mapping row, or InvalidOid */
 	Oid user;               /* of that row, or InvalidOid: PUBLIC */
 	const char *token;      /* or NULL */
 	const char *token_file; /* or NULL */

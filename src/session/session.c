@@ -75,14 +75,14 @@ struct OmfSession
 	uint32 mapping_hash;          /* of the mapping's syscache entry */
 	Oid user;                     /* of that row, or InvalidOid: PUBLIC */
 	int holders;                  /* acquired and not yet released */
-	TimestampTz used_by;          /* start of the last transaction that acquired it */
+	TimestampTz used_by;          /* start of the last transaction with it */
 	bool outdated;                /* no new holders: free with the last one */
 	int nclusters;                /* that a listing has shown, or -1 */
-	HTAB *names;                  /* of clusters that listings have shown, or NULL */
-	bool no_tags;                 /* its token may not filter a listing by tag */
+	HTAB *names;                  /* of clusters that were listed, or NULL */
+	bool no_tags;                 /* its token may not filter by tag */
 	char *token_file;             /* malloc'd, or NULL */
 	FileStamp stamp;              /* of the token file when it was read */
-	uint8 account[OMF_HASH_SIZE]; /* what its endpoint and token are known by */
+	uint8 account[OMF_HASH_SIZE]; /* stands for endpoint and token */
 	OmfGatekeeper *keeper;        /* of the budget that the engine goes by */
 	OmfEngine *engine;            /* ours */
 	WaitEventSet *wait_set;       /* the latch, postmaster death, the engine */
@@ -341,8 +341,10 @@ create_wait_set(OmfEngine *engine)
 
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	if (IsUnderPostmaster)
-		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	AddWaitEventToSet(set, WL_SOCKET_READABLE, omf_engine_fd(engine), NULL, NULL);
+		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
+						  NULL);
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, omf_engine_fd(engine), NULL,
+					  NULL);
 	return set;
 }
 
@@ -737,7 +739,7 @@ omf_session_take(OmfSession *session, OmfInbox *inbox)
 	/* before it is taken: what the inbox has is freed if this throws */
 	if (request != NULL)
 	{
-#ifndef OMF_WITHOUT_STATISTICS /* test/bench/instructions counts what they cost */
+#ifndef OMF_WITHOUT_STATISTICS /* test/bench/instructions: what they cost */
 		omf_stats_count(session->serverid, omf_request_method(request),
 						omf_request_path(request), omf_request_reply(request));
 #endif

@@ -114,7 +114,8 @@ request_shared_memory(void)
 {
 	if (previous_request_hook != NULL)
 		previous_request_hook();
-	RequestAddinShmemSpace(add_size(MAXALIGN(block_size), (Size) *arena_kilobytes * 1024));
+	RequestAddinShmemSpace(
+		add_size(MAXALIGN(block_size), (Size) *arena_kilobytes * 1024));
 }
 
 static void

@@ -24,12 +24,15 @@
 
 typedef struct OmfStart
 {
-	int64 at;                                    /* when it began or, once it has, ended, on the steady clock */
-	int64 sent_ms;                               /* when it began, on the calendar */
-	bool accepted;                               /* the API has said so */
-	char id[OMF_MIGRATION_ID_MAX + 1];           /* then: of the migration, else empty */
-	int64 created_ms;                            /* likewise its created_at, or -1 */
-	bool previous_known;                         /* was it looked at what was there before? */
+	/* the start itself */
+	int64 at;                          /* steady clock: it began, or ended */
+	int64 sent_ms;                     /* when it began, on the calendar */
+	bool accepted;                     /* the API has said so */
+	char id[OMF_MIGRATION_ID_MAX + 1]; /* then the migration's, else empty */
+	int64 created_ms;                  /* its created_at, or -1 */
+
+	/* what was there before, if that was looked at */
+	bool previous_known;                         /* was it? */
 	char previous[OMF_MIGRATION_ID_MAX + 1];     /* its id, or empty: none */
 	char previous_status[OMF_START_STATUS_SIZE]; /* and its status, clipped */
 } OmfStart;

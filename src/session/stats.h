@@ -42,20 +42,22 @@ typedef enum OmfOperation
 /* What is counted of one operation. */
 typedef struct OmfStatistics
 {
-	int64 requests;                         /* tries that were made */
-	int64 retries;                          /* of these, not the first of their request */
-	int64 classes[OMF_CLASSES];             /* how the tries ended */
-	int64 cache_hits;                       /* answers that were not asked for */
-	int64 bytes;                            /* received: headers and bodies */
-	int64 connections;                      /* opened */
-	int64 timed;                            /* answers whose latency was taken */
-	int64 total_us;                         /* the sum of their latencies */
-	int64 min_us;                           /* the least of these */
-	int64 max_us;                           /* and the greatest */
-	int64 histogram[OMF_STATS_BUCKETS];     /* how many are in each bucket */
-	TimestampTz failed_at;                  /* when a request last failed for good, or 0 */
+	int64 requests;                     /* tries that were made */
+	int64 retries;                      /* of these, none of a first time */
+	int64 classes[OMF_CLASSES];         /* how the tries ended */
+	int64 cache_hits;                   /* answers that were not asked for */
+	int64 bytes;                        /* received: headers and bodies */
+	int64 connections;                  /* opened */
+	int64 timed;                        /* answers whose latency was taken */
+	int64 total_us;                     /* the sum of their latencies */
+	int64 min_us;                       /* the least of these */
+	int64 max_us;                       /* and the greatest */
+	int64 histogram[OMF_STATS_BUCKETS]; /* how many are in each bucket */
+
+	/* the last request that failed for good */
+	TimestampTz failed_at;                  /* when, or 0: none */
 	int failed_sqlstate;                    /* and with what */
-	char failed_id[OMF_STATS_FAILURE_SIZE]; /* the API's id of that, or empty */
+	char failed_id[OMF_STATS_FAILURE_SIZE]; /* the API's id, or empty */
 } OmfStatistics;
 
 /* All that is counted of one server. */
