@@ -219,6 +219,7 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	error->tries = reply->tries;
 	error->sent_at = reply->sent_at;
 	error->http1_wanted = reply->http1_wanted;
+	error->tls_disorder = reply->tls_disorder;
 	if (reply->proxy != NULL)
 		copy_text(error->proxy, sizeof(error->proxy), reply->proxy, secrets);
 	error->resets_in = limit_resets_in(reply);

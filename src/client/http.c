@@ -928,6 +928,29 @@ is_disorder(CURLcode code)
 	}
 }
 
+/*
+ * Does the failure come from within OpenSSL?  Where memory runs out while 3.0
+ * makes what it keeps for the life of the process, that stays unmade: no
+ * handshake succeeds any more, whatever is made anew here.  What servers cause
+ * is told by its SSL routines or an alert, what a file does by those for
+ * certificates.
+ */
+static bool
+is_tls_disorder(const OmfReply *reply)
+{
+	static const char *const signs[] = {"digital envelope routines",
+										"DECODER routines", "malloc failure",
+										"internal error"};
+
+	if (reply->outcome != OMF_UNREACHABLE ||
+		strstr(reply->words, "alert") != NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (strstr(reply->words, signs[i]) != NULL)
+			return true;
+	return false;
+}
+
 /* HTTP/2 was insisted on, and this answer to a read came over another one. */
 static bool
 is_version_refused(const OmfHttp *http, const OmfExchange *exchange)
@@ -1024,6 +1047,7 @@ finish(OmfExchange *exchange, CURLcode code)
 		reply->http_version = exchange->http1 ? 1 : 2;
 	settle_dates(http, reply);
 	set_words(http, exchange, code);
+	reply->tls_disorder = is_tls_disorder(reply);
 	if (is_version_refused(http, exchange))
 	{
 		reply->outcome = OMF_UNREACHABLE;

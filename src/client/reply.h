@@ -107,6 +107,7 @@ typedef struct OmfReply
 	bool http1_wanted;             /* the server has said so */
 	const char *proxy;             /* host of the environment's, or NULL */
 	bool earlier_unknown;          /* of a try before, whether it was done */
+	bool tls_disorder;             /* the TLS library fails in itself */
 	bool hopeless;                 /* no other try could do better */
 } OmfReply;
 

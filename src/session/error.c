@@ -175,6 +175,8 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table, and set the server option \"http_version\" to '1.1', before trying again.";
 	if (error->http1_wanted)
 		return "Set the server option \"http_version\" to '1.1'.";
+	if (error->tls_disorder)
+		return "The TLS library fails in itself, as it does for the rest of a process in which it has run out of memory. Connect to PostgreSQL again, and look at how much memory a process may have.";
 	if (error->kind == OMF_ERROR_UNREACHABLE && error->proxy[0] != '\0')
 		return psprintf("%s The server's environment names the proxy \"%s\" for it (https_proxy, all_proxy, no_proxy).",
 						hint, omf_error_words(error->proxy));

@@ -130,6 +130,60 @@ for my $cold (1, 0)
 	try_statement(@$_, $cold) for @statements;
 }
 
+# ----- address space that is limited -----
+
+# From the first moment of a backend, so that whatever libraries keep for the
+# life of a process is made in what there is.  Once there is enough again, the
+# session works on; but OpenSSL 3.0 does not make up for what it could not make:
+# then it is said that it takes another session.
+sub limit
+{
+	my ($pid, $bytes) = @_;
+	return system('prlimit', '--pid', $pid, "--as=$bytes:unlimited") == 0;
+}
+
+sub try_address_space
+{
+	my ($size, @kilobytes) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my (@problems, %seen);
+	for my $room (@kilobytes)
+	{
+		for my $statement (@statements)
+		{
+			my ($name, $sql) = @$statement;
+			limit($postmaster, ($size + $room) * 1024);
+			my $session = eval { OnlineMigrations::Session->open($node) };
+			limit($postmaster, 'unlimited');
+			next if !$session;
+			$simulator->clear_log;
+			my $result = $session->run($sql);
+			$seen{ $result->{sqlstate} || 'done' }++;
+			my $puts = grep { $_->{method} eq 'PUT' } $simulator->log;
+			push @problems, "$name, $room kB: $puts starts" if $puts > 1;
+			push @problems, "$name, $room kB: $result->{err}" if $result->{err} =~ /XX000|closed the connection/;
+			limit($session->pid, 'unlimited');
+			my $after = $session->run($check);
+			my $told = $after->{sqlstate} eq 'HV00N' && $after->{hint} =~ /^The TLS library fails in itself/;
+			$seen{'TLS library in disorder'}++ if $told;
+			push @problems, "$name, $room kB: then $after->{err}$after->{out}" if $after->{out} ne 'syncing' && !$told;
+			$session->close;
+		}
+	}
+	ok(!@problems, 'address space that is limited: ' . join(', ', map { "$_ $seen{$_}" } sort keys %seen))
+	  or diag(join "\n", @problems[ 0 .. ($#problems > 9 ? 9 : $#problems) ]);
+	return;
+}
+
+SKIP:
+{
+	skip 'no prlimit', 1 if !limit($$, 'unlimited');
+	my $session = OnlineMigrations::Session->open($node);
+	my ($size) = slurp_file('/proc/' . $session->pid . '/status') =~ /^VmSize:\s+(\d+)/m;
+	$session->close;
+	try_address_space($size, 500, 2900, 3100, 3300, 4500, 9000, 20_000);
+}
+
 unlike($node->log_text, qr/terminated by signal|PANIC|TRAP:/, 'no process has crashed');
 
 done_testing();
