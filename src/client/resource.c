@@ -297,14 +297,6 @@ omf_api_known_status(const char *status)
 }
 
 bool
-omf_api_is_active(const char *status)
-{
-	int meaning = meaning_of(status);
-
-	return meaning >= 0 && meaning < NACTIVE;
-}
-
-bool
 omf_api_is_ended(const char *status)
 {
 	return meaning_of(status) >= NACTIVE;

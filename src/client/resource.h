@@ -146,10 +146,10 @@ extern const char *const omf_statuses[OMF_NSTATUSES];
  */
 extern const char *omf_api_known_status(const char *status);
 
-/* Is a migration of that status still going on? */
-extern bool omf_api_is_active(const char *status);
-
-/* Has a migration of that status ended?  Of one that is not known: no. */
+/*
+ * Has a migration of that status ended?  One whose status is not known has
+ * not: it may be going on.
+ */
 extern bool omf_api_is_ended(const char *status);
 
 #endif /* OMF_RESOURCE_H */

@@ -100,7 +100,7 @@ check_status(OmfChecks *checks, const Target *target)
 static void
 check_migration(OmfChecks *checks, const char *id, const char *status)
 {
-	bool active = status != NULL && omf_api_is_active(status);
+	bool active = status != NULL && !omf_api_is_ended(status);
 
 	omf_checks_put(checks, "target migration", active ? OMF_CHECK_FAILED : OMF_CHECK_OK,
 				   active ? psprintf("Online migration \"%s\" of the cluster is %s.", id != NULL ? id : "", status)

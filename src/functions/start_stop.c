@@ -282,15 +282,18 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 		omf_starts_forget(key);
 		is_after_another = false;
 	}
-	if (status != NULL && omf_api_is_active(status))
+	if (status != NULL && !omf_api_is_ended(status))
 	{
 		const char *created_at = omf_call_created_at(call);
+		bool is_known = omf_api_known_status(status) != NULL;
 
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("an online migration of this database cluster is under way"),
-				 errdetail("Migration \"%s\" of database cluster %s, created at %s, is %s.", id != NULL ? id : "",
-						   cluster_of(path), created_at != NULL ? created_at : "an unknown time", status),
+				 is_known ? errmsg("an online migration of this database cluster is under way")
+						  : errmsg("an online migration of this database cluster may be under way"),
+				 errdetail("Migration \"%s\" of database cluster %s, created at %s, is %s%s.", id != NULL ? id : "",
+						   cluster_of(path), created_at != NULL ? created_at : "an unknown time", status,
+						   is_known ? "" : ", a status that is not known here"),
 				 errhint(UNDER_WAY_HINT)));
 	}
 	if (is_after_another)

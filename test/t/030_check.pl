@@ -143,6 +143,7 @@ sub target_flaws
 	return $flaws;
 }
 is_deeply(target_flaws('running'), { 'target migration' => 'failed' }, 'one is under way');
+is_deeply(target_flaws('something_new'), { 'target migration' => 'failed' }, 'one may be, for nobody knows its status');
 is_deeply(target_flaws('done'), {}, 'one has been');
 is_deeply(target_flaws('__'), { 'target migration' => 'failed' }, 'nobody says what it is');
 is_deeply(target_flaws(undef, status => 'creating'), { 'target status' => 'failed' }, 'it is not online');

@@ -153,19 +153,21 @@ test_migration_ids(void)
 }
 
 static void
-test_active(void)
+test_statuses(void)
 {
 	static const char *const active[] = {"running", "syncing", "Running", "RUNNING", "running ",
 										 "in_progress", "in-progress", "In Progress", "pending",
 										 "creating", "provisioning", "preparing", "initializing",
 										 "Initialising", "migrating", "copying", "resuming"};
-	static const char *const others[] = {"done", "error", "canceled", "", "Done", "FAILED", "Cancelled",
-										 "completed", "paused", "run", "runningx", "_"};
+	static const char *const ended[] = {"done", "error", "canceled", "Done", "FAILED", "Cancelled", "completed"};
+	static const char *const others[] = {"paused", "run", "runningx", "", "_"};
 
 	for (int i = 0; i < countof(active); i++)
-		is_number(omf_api_is_active(active[i]), true, "%s is going on", active[i]);
+		ok(omf_api_known_status(active[i]) != NULL && !omf_api_is_ended(active[i]), "%s is going on", active[i]);
+	for (int i = 0; i < countof(ended); i++)
+		ok(omf_api_known_status(ended[i]) != NULL && omf_api_is_ended(ended[i]), "%s is an end", ended[i]);
 	for (int i = 0; i < countof(others); i++)
-		is_number(omf_api_is_active(others[i]), false, "%s is not", others[i]);
+		ok(omf_api_known_status(others[i]) == NULL && !omf_api_is_ended(others[i]), "%s is neither", others[i]);
 	is_text(omf_api_known_status("Cancelled"), "canceled", "a word that clearly means another one");
 	is_text(omf_api_known_status("paused"), NULL, "and one that does not");
 	ok(omf_api_is_ended("Completed") && omf_api_is_ended("failed") && !omf_api_is_ended("paused"),
@@ -780,7 +782,7 @@ main(void)
 	test_resources();
 	test_paths();
 	test_migration_ids();
-	test_active();
+	test_statuses();
 	test_mask();
 	test_records();
 	test_bad_records();
