@@ -22,6 +22,10 @@ PKG_CONFIG ?= pkg-config
 
 .DEFAULT_GOAL = all
 
+ifeq ($(wildcard src/requirements),)
+$(error $(EXTENSION) is built where its sources are: make -C that folder)
+endif
+
 # Some targets look for themselves after what they need, or need nothing; the
 # others say what is missing, and stop.
 SELF_HELP = test tap dev bench format lint clean distclean maintainer-clean \
@@ -54,6 +58,14 @@ EXTRA_CLEAN = src/*.d src/*/*.d
 
 PGXS := $(shell command -v '$(PG_CONFIG)' >/dev/null && '$(PG_CONFIG)' --pgxs)
 -include $(PGXS)
+
+# Without PostgreSQL, what was built with it can still be removed.
+ifeq ($(PGXS),)
+clean distclean maintainer-clean: clean-without-pgxs
+.PHONY: clean distclean maintainer-clean clean-without-pgxs
+clean-without-pgxs:
+	rm -f $(MODULE_big).so $(OBJS) $(OBJS:.o=.bc) $(EXTRA_CLEAN)
+endif
 
 -include $(SOURCES:.c=.d)
 

@@ -148,12 +148,14 @@ prefers_listing(ForeignScanState *node, const OmfKey *keys, int nkeys)
 	OmfScanState *state = node->fdw_state;
 	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	const OmfResource *resource = omf_plan_resource(plan);
-	int bound = omf_tuple_bound(&node->ss.ps);
 	double nclusters;
+	int bound;
 
-	/* not even if there were none? */
-	if (!omf_cost_prefers_listing(resource,
-								  bound > 0 ? Min(bound, nkeys) : nkeys, 0))
+	/* not even if there were none?  A few keys are the rule below joins. */
+	if (!omf_cost_prefers_listing(resource, nkeys, 0))
+		return false;
+	bound = omf_tuple_bound(&node->ss.ps);
+	if (bound > 0 && !omf_cost_prefers_listing(resource, Min(bound, nkeys), 0))
 		return false;
 	nclusters = omf_session_clusters(plan->fs_server, state->user);
 	if (nclusters < 0)

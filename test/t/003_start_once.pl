@@ -168,9 +168,9 @@ sub guard_ok
 		is(guard_ok($cluster, { GET => 1 }, $status), '55000', "refused while $status");
 	}
 	$simulator->migration($cluster, 'something_new', 'some-id');
-	my $refused = $node->run_sql(start($cluster));
-	is($refused->{sqlstate}, '55000', 'what nobody knows may be going on');
-	like($refused->{err}, qr/may be under way.*"some-id" of database cluster $cluster, .* is something_new, a status that is not known here\./s, '  which it says');
+	my $unsure = $node->run_sql(start($cluster));
+	is($unsure->{sqlstate}, '55000', 'what nobody knows may be going on');
+	like($unsure->{err}, qr/may be under way.*"some-id" of database cluster $cluster, .* is something_new, a status that is not known here\./s, '  which it says');
 	for my $status (qw(done error canceled Failed COMPLETED))
 	{
 		$simulator->migration($cluster, $status, 'some-id');

@@ -46,9 +46,31 @@ END
 	return "PKG_CONFIG=$script";
 }
 
+# A pg_config that answers one question otherwise.
+sub pg_config_with
+{
+	my ($question, $answer) = @_;
+	my $script = PostgreSQL::Test::Utils::tempdir() . '/pg_config';
+	PostgreSQL::Test::Utils::append_to_file($script, <<"END");
+#!/bin/sh
+[ "\$1" = '$question' ] && echo '$answer' && exit
+exec '$ENV{PG_CONFIG}' "\$@"
+END
+	chmod 0755, $script or die "$script: $!\n";
+	return $script;
+}
+
 # ----- what is missing -----
 
-lacks_ok('no pg_config', qr{no /nowhere/pg_config on PATH.*postgresql-server-dev}, 'PG_CONFIG=/nowhere/pg_config');
+lacks_ok('no pg_config', qr{no /nowhere/pg_config: .*postgresql-server-dev}, 'PG_CONFIG=/nowhere/pg_config');
+lacks_ok('no pg_config on PATH', qr{no pg_config.of.nobody on PATH: }, 'PG_CONFIG=pg_config.of.nobody');
+lacks_ok('what is no pg_config', qr{^  false does not tell a version.*\n(?!  )}m, 'PG_CONFIG=false');
+lacks_ok('a folder', qr{^  /tmp does not tell a version.*\n(?!  )}m, 'PG_CONFIG=/tmp');
+lacks_ok('a PostgreSQL that is too old', qr{is of PostgreSQL 14\.9: PostgreSQL 15 or later},
+	'PG_CONFIG=' . pg_config_with('--version', 'PostgreSQL 14.9'));
+lacks_ok('a PostgreSQL without headers', qr{without its server headers},
+	'PG_CONFIG=' . pg_config_with('--includedir-server', '/nowhere'));
+lacks_ok('another folder', qr{built where its sources are}, '-C', '/', '-f', "$ENV{OMF_TREE}/Makefile");
 lacks_ok('no pkg-config', qr{no /nowhere/pkg-config}, 'PKG_CONFIG=/nowhere/pkg-config');
 lacks_ok('no library', qr{no libcurl}, 'PKG_CONFIG=false');
 lacks_ok('no compiler', qr{no C compiler named /nowhere/cc}, 'CC=/nowhere/cc');
@@ -58,6 +80,19 @@ my ($good, $output) = run_make('-n', 'test', 'PG_CONFIG=/nowhere/pg_config');
 like($output, qr{^test/run$}m, 'make test goes to test/run, which finds what it needs') or diag($output);
 ($good, $output) = run_make('-n', 'unit-build', 'PG_CONFIG=/nowhere/pg_config');
 ok($good, 'the unit tests need no PostgreSQL') or diag($output);
+
+# ----- make clean -----
+
+sub built
+{
+	return grep { -e } 'online_migrations_fdw.so', glob('src/*.o src/*/*.o src/*.d src/*/*.d src/*/*.bc');
+}
+
+ok(built() > 100, 'the extension is built');
+($good, $output) = run_make('clean', 'PG_CONFIG=/nowhere/pg_config');
+ok($good && !built(), 'make clean needs no PostgreSQL to remove it') or diag($output, join ' ', built());
+($good, $output) = run_make('-s', '-j4', 'with_llvm=no', "PG_CONFIG=$ENV{PG_CONFIG}");
+ok($good && built() > 100, 'and it is built again, by several jobs at once') or diag($output);
 
 # ----- make installcheck -----
 
