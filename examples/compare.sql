@@ -92,7 +92,7 @@ CREATE TEMP TABLE compare_found (
     kind  text NOT NULL,
     name  text NOT NULL,
     value numeric,         -- rows of a table, last value of a sequence
-    pages bigint           -- of a table
+    pages bigint           -- of a table; of a sequence that was not used, where it begins
 ) ON COMMIT DROP;
 \if :ERROR
 	\connect :could_not_compare
@@ -177,7 +177,12 @@ BEGIN
                    name, rows, relpages::bigint
             FROM relation
             UNION ALL
-            SELECT 'sequence', format('%I.%I', schemaname, sequencename), last_value, NULL FROM pg_sequences
+            -- where one that was not used begins stands in itself alone
+            SELECT 'sequence', name, last_value,
+                   CASE WHEN last_value IS NULL AND has_sequence_privilege(name, 'SELECT')
+                             AND has_schema_privilege(schemaname, 'USAGE')
+                        THEN (xpath('/row/last_value/text()', query_to_xml('SELECT last_value FROM ' || name, false, true, '')))[1]::text::bigint END
+            FROM (SELECT *, format('%I.%I', schemaname, sequencename) AS name FROM pg_sequences) AS sequence
             UNION ALL
             SELECT CASE c.relkind WHEN 'S' THEN 'unreadable sequence' ELSE 'unreadable table' END,
                    format('%I.%I', n.nspname, c.relname), NULL, NULL
@@ -285,7 +290,7 @@ END $$;
 -- Side by side.
 CREATE TEMP TABLE compare_pairs ON COMMIT DROP AS
 SELECT db, kind, name, s.side IS NOT NULL AS at_source, t.side IS NOT NULL AS at_target,
-       s.value AS source_value, t.value AS target_value
+       s.value AS source_value, t.value AS target_value, s.pages AS source_pages, t.pages AS target_pages
 FROM (SELECT * FROM compare_found WHERE side = 'source') AS s
 FULL JOIN (SELECT * FROM compare_found WHERE side = 'target') AS t USING (db, kind, name);
 
@@ -295,10 +300,12 @@ SELECT db, kind, name, CASE WHEN at_source AND at_target THEN 'at both' WHEN at_
 FROM compare_pairs
 WHERE kind = 'unreadable sequence' OR kind = 'unreadable table' AND current_setting('compare.exact')::boolean;
 
+-- Of one that was not used: where it begins, if the role may see that.
 CREATE TEMP VIEW compare_sequences AS
-SELECT p.*
+SELECT p.db, p.kind, p.name, p.source_value, p.target_value, p.source_pages AS source_begins, p.target_pages AS target_begins
 FROM compare_pairs AS p
-WHERE p.kind = 'sequence' AND p.at_source AND p.at_target AND p.source_value IS DISTINCT FROM p.target_value
+WHERE p.kind = 'sequence' AND p.at_source AND p.at_target
+      AND (p.source_value IS DISTINCT FROM p.target_value OR p.source_pages <> p.target_pages)
       AND NOT EXISTS (SELECT FROM compare_unreadable AS u
                       WHERE u.db = p.db AND u.kind = 'unreadable sequence' AND u.name = p.name);
 
@@ -328,7 +335,8 @@ UNION ALL
 SELECT db, 'rows of table', name, format('source %s, target %s', coalesce(source_value::text, '-'), coalesce(target_value::text, '-'))
 FROM compare_rows WHERE differs
 UNION ALL
-SELECT db, kind, name, format('source %s, target %s', coalesce(source_value::text, 'not used'), coalesce(target_value::text, 'not used'))
+SELECT db, kind, name, format('source %s, target %s', coalesce(source_value::text, 'not used' || ' (begins with ' || source_begins || ')', 'not used'),
+                              coalesce(target_value::text, 'not used' || ' (begins with ' || target_begins || ')', 'not used'))
 FROM compare_sequences;
 \if :ERROR
 	\connect :could_not_compare
@@ -363,8 +371,9 @@ FROM compare_differences \gset compare_
 \if :compare_sequences_differ
 	\echo 'Set the sequences of the target'
 	SELECT db AS database,
-	       CASE WHEN source_value IS NULL THEN format('ALTER SEQUENCE %s RESTART;', name)
-	            ELSE format('SELECT setval(%L, %s);', name, source_value) END AS "run at the target"
+	       CASE WHEN source_value IS NOT NULL THEN format('SELECT setval(%L, %s);', name, source_value)
+	            WHEN source_begins IS NOT NULL THEN format('SELECT setval(%L, %s, false);', name, source_begins)
+	            ELSE format('ALTER SEQUENCE %s RESTART;', name) END AS "run at the target"
 	FROM compare_sequences
 	ORDER BY db, name;
 \endif

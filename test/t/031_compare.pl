@@ -104,7 +104,7 @@ alike_ok('after changes', exact => 'on');
 # Sequences are not; the statements that are printed mend it.
 $source->safe_psql('shop', q{SELECT nextval('counter') FROM generate_series(1, 41)});
 $target->safe_psql('shop', q{SELECT nextval('unused')});
-my $result = differ_ok([ 'shop|sequence|public.counter|source 41, target not used', 'shop|sequence|public.unused|source not used, target 1' ],
+my $result = differ_ok([ 'shop|sequence|public.counter|source 41, target not used (begins with 1)', 'shop|sequence|public.unused|source not used (begins with 1), target 1' ],
 	'sequences differ');
 my @statements = $result->{out} =~ /^shop\|((?:SELECT|ALTER) .*;)$/mg;
 is(scalar @statements, 2, 'there is a statement for each');
@@ -112,6 +112,14 @@ $target->safe_psql('shop', join "\n", @statements);
 alike_ok('they mend it');
 is($target->safe_psql('shop', q{SELECT nextval('counter'), nextval('unused')}), '42|1', 'the next value is the one that the source would give');
 $target->safe_psql('shop', q{SELECT setval('counter', 41); ALTER SEQUENCE unused RESTART});
+
+# One that was not used may begin anywhere.
+$source->safe_psql('shop', q{ALTER SEQUENCE unused RESTART 500});
+$result = differ_ok([ 'shop|sequence|public.unused|source not used (begins with 500), target not used (begins with 1)' ], 'a sequence that begins elsewhere');
+$target->safe_psql('shop', $_) for $result->{out} =~ /^shop\|((?:SELECT|ALTER) .*;)$/mg;
+alike_ok('its statement mends it');
+is($target->safe_psql('shop', q{SELECT nextval('unused')}), 500, 'it begins as the source does');
+$_->safe_psql('shop', q{ALTER SEQUENCE unused RESTART 1}) for $source, $target;
 
 # Rows, exactly and by estimate.
 $target->safe_psql('shop', 'DELETE FROM item WHERE id > 5999');
@@ -164,7 +172,7 @@ $source->safe_psql(q{Odd 'db'}, q{INSERT INTO "s.d"."it's ""here"" \\ %s" DEFAUL
 $result = differ_ok([
 		q{Odd 'db'|rows of table|"s.d"."it's ""here"" \\ %s"|source 1, target 0},
 		q{Odd 'db'|sequence|"s.d"."größe_id_seq"|source 2, target 1},
-		q{Odd 'db'|sequence|"s.d"."it's ""here"" \\ %s_id_seq"|source 1, target not used} ], 'of odd names', exact => 'on', @odd);
+		q{Odd 'db'|sequence|"s.d"."it's ""here"" \\ %s_id_seq"|source 1, target not used (begins with 1)} ], 'of odd names', exact => 'on', @odd);
 my @set = $result->{out} =~ /^Odd 'db'\|((?:SELECT|ALTER) .*;)$/mg;
 $target->safe_psql(q{Odd 'db'}, join "\n", @set, q{INSERT INTO "s.d"."it's ""here"" \\ %s" OVERRIDING SYSTEM VALUE VALUES (1)});
 alike_ok('what is printed mends it', exact => 'on', @odd);
