@@ -55,7 +55,7 @@ typedef struct ServerCheck
 
 static const ServerCheck server_checks[] = {
 	{"source version", OMF_POSTGRES_GUIDE,
-	 "SELECT CASE WHEN s.v < 10 OR s.t > 0 AND s.v > s.t THEN 'failed' ELSE 'ok' END, "
+	 "SELECT CASE WHEN s.v < 10 OR s.t > 0 AND s.v > s.t THEN 'failed' WHEN s.t = 0 THEN 'skipped' ELSE 'ok' END, "
 	 "format('The source is PostgreSQL %s, the target %s.', current_setting('server_version'), "
 	 "CASE WHEN s.t > 0 THEN 'PostgreSQL ' || s.t ELSE 'is not known' END), "
 	 "CASE WHEN s.v < 10 THEN 'Logical replication came with PostgreSQL 10.' "
@@ -94,6 +94,14 @@ static const ServerCheck server_checks[] = {
 	 "WHERE g.rolname IN ('rds_replication', 'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin') "
 	 "AND pg_has_role(r.rolname, g.oid, 'MEMBER') ORDER BY g.rolname LIMIT 1) p ON true "
 	 "WHERE r.rolname = current_user"},
+
+	{"ignored databases", OMF_POSTGRES_GUIDE,
+	 "SELECT CASE WHEN s.missing IS NULL THEN 'ok' ELSE 'warning' END, "
+	 "coalesce('The source has no database ' || s.missing || '.', 'The source has all of ignore_dbs.'), "
+	 "CASE WHEN s.missing IS NOT NULL THEN 'Look at the spelling: a database that is not ignored is copied.' END "
+	 "FROM (SELECT string_agg(quote_ident(i.name), ', ' ORDER BY i.name) AS missing "
+	 "FROM unnest(current_setting('omf.ignored')::text[]) AS i(name) "
+	 "WHERE NOT EXISTS (SELECT FROM pg_database d WHERE d.datname = i.name)) s"},
 
 	{"source databases", OMF_POSTGRES_GUIDE,
 	 "SELECT CASE count(*) WHEN 0 THEN 'failed' ELSE 'ok' END, "
@@ -144,6 +152,11 @@ static const DatabaseCheck database_checks[] = {
 	 "GRANT SELECT on them and USAGE on their schemas, or migrate as another role.",
 	 RELATIONS "c.relkind IN ('r', 'p', 'm') AND NOT (has_table_privilege(c.oid, 'SELECT') "
 			   "AND has_schema_privilege(n.oid, 'USAGE'))"},
+
+	{"row security", "https://www.postgresql.org/docs/current/logical-replication-security.html", OMF_CHECK_WARNING,
+	 "tables whose policies hide rows from the role",
+	 "Rows that are hidden are not copied. Migrate as a role with BYPASSRLS, or as the tables' owner.",
+	 RELATIONS "c.relkind = 'r' AND row_security_active(c.oid)"},
 
 	{"unlogged tables", REPLICATION_LIMITS, OMF_CHECK_WARNING, "unlogged tables",
 	 "Their rows are not replicated. ALTER TABLE ... SET LOGGED, or copy them at the cut-over.",
@@ -208,13 +221,14 @@ static const DatabaseCheck database_checks[] = {
 static const ServerCheck encoding_check = {
 	"encoding and collation", "https://www.postgresql.org/docs/current/multibyte.html",
 	"SELECT CASE WHEN s.encoding = 'UTF8' AND s.provider = 'libc' THEN 'ok' ELSE 'warning' END, "
-	"format('Database \"%s\": encoding %s, collation %s, character type %s, provider %s.', current_database(), "
-	"s.encoding, s.datcollate, s.datctype, s.provider), "
+	"format('Database \"%s\": encoding %s, collation %s, character type %s, provider %s%s.', current_database(), "
+	"s.encoding, s.datcollate, s.datctype, s.provider, ' with locale ' || quote_ident(s.locale)), "
 	"CASE WHEN s.encoding <> 'UTF8' THEN 'Databases of the target are UTF8 unless made otherwise: "
 	"text that is not valid there can''t be copied.' "
 	"WHEN s.provider <> 'libc' THEN 'Text can sort differently at the target: compare after the copy.' END "
 	"FROM (SELECT pg_encoding_to_char(d.encoding) AS encoding, d.datcollate, d.datctype, "
-	"CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider "
+	"CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider, "
+	"coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale "
 	"FROM pg_database d WHERE d.datname = current_database()) s"};
 
 static const ServerCheck size_check = {
