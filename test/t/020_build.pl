@@ -83,16 +83,20 @@ ok($good, 'the unit tests need no PostgreSQL') or diag($output);
 
 # ----- make clean -----
 
+# In a copy, for others use the tree.
+my $copy = PostgreSQL::Test::Utils::tempdir() . '/a tree';
+system('cp', '-r', $ENV{OMF_TREE}, $copy) == 0 or die "no copy of the tree\n";
+
 sub built
 {
-	return grep { -e } 'online_migrations_fdw.so', glob('src/*.o src/*/*.o src/*.d src/*/*.d src/*/*.bc');
+	return grep { -e } map { glob "'$copy'/$_" } '*.so', 'src/*.[od]', 'src/*/*.[od]', 'src/*/*.bc';
 }
 
 ok(built() > 100, 'the extension is built');
-($good, $output) = run_make('clean', 'PG_CONFIG=/nowhere/pg_config');
+($good, $output) = run_make('-C', $copy, 'clean', 'PG_CONFIG=/nowhere/pg_config');
 ok($good && !built(), 'make clean needs no PostgreSQL to remove it') or diag($output, join ' ', built());
-($good, $output) = run_make('-s', '-j4', 'with_llvm=no', "PG_CONFIG=$ENV{PG_CONFIG}");
-ok($good && built() > 100, 'and it is built again, by several jobs at once') or diag($output);
+($good, $output) = run_make('-C', $copy, '-s', '-j4', 'with_llvm=no', "PG_CONFIG=$ENV{PG_CONFIG}");
+ok($good && built() > 100, 'and it is built again, by several jobs, in a folder with a space') or diag($output);
 
 # ----- make installcheck -----
 
