@@ -318,13 +318,19 @@ omf_estimate_keys(PlannerInfo *root, Node *clause, const OmfKeyColumn *column)
 }
 
 static bool
-is_parameter(Node *node, void *context)
+is_param(Node *node, void *kind)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXTERN;
-	return expression_tree_walker(node, is_parameter, context);
+		return ((Param *) node)->paramkind == *(const ParamKind *) kind;
+	return expression_tree_walker(node, is_param, kind);
+}
+
+bool
+omf_has_param(Node *node, ParamKind kind)
+{
+	return is_param(node, &kind);
 }
 
 bool
@@ -339,7 +345,7 @@ omf_has_unknown_array(Node *clause, const OmfKeyColumn *column)
 		Comparison *comparison = lfirst(cell);
 
 		if (comparison->is_array && !IsA(comparison->value, ArrayExpr) &&
-			is_parameter((Node *) comparison->value, NULL))
+			omf_has_param((Node *) comparison->value, PARAM_EXTERN))
 			return true;
 	}
 	return false;

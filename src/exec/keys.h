@@ -45,6 +45,9 @@ extern bool omf_is_exact_key_clause(Node *clause, const OmfKeyColumn *column);
 extern double omf_estimate_keys(PlannerInfo *root, Node *clause,
 								const OmfKeyColumn *column);
 
+/* Has the expression a parameter of that kind? */
+extern bool omf_has_param(Node *node, ParamKind kind);
+
 /* Is there an array of any length among them: a parameter of the statement? */
 extern bool omf_has_unknown_array(Node *clause, const OmfKeyColumn *column);
 

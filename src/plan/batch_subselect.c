@@ -135,16 +135,6 @@ in_row(Node *node, void *context)
 }
 
 static bool
-has_exec_param(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC;
-	return expression_tree_walker(node, has_exec_param, context);
-}
-
-static bool
 has_var(Node *node, void *context)
 {
 	if (node == NULL)
@@ -187,7 +177,7 @@ add_target(Work *work, SubPlan *subplan)
 	target->values = (List *) in_row((Node *) target->values, subplan);
 	omf_keys_strip_casts(target->values, target->shape);
 	if (!omf_batch_is_harmless(target->values) ||
-		has_exec_param((Node *) target->values, NULL) ||
+		omf_has_param((Node *) target->values, PARAM_EXEC) ||
 		!has_var((Node *) target->values, NULL))
 		return;
 	target->serverid = scan->fs_server;

@@ -127,16 +127,6 @@ in_outer_query(Node *node, void *params)
 	return expression_tree_mutator(node, in_outer_query, params);
 }
 
-static bool
-has_exec_param(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param))
-		return ((Param *) node)->paramkind == PARAM_EXEC;
-	return expression_tree_walker(node, has_exec_param, context);
-}
-
 /*
  * An expression in terms of the rows that ask; NULL if it is about anything
  * else.
@@ -154,7 +144,7 @@ in_rows(const Place *place, Node *node)
 			return NULL;
 		node = in_outer_query(node, place->params);
 	}
-	if (below && has_exec_param(node, NULL))
+	if (below && omf_has_param(node, PARAM_EXEC))
 		return NULL;
 	used = pull_varnos(place->root, node);
 	while ((i = bms_next_member(used, i)) >= 0)
@@ -298,7 +288,7 @@ may_exclude(PlannerInfo *root, const RelOptInfo *rel, Node *constraint,
 		pull_varattnos(clause, rel->relid, &used);
 		if (bms_overlap(used, constrained) &&
 			(bms_membership(pull_varnos(root, clause)) == BMS_MULTIPLE ||
-			 has_exec_param(clause, NULL)))
+			 omf_has_param(clause, PARAM_EXEC)))
 			return true;
 	}
 	return false;

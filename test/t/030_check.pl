@@ -7,6 +7,7 @@ use warnings;
 
 use IO::Socket::INET;
 use JSON::PP;
+use OnlineMigrations::CheckRows;
 use OnlineMigrations::Session;
 use OnlineMigrations::Simulator;
 use OnlineMigrations::Source;
@@ -76,26 +77,7 @@ sub check
 {
 	my ($source, %arguments) = @_;
 	my $role = delete $arguments{role};
-	my $result = $node->run_sql('SELECT coalesce(json_agg(c), \'[]\') FROM ' . call_with($source, %arguments) . ' AS c',
-		role => $role);
-	is($result->{sqlstate}, '', 'the check runs') or diag($result->{err});
-	unlike($result->{out}, qr/s3cr3t/, 'and shows no password');
-	return @{ decode_json($result->{out} || '[]') };
-}
-
-# The results that are not "ok", by check.
-sub flaws { return { map { $_->{check} => $_->{result} } grep { $_->{result} ne 'ok' } @_ }; }
-
-sub row { my ($name, @rows) = @_; return (grep { $_->{check} eq $name } @rows)[0] // { map { $_ => '' } qw(check result detail hint) }; }
-
-sub row_like
-{
-	my ($name, $result, $pattern, $title, @rows) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $row = row($name, @rows);
-	ok($row->{result} eq $result && $row->{detail} =~ $pattern, $title)
-	  or diag(JSON::PP->new->pretty->encode(\@rows));
-	return $row;
+	return check_rows($node, call_with($source, %arguments), role => $role);
 }
 
 # From loopback, nobody can say that it is fine.
