@@ -271,13 +271,14 @@ omf_explain_scan(ForeignScanState *node, ExplainState *es)
 	List *keys;
 	List *filters;
 	Search search = {node->ss.ps.state->es_plannedstmt, (Plan *) plan, NIL};
+	const char *tag = omf_scan_tag(node);
 
 	if (omf_scan_lists(node))
 		ExplainPropertyText("Remote Listing",
 							psprintf("%s %s?per_page=%d%s%s", omf_method_name(OMF_GET),
 									 OMF_LISTING_TEMPLATE, OMF_PAGE_SIZE,
-									 omf_plan_tag(plan) != NULL ? "&tag_name=" : "",
-									 omf_plan_tag(plan) != NULL ? omf_plan_tag(plan) : ""),
+									 tag != NULL ? "&tag_name=" : "",
+									 tag != NULL ? tag : ""),
 							es);
 	if (plan_keys != NIL || !resource->in_listing)
 		ExplainPropertyText("Remote Request",

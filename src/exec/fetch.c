@@ -379,6 +379,15 @@ omf_fetch_channel(const OmfFetch *fetch)
 	return fetch->channel;
 }
 
+bool
+omf_fetch_is_filtered(const OmfFetch *fetch)
+{
+	const OmfListing *listing = fetch->listing != NULL ? fetch->listing
+													   : fetch->among;
+
+	return listing != NULL && omf_listing_is_filtered(listing);
+}
+
 const OmfCounts *
 omf_fetch_counts(const OmfFetch *fetch)
 {

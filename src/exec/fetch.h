@@ -109,6 +109,9 @@ extern bool omf_fetch_is_ready(OmfFetch *fetch);
 
 extern OmfChannel *omf_fetch_channel(const OmfFetch *fetch);
 
+/* Has it a listing, of the clusters with the tag alone? */
+extern bool omf_fetch_is_filtered(const OmfFetch *fetch);
+
 /*
  * What this fetch has caused so far; pages of a listing that several fetches
  * share count for the first of them.

@@ -204,6 +204,7 @@ omf_listing_get(OmfChannel *channel, const char *tag, OmfCacheTerms terms,
 	listing->counts = counts;
 	if (tag != NULL)
 		listing->tag = MemoryContextStrdup(channel->context, tag);
+	listing->filtered = (tag != NULL);
 	listing->clusters = omf_topic_get(channel, omf_api_resource("clusters"));
 	listing->uuids = listed_create(channel->context, OMF_PAGE_SIZE, NULL);
 	listing->end.func = free_pages;
@@ -244,6 +245,12 @@ bool
 omf_listing_has_failed(const OmfListing *listing)
 {
 	return listing->failed;
+}
+
+bool
+omf_listing_is_filtered(const OmfListing *listing)
+{
+	return listing->filtered;
 }
 
 void

@@ -41,6 +41,9 @@ extern bool omf_listing_is_complete(const OmfListing *listing);
 
 extern bool omf_listing_has_failed(const OmfListing *listing);
 
+/* Is it of the tag's clusters alone, and not of all, among which they are? */
+extern bool omf_listing_is_filtered(const OmfListing *listing);
+
 /* Throw what it has failed with, if it has. */
 extern void omf_listing_check(const OmfListing *listing);
 

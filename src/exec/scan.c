@@ -275,6 +275,18 @@ omf_scan_lists(ForeignScanState *node)
 			   : omf_plan_lists((ForeignScan *) node->ss.ps.plan);
 }
 
+const char *
+omf_scan_tag(ForeignScanState *node)
+{
+	OmfScanState *state = node->fdw_state;
+	const char *tag = omf_plan_tag((ForeignScan *) node->ss.ps.plan);
+
+	return state != NULL && state->evaluated &&
+				   !omf_fetch_is_filtered(state->fetch)
+			   ? NULL
+			   : tag;
+}
+
 const OmfCounts *
 omf_scan_counts(ForeignScanState *node)
 {

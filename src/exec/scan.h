@@ -29,6 +29,9 @@ extern void **omf_scan_waiting(ForeignScanState *node);
 /* Does it list the clusters, or is it expected to? */
 extern bool omf_scan_lists(ForeignScanState *node);
 
+/* By which tag, or NULL: of all clusters, as is expected or was done. */
+extern const char *omf_scan_tag(ForeignScanState *node);
+
 /* What the scan has caused; NULL before it has begun. */
 extern const OmfCounts *omf_scan_counts(ForeignScanState *node);
 

@@ -41,6 +41,13 @@ my $tagged = "SELECT string_agg(name, ',' ORDER BY name) FROM databases.clusters
 	is(asked(sub { $session->rows_ok($tagged, 'a,b', 'and again') }), $page, '... and the API is not asked for it again');
 	is(asked(sub { $session->rows_ok("$tagged UNION ALL $tagged UNION ALL SELECT count(*)::text FROM databases.clusters",
 				"a,b\na,b\n4", 'one list serves all of a statement') }), $page, '... which asks once');
+	my $explain = "EXPLAIN (ANALYZE, COSTS OFF) $tagged";
+	my $plain = qr/Remote Listing: GET \S*per_page=200$/m;
+	like($session->run($explain)->{out}, $plain, '... and EXPLAIN shows what was read');
+	my $another = OnlineMigrations::Session->open($node);
+	like($another->run($explain)->{out}, $plain, '... of the statement that is refused the filter, too');
+	like($another->run("EXPLAIN (COSTS OFF) $tagged")->{out}, qr/per_page=200&tag_name=x$/m, '... and of a plan what it would ask for');
+	$another->close;
 	is(asked(sub { OnlineMigrations::Session->open($node)->rows_ok($tagged, 'a,b', 'another session finds out itself') }),
 		"$page&tag_name=x $page", '... with one refusal');
 	$session->close;
