@@ -310,6 +310,13 @@ tell_status(const Waiting *waiting, const OmfPoll *poll,
 					step->before != NULL ? step->before : "waiting")));
 }
 
+/* What follows "which is". */
+static const char *
+status_words(const OmfPoll *poll)
+{
+	return poll->status != NULL ? poll->status : "of unknown status";
+}
+
 void
 omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
 					 const OmfPoll *poll)
@@ -319,7 +326,7 @@ omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
 			 poll->kind == OMF_POLL_MIGRATION
 				 ? errdetail("The API shows online migration%s, which is %s.",
 							 omf_wait_migration_words(poll->id, cluster, NULL),
-							 poll->status)
+							 status_words(poll))
 				 : errdetail("The API shows none of database cluster %s.", cluster)));
 }
 
@@ -329,7 +336,9 @@ omf_wait_tell_strange(const char *cluster, const OmfPoll *poll)
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("online migration has a status that is not known"),
-			 errdetail("Online migration%s is %s.", omf_wait_migration_words(poll->id, cluster, NULL), poll->status),
+			 poll->status != NULL
+				 ? errdetail("Online migration%s is %s.", omf_wait_migration_words(poll->id, cluster, NULL), poll->status)
+				 : errdetail("What the API says of online migration%s has no status.", omf_wait_migration_words(poll->id, cluster, NULL)),
 			 errhint("The wait goes on, and ends with one of the statuses that it knows.")));
 }
 
@@ -392,7 +401,7 @@ report_replaced(const Waiting *waiting, const OmfPoll *poll)
 			 errmsg("online migration has been replaced by another one"),
 			 errdetail("Online migration%s was last seen %s. The API now shows online migration%s, which is %s.",
 					   migration_words(waiting), waiting->wait.status,
-					   shown_words(waiting, poll), poll->status)));
+					   shown_words(waiting, poll), status_words(poll))));
 }
 
 /* The failure ends the wait. */
@@ -448,8 +457,7 @@ omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
 	{
 		poll->id = omf_call_field(call, OMF_MIGRATION_ID);
 		poll->status = omf_call_status(call);
-		poll->kind = poll->status != NULL ? OMF_POLL_MIGRATION
-										  : OMF_POLL_EMPTY;
+		poll->kind = call->wordless ? OMF_POLL_EMPTY : OMF_POLL_MIGRATION;
 	}
 }
 

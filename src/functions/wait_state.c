@@ -96,6 +96,8 @@ judge_migration(OmfWait *wait, const OmfPoll *poll)
 		/* an id that is missing for once is no other id */
 		return poll->id != NULL ? OMF_WAIT_REPLACED : OMF_WAIT_ON;
 	}
+	if (poll->status == NULL)
+		return OMF_WAIT_ON;
 	if (is_waited_for(wait, poll->status))
 		return OMF_WAIT_REACHED;
 	if (omf_api_is_ended(poll->status))
@@ -185,18 +187,26 @@ pause_after(const OmfWait *wait, const OmfPoll *poll)
 	return left >= 0 && left < pause ? left : pause;
 }
 
-/*
- * A row of polls of the migration with statuses that nobody knows is told of
- * once.
- */
+/* Is it of the migration, as far as it says, with a status nobody knows? */
+static bool
+is_stranger(const OmfWait *wait, const OmfPoll *poll)
+{
+	if (poll->kind != OMF_POLL_MIGRATION)
+		return false;
+	if (poll->status == NULL)
+		return poll->id == NULL || is_the_one(wait, poll->id);
+	return is_the_one(wait, poll->id) &&
+		   omf_api_known_status(poll->status) == NULL;
+}
+
+/* A row of such polls is told of once. */
 static bool
 is_strange(OmfWait *wait, const OmfPoll *poll)
 {
-	if (poll->kind != OMF_POLL_MIGRATION || !is_the_one(wait, poll->id) ||
-		omf_api_known_status(poll->status) != NULL)
-		wait->strangers = 0;
-	else
+	if (is_stranger(wait, poll))
 		wait->strangers++;
+	else
+		wait->strangers = 0;
 	return wait->strangers == OMF_WAIT_STRANGERS;
 }
 

@@ -25,8 +25,8 @@
 #define OMF_WAIT_FAILING_MS (15 * 60 * 1000)
 
 /*
- * After how many polls without a break with a status that nobody knows that is
- * told.
+ * After how many polls without a break with a status that nobody knows, or
+ * with none, that is told.
  */
 #define OMF_WAIT_STRANGERS 3
 
@@ -42,8 +42,8 @@
 /* What a poll has come to. */
 typedef enum OmfPollKind
 {
-	OMF_POLL_MIGRATION, /* a migration, with its status */
-	OMF_POLL_EMPTY,     /* a migration of which nothing is known */
+	OMF_POLL_MIGRATION, /* a migration */
+	OMF_POLL_EMPTY,     /* one of which nothing is said, not even in JSON */
 	OMF_POLL_MISSING,   /* 404 */
 	OMF_POLL_HELD,      /* the rate limit allows none at present */
 	OMF_POLL_PASSING,   /* a failure that another try could help */
@@ -55,7 +55,7 @@ typedef struct OmfPoll
 	OmfPollKind kind;
 	int64_t at;         /* when it ended */
 	const char *id;     /* of the migration, or NULL: not said */
-	const char *status; /* of the migration */
+	const char *status; /* of the migration, or NULL: likewise */
 	int64_t asked_ms;   /* pause that a rate limit asks for, or -1 */
 } OmfPoll;
 

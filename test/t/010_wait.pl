@@ -163,6 +163,10 @@ my %cases = (
 	'too few empty answers' => {
 		change => sub { $simulator->fault('empty_200', uuid => $_[0], times => 2);
 			$simulator->migration($_[0], 'done', 'first') } },
+	'no status' => {
+		change => sub { $simulator->fault('missing_fields', uuid => $_[0], times => 3);
+			$simulator->migration($_[0], 'done', 'first') },
+		warnings => 1, warns => qr/a status that is not known\nDETAIL:  What the API says of online migration of database cluster \S+ has no status\./ },
 	'trouble that passes' => {
 		change => sub { $simulator->fault('echo_secrets', uuid => $_[0], status => 503, times => 3);
 			$simulator->migration($_[0], 'done', 'first') },
@@ -204,6 +208,7 @@ for my $name (sort keys %cases)
 	else { reached_ok($ended, $name) }
 	my @warnings = $ended->{err} =~ /^.*(WARNING: .*)/mg;
 	is(scalar(@warnings), $case->{warnings} // 0, "$name: warnings") or diag($ended->{err});
+	like($ended->{err}, $case->{warns}, "$name: which say so") if $case->{warns};
 	is(scalar(grep { $_->{path} =~ /$case->{cluster}/ && $_->{status} == $case->{last} } $simulator->log),
 		1, "$name: it is not asked again") if $case->{last};
 	unlike($ended->{err}, qr/dop_v1_simulator/, "$name: no token is shown");

@@ -181,6 +181,33 @@ test_strangers(void)
 	strange_is(&wait, 110, IS("a", "paused"), true);
 }
 
+/* An answer that says no status is none of a finished migration. */
+static void
+test_no_status(void)
+{
+	OmfWait wait = begin("a");
+	OmfWait any = begin(NULL);
+
+	RUN(begin(NULL), "no status, for long", {0, IS(NULL, NULL), OMF_WAIT_ON}, {10, IS(NULL, NULL), OMF_WAIT_ON},
+		{20, IS("a", NULL), OMF_WAIT_ON}, {MINUTES(60), IS(NULL, NULL), OMF_WAIT_ON},
+		{MINUTES(61), IS("a", "done"), OMF_WAIT_REACHED, NULL, MINUTES(61)});
+	RUN(begin(NULL), "no status, and later another migration", {0, IS("a", "running"), OMF_WAIT_CHANGED, NULL, 0},
+		{10, IS("a", NULL), OMF_WAIT_ON}, {20, IS(NULL, NULL), OMF_WAIT_ON}, {30, IS("b", NULL), OMF_WAIT_REPLACED});
+	RUN(begin("a"), "no status, and not the one asked for", {0, IS("b", NULL), OMF_WAIT_ABSENT},
+		{10, IS("b", NULL), OMF_WAIT_ON}, {20, IS("a", NULL), OMF_WAIT_ON},
+		{30, IS("a", "syncing"), OMF_WAIT_REACHED, NULL, 30});
+	RUN(begin(NULL), "no status among empty answers", {0, EMPTY, OMF_WAIT_ON}, {10, EMPTY, OMF_WAIT_ON},
+		{20, IS(NULL, NULL), OMF_WAIT_ON}, {30, EMPTY, OMF_WAIT_ON});
+	strange_is(&wait, 0, IS("b", NULL), false);
+	strange_is(&wait, 10, IS(NULL, NULL), false);
+	strange_is(&wait, 20, IS("a", NULL), false);
+	strange_is(&wait, 30, IS("a", "paused"), true);
+	strange_is(&wait, 40, IS(NULL, NULL), false);
+	strange_is(&any, 0, IS(NULL, NULL), false);
+	strange_is(&any, 10, IS(NULL, NULL), false);
+	strange_is(&any, 20, IS(NULL, NULL), true);
+}
+
 /* The limit is no failure: it is waited for, however long. */
 static void
 test_held(void)
@@ -358,6 +385,7 @@ main(void)
 	test_statuses();
 	test_words();
 	test_strangers();
+	test_no_status();
 	test_held();
 	test_ids();
 	test_missing();
