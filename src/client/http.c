@@ -764,9 +764,23 @@ stalls_at(const Multi *multi)
 static bool
 is_oversized_header(const OmfExchange *exchange, CURLcode code)
 {
-	return (int) code == OMF_CURLE_TOO_LARGE ||
-		   (code == CURLE_OUT_OF_MEMORY && exchange->http1 &&
-			!exchange->reply.headers_ended);
+	return !exchange->reply.headers_ended &&
+		   ((int) code == OMF_CURLE_TOO_LARGE ||
+			(code == CURLE_OUT_OF_MEMORY && exchange->http1));
+}
+
+/*
+ * Likewise a line of the trailer, which follows a body in chunks: before 8.6
+ * it has these words for it, and for nothing else.
+ */
+static bool
+is_oversized_trailer(const OmfExchange *exchange, CURLcode code)
+{
+	return exchange->reply.headers_ended &&
+		   ((int) code == OMF_CURLE_TOO_LARGE ||
+			(code == CURLE_RECV_ERROR &&
+			 strcmp(exchange->reply.words,
+					"Out of memory in chunked-encoding") == 0));
 }
 
 /*
@@ -801,7 +815,8 @@ classify(const OmfExchange *exchange, CURLcode code)
 	/* libcurl is content with headers that end with the connection */
 	if (code == CURLE_OK)
 		return exchange->reply.headers_ended ? OMF_ANSWERED : OMF_LOST;
-	if (is_oversized_header(exchange, code))
+	if (is_oversized_header(exchange, code) ||
+		is_oversized_trailer(exchange, code))
 		return OMF_TOO_LARGE;
 	if (code == CURLE_OUT_OF_MEMORY)
 		return OMF_NO_MEMORY;
@@ -998,6 +1013,8 @@ words_of(const OmfHttp *http, const OmfExchange *exchange, CURLcode code)
 		return "The environment does not write the proxy as scheme://user:password@host:port.";
 	if (is_oversized_header(exchange, code))
 		return "A line of the header is longer than libcurl takes.";
+	if (is_oversized_trailer(exchange, code))
+		return "A line of the trailer is longer than libcurl takes.";
 	if (code == CURLE_OK && reply->outcome == OMF_LOST)
 		return "The connection ended within the header.";
 	return code != CURLE_OK && reply->words[0] == '\0'

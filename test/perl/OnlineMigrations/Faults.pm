@@ -136,6 +136,8 @@ _add({ read => '54000', list => '54000', start => 'HV010?' },
 	[ 'chunks over the cap', [ 'oversized_body', chunked => 'true' ], list => 'HV00M' ],
 	[ 'headers over the cap', [ 'oversized_headers', count => 300 ], over => 'http', stop => '54000' ],
 	[ 'interim answers without an end', [ 'many_1xx', count => 2000 ], stop => '54000' ],
+	[ 'a trailer over the cap', _answer("transfer-encoding: chunked\r\n\r\n11\r\n{\"status\":\"done\"}\r\n0\r\nx: " . 'a' x 5000 . "\r\n\r\n"),
+		over => 'http', stop => '54000', says => qr/trailer/ ],
 	[ 'deep JSON', [ 'deep_json', depth => 100 ] ],
 	[ 'very deep JSON', [ 'deep_json', depth => 100_000 ] ]);
 _add({ list => '54000' },
