@@ -153,6 +153,9 @@ conversion_context(void *arg)
 {
 	Conversion *conversion = arg;
 
+	if (geterrcode() == ERRCODE_UNTRANSLATABLE_CHARACTER)
+		errhint("This database has the encoding %s. Leave out the column, or the cluster by a clause on its key, or ask in a database with the encoding UTF8.",
+				GetDatabaseEncodingName());
 	if (conversion->column != NULL)
 		errcontext("column \"%s\" of foreign table \"%s\", database cluster %s",
 				   conversion->column->name, conversion->reader->table,

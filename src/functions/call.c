@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/ipc.h"
@@ -347,9 +346,7 @@ omf_call_field(const OmfCall *call, int field)
 {
 	const char *value = call->values[field];
 
-	return value != NULL
-			   ? pg_any_to_server(pstrdup(value), (int) strlen(value), PG_UTF8)
-			   : NULL;
+	return value != NULL ? omf_error_words(value) : NULL;
 }
 
 char *

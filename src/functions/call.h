@@ -64,7 +64,10 @@ extern bool omf_call_maybe_done(const OmfCall *call);
 /* Raise what the call failed with. */
 omf_noreturn extern void omf_call_raise(const OmfCall *call, OmfAction action);
 
-/* A copy of a field in the server's encoding, or NULL. */
+/*
+ * A copy of a field in the server's encoding, or NULL.  What that does not
+ * have is a question mark: the call has been made, and must not seem to fail.
+ */
 extern char *omf_call_field(const OmfCall *call, int field);
 
 /*

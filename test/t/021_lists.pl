@@ -168,6 +168,28 @@ for my $body ("\n", "\r\n", " \t\r\n ")
 	is($latin1->run("SELECT last_failure_id FROM online_migrations_fdw_stats WHERE operation = 'get migration'")->{out}, "cl\xc3\xa9_?",
 		'so is the word for the last failure');
 	$simulator->delete_faults;
+
+	# A name that can't be said fails who asks for it, and nobody else.
+	$latin1->run('CREATE FOREIGN TABLE c (id uuid, name text) SERVER digitalocean OPTIONS (resource $$clusters$$)');
+	my $uuid = '00000021-0000-4000-8000-000000000009';
+	$simulator->cluster($uuid, token => 'dop_v1_lists', engine => 'pg', name => "Cl\x{e9} \x{2603}");
+	$simulator->migration($uuid, 'done', 'of-9');
+	is($latin1->run("SELECT count(*), count(id) FROM c")->{out}, '5|5', 'a name that the encoding does not have: who does not ask for it');
+	is($latin1->run("SELECT count(name) FROM c WHERE id <> '$uuid'")->{out}, '4', '... nor for the cluster');
+	my $named = $latin1->run('SELECT name FROM c');
+	is($named->{sqlstate}, '22P05', '... and who does');
+	like($named->{err}, qr/HINT:.*encoding LATIN1.*UTF8\.\nCONTEXT:  column "name" of foreign table "c", database cluster $uuid/s, '... is told what to do');
+	is($latin1->run("SELECT id FROM m WHERE database_cluster_uuid = '$uuid'")->{out}, 'of-9', '... its migration is read');
+	my $wait = $latin1->run("CALL databases_wait_online_migration('$uuid')");
+	like($wait->{err}, qr/of database cluster "Cl\xc3\xa9 \?" \($uuid\) is done/, '... and messages have a question mark for it');
+	$simulator->delete_cluster($uuid);
+
+	# What is done does not seem to fail because of what is said of it.
+	$simulator->fault('custom', method => 'PUT', body => qq({"id":"new","status":"d\\u2603ne"}));
+	is($latin1->run(qq(SELECT id, status FROM databases_update_online_migration('$cluster[0]',
+		'{"host":"h.example","port":1,"dbname":"d","username":"u","password":"p"}', replace => true)))->{out},
+		'new|d?ne', 'a start whose status can not be said has been made');
+	$simulator->delete_faults;
 	$latin1->close;
 }
 
