@@ -58,6 +58,19 @@ SET ROLE onlooker;
 SELECT server, role FROM online_migrations_fdw_connections;
 RESET ROLE;
 
+-- Those of a role that is no more stay until another statement asks.
+CREATE ROLE omf_leaver;
+CREATE USER MAPPING FOR omf_leaver SERVER digitalocean OPTIONS (token 'dop_v1_simulator');
+GRANT USAGE ON SCHEMA databases TO omf_leaver;
+GRANT SELECT ON clusters TO omf_leaver;
+SET ROLE omf_leaver;
+SELECT count(*) > 0 AS some FROM clusters;
+RESET ROLE;
+SELECT role, valid FROM online_migrations_fdw_connections WHERE role = 'omf_leaver';
+DROP OWNED BY omf_leaver;
+DROP ROLE omf_leaver;
+SELECT server, role, valid FROM online_migrations_fdw_connections WHERE NOT valid;
+
 -- Connections of before an ALTER SERVER serve no new statement.
 BEGIN;
 DECLARE held CURSOR FOR SELECT id FROM clusters;

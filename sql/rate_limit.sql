@@ -85,6 +85,33 @@ SET ROLE omf_limits_reader;
 SELECT server, "limit" FROM online_migrations_fdw_rate_limits;
 RESET ROLE;
 DROP USER MAPPING FOR omf_limits_reader SERVER limited;
+
+-- However many tokens a role has, others keep what is known of theirs.
+ALTER USER MAPPING FOR CURRENT_USER SERVER limited OPTIONS (SET token 'dop_v1_spared');
+SELECT "limit" FROM limits;
+CREATE USER MAPPING FOR omf_limits_reader SERVER limited OPTIONS (token 'dop_v1_many');
+GRANT SELECT ON limited TO omf_limits_reader;
+DO $$
+BEGIN
+    FOR i IN 1 .. 300 LOOP
+        EXECUTE format('ALTER USER MAPPING FOR omf_limits_reader SERVER limited OPTIONS (SET token %L)', 'dop_v1_many' || i);
+        SET LOCAL ROLE omf_limits_reader;
+        BEGIN
+            PERFORM FROM limited WHERE database_cluster_uuid = '9cc10173-e9ea-4176-9dbc-a4cee4c4ff30';
+        EXCEPTION WHEN invalid_authorization_specification THEN
+            NULL;
+        END;
+        RESET ROLE;
+    END LOOP;
+END $$;
+SELECT "limit" FROM limits;
+
+-- Who forgets a limit keeps no connection.
+SELECT online_migrations_fdw_rate_limits_reset('limited');
+SELECT count(*) FROM limits;
+SELECT online_migrations_fdw_disconnect('limited');
+REVOKE ALL ON limited FROM omf_limits_reader;
+DROP USER MAPPING FOR omf_limits_reader SERVER limited;
 REVOKE ALL ON FOREIGN SERVER limited FROM omf_limits_reader;
 REVOKE ALL ON SCHEMA databases FROM omf_limits_reader;
 DROP ROLE omf_limits_reader;

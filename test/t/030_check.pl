@@ -338,5 +338,15 @@ $node->psql_fails('SELECT * FROM ' . call_with($right->document, ignore_dbs => '
 # ----- nothing is left -----
 
 is($right->guests, 0, 'no connection is left at the source');
+{
+	my $session = OnlineMigrations::Session->open($node);
+	my $call = 'SELECT count(*) > 1 FROM ' . call_with($right->document);
+	$session->run($call) for 1 .. 2;
+	my $before = $session->descriptors;
+	is($session->run($call)->{out}, 't', 'a check') for 1 .. 3;
+	$session->run('SELECT * FROM ' . call_with($right->document(host => 'late.simulator.test'))) if $resolver;
+	is($session->descriptors, $before, '... leaves no descriptor open');
+	$session->close;
+}
 unlike(join("\n", grep { !/statement: |STATEMENT: / } split /\n/, $node->log_text), qr/s3cr3t/, 'no password is in the log');
 done_testing();
