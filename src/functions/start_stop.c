@@ -276,6 +276,7 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 	is_after_another = omf_starts_find(key, &earlier);
 	if (is_after_another &&
 		omf_start_is_shown(&earlier, call->values[OMF_MIGRATION_ID],
+						   call->values[OMF_MIGRATION_STATUS],
 						   call->values[OMF_MIGRATION_CREATED_AT]))
 	{
 		omf_starts_forget(key);
@@ -297,7 +298,8 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 	}
 	if (is_after_another)
 		refuse_after(&earlier, path);
-	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID]);
+	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID],
+						   call->values[OMF_MIGRATION_STATUS]);
 }
 
 /* What is remembered of a start that is being sent. */

@@ -91,10 +91,11 @@ set_id(char target[OMF_MIGRATION_ID_MAX + 1], const char *id)
 }
 
 void
-omf_start_set_previous(OmfStart *start, const char *id)
+omf_start_set_previous(OmfStart *start, const char *id, const char *status)
 {
 	start->previous_known = true;
 	set_id(start->previous, id);
+	strlcpy(start->previous_status, status != NULL ? status : "", OMF_START_STATUS_SIZE);
 }
 
 void
@@ -106,8 +107,16 @@ omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at)
 										   : -1;
 }
 
+/* Does the API show what it has shown before the start? */
+static bool
+is_as_before(const OmfStart *start, const char *id, const char *status)
+{
+	return strcmp(start->previous, id) == 0 &&
+		   strncmp(start->previous_status, status != NULL ? status : "", OMF_START_STATUS_SIZE - 1) == 0;
+}
+
 bool
-omf_start_is_shown(const OmfStart *start, const char *id,
+omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
 				   const char *created_at)
 {
 	int64 created_ms = created_at != NULL ? omf_api_time_parse(created_at)
@@ -122,7 +131,7 @@ omf_start_is_shown(const OmfStart *start, const char *id,
 	 * the API keeps the last one only: what was not there before came after it
 	 */
 	if (start->previous_known)
-		return strcmp(start->previous, id) != 0;
+		return !is_as_before(start, id, status);
 	if (start->created_ms >= 0)
 		return created_ms >= start->created_ms;
 	return created_ms >= start->sent_ms - CLOCK_TOLERANCE_MS;

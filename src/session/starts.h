@@ -19,6 +19,9 @@
 /* How long a start is remembered, accepted or of unknown outcome. */
 #define OMF_START_KEPT_MS (10 * 60 * 1000)
 
+/* Room for what is kept of a status. */
+#define OMF_START_STATUS_SIZE 24
+
 typedef struct OmfStart
 {
 	/* the start itself */
@@ -29,8 +32,9 @@ typedef struct OmfStart
 	int64 created_ms;                  /* its created_at, or -1 */
 
 	/* what was there before, if that was looked at */
-	bool previous_known;                     /* was it? */
-	char previous[OMF_MIGRATION_ID_MAX + 1]; /* its id, or empty: none */
+	bool previous_known;                         /* was it? */
+	char previous[OMF_MIGRATION_ID_MAX + 1];     /* its id, or empty: none */
+	char previous_status[OMF_START_STATUS_SIZE]; /* and its status, clipped */
 } OmfStart;
 
 /* To be called once from _PG_init(), before omf_shared_init(). */
@@ -46,8 +50,11 @@ extern void omf_start_key(const uint8 *account, const unsigned char *uuid,
 /* A start that begins now: not before it has it been sent. */
 extern OmfStart omf_start_now(void);
 
-/* What the API has shown before it: an id, or NULL. */
-extern void omf_start_set_previous(OmfStart *start, const char *id);
+/*
+ * What the API has shown before it, any of which may be NULL: it did not say.
+ */
+extern void omf_start_set_previous(OmfStart *start, const char *id,
+								   const char *status);
 
 /*
  * The API has accepted it, and says so of its migration; created_at may be
@@ -73,9 +80,9 @@ extern void omf_starts_forget(const uint8 *key);
 
 /*
  * Is the migration that the API shows the one of that start, or a later one?
- * Either may be NULL: it does not say.
+ * Likewise.
  */
 extern bool omf_start_is_shown(const OmfStart *start, const char *id,
-							   const char *created_at);
+							   const char *status, const char *created_at);
 
 #endif /* OMF_STARTS_H */
