@@ -51,8 +51,12 @@
 /* How long it is taken for known whether the server's name exists. */
 #define NAME_KNOWN_MS 1000
 
-/* Ready sockets handled in one call; what is left over stays ready. */
+/*
+ * Ready sockets handled in one call, and milliseconds that it takes before the
+ * next one is left for another call: what is left over stays ready.
+ */
 #define EVENTS_MAX 64
+#define COLLECT_MS 20
 
 /* Two address families are tried at once, and some are kept. */
 #define SOCKETS_PER_EXCHANGE 3
@@ -1017,9 +1021,25 @@ words_of(const OmfHttp *http, const OmfExchange *exchange, CURLcode code)
 		return "A line of the trailer is longer than libcurl takes.";
 	if (code == CURLE_OK && reply->outcome == OMF_LOST)
 		return "The connection ended within the header.";
-	return code != CURLE_OK && reply->words[0] == '\0'
+	return code != CURLE_OK && reply->words[0] == '\0' &&
+				   reply->outcome != OMF_TOO_LARGE
 			   ? curl_easy_strerror(code)
 			   : NULL;
+}
+
+/* Which cap of ours the answer is over. */
+static void
+set_words_of_cap(OmfReply *reply)
+{
+	if (reply->header_bytes > OMF_HEADERS_MAX)
+		snprintf(reply->words, OMF_WORDS_SIZE,
+				 "The header is longer than %d bytes.", OMF_HEADERS_MAX);
+	else if (reply->body_pieces > OMF_PIECES_MAX)
+		snprintf(reply->words, OMF_WORDS_SIZE,
+				 "The body comes in more than %d pieces.", OMF_PIECES_MAX);
+	else
+		snprintf(reply->words, OMF_WORDS_SIZE,
+				 "The body is longer than %zu bytes.", reply->body_max);
 }
 
 static void
@@ -1032,6 +1052,8 @@ set_words(const OmfHttp *http, OmfExchange *exchange, CURLcode code)
 		words = words_of(http, exchange, code);
 	if (words != NULL)
 		snprintf(reply->words, OMF_WORDS_SIZE, "%s", words);
+	else if (reply->outcome == OMF_TOO_LARGE)
+		set_words_of_cap(reply);
 	omf_proxy_scrub(reply->words);
 }
 
@@ -1250,8 +1272,9 @@ omf_http_collect(OmfHttp *http)
 {
 	OmfPollEvent events[EVENTS_MAX];
 	int nevents = omf_pollset_collect(http->pollset, events, EVENTS_MAX);
+	int64_t until = omf_pollset_now() + COLLECT_MS;
 
-	for (int i = 0; i < nevents; i++)
+	for (int i = 0; i < nevents && (i == 0 || omf_pollset_now() < until); i++)
 	{
 		OmfSocket *socket = omf_sockets_find(http->sockets, events[i].fd);
 

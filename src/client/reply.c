@@ -53,6 +53,7 @@ omf_reply_reset(OmfReply *reply)
 	reply->interim = true; /* as long as there is no other status */
 	reply->http1_wanted = false;
 	reply->body_length = 0;
+	reply->body_pieces = 0;
 	if (reply->body != NULL)
 		reply->body[0] = '\0';
 	reply->words[0] = '\0';
@@ -305,7 +306,8 @@ omf_reply_add_header(OmfReply *reply, const char *line, size_t length)
 bool
 omf_reply_add_body(OmfReply *reply, const char *data, size_t length)
 {
-	if (length > reply->body_max - reply->body_length)
+	if (length > reply->body_max - reply->body_length ||
+		++reply->body_pieces > OMF_PIECES_MAX)
 	{
 		reply->outcome = OMF_TOO_LARGE;
 		return false;

@@ -47,6 +47,12 @@ typedef enum OmfOutcome
  */
 #define OMF_HEADERS_MAX (64 * 1024)
 
+/*
+ * Cap of the pieces that libcurl hands over of one body: chunks of HTTP/1.1.
+ * A page of 200 clusters whose every value is a chunk of its own has less.
+ */
+#define OMF_PIECES_MAX 100000
+
 /* How a try ended, as it is counted. */
 typedef enum OmfAnswerClass
 {
@@ -74,6 +80,7 @@ typedef struct OmfReply
 	size_t body_length;     /* in bytes */
 	size_t body_room;       /* bytes allocated */
 	size_t body_max;        /* cap, in bytes */
+	int body_pieces;        /* that it came in */
 	size_t header_bytes;    /* of all header lines */
 	bool interim;           /* headers of a 1xx answer */
 	bool headers_ended;     /* has the line after them come? */

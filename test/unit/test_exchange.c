@@ -537,6 +537,41 @@ test_caps(void)
 	end_case();
 }
 
+/* Many sockets that take long are not waited for one after the other. */
+#define NFLOODS 60
+#define FLOOD_PIECES 14000
+
+static void
+test_flood(void)
+{
+	static char text[100 + 6 * FLOOD_PIECES];
+	OmfRequest *requests[NFLOODS];
+	int length = sprintf(text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	int begun = 0;
+
+	for (int i = 0; i < FLOOD_PIECES; i++)
+		length += sprintf(text + length, "1\r\nx\r\n");
+	begin_case("a flood of small chunks");
+	config.http.max_concurrency = NFLOODS;
+	make_engine();
+	for (int i = 0; i < NFLOODS; i++)
+		requests[i] = omf_engine_submit(engine, &inbox, OMF_GET, "/x", NULL, 1 << 20, &server);
+	ok(until_seen(NFLOODS), "they are asked for");
+	for (int i = 0; i < NFLOODS; i++)
+		server_send(&server, &server.seen[i], text, (size_t) length);
+	omf_engine_drive(engine);
+	for (int i = 0; i < NFLOODS; i++)
+		begun += omf_request_reply(requests[i])->body_length > 0;
+	ok(begun > 0 && begun < NFLOODS, "a drive is over before all have been read: %d", begun);
+	for (int i = 0; i < NFLOODS; i++)
+		server_send(&server, &server.seen[i], "0\r\n\r\n", 5);
+	ok(until_finished(NFLOODS), "all are, in the end");
+	for (int i = 0; i < NFLOODS; i++)
+		if (reply_of(i)->outcome != OMF_ANSWERED)
+			ok(false, "and answered");
+	end_case();
+}
+
 int
 main(void)
 {
@@ -563,5 +598,6 @@ main(void)
 	test_answers();
 	test_retry_after_date();
 	test_caps();
+	test_flood();
 	return finish_tests();
 }

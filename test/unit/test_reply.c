@@ -282,6 +282,7 @@ static void
 test_body(void)
 {
 	static char piece[1000];
+	int taken = 0;
 
 	begin_reply(10);
 	ok(reply.body == NULL, "no body, no memory");
@@ -299,6 +300,12 @@ test_body(void)
 
 	begin_reply(0);
 	ok(!omf_reply_add_body(&reply, "x", 1), "a cap of nothing");
+
+	begin_reply(2 * OMF_PIECES_MAX);
+	for (int i = 0; i < OMF_PIECES_MAX; i++)
+		taken += omf_reply_add_body(&reply, "x", 1);
+	is_number(taken, OMF_PIECES_MAX, "a body in many pieces");
+	ok(!omf_reply_add_body(&reply, "x", 1) && reply.outcome == OMF_TOO_LARGE, "one piece more is too many");
 
 	begin_reply(100 * 1000);
 	for (int i = 0; i < 100; i++)
