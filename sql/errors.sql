@@ -48,6 +48,18 @@ SELECT f.* FROM failure(look('00000000-0000-4000-8000-00000000000b')) f;
 \x off
 \! simctl log --clear >/dev/null
 
+-- The API says why it refuses a call; what is in between does not.
+\! simctl fault custom status=403 body='<html>Blocked.</html>' uuid=00000000-0000-4000-8000-00000000000b times=1 >/dev/null
+\x on
+SELECT f.* FROM failure(look('00000000-0000-4000-8000-00000000000b')) f;
+\! simctl nofaults >/dev/null; simctl fault custom status=403 body='<html>Blocked.</html>' method=LIST >/dev/null
+SELECT f.state, f.hint FROM failure('SELECT count(*) FROM databases.clusters') f;
+\! simctl nofaults >/dev/null; simctl fault custom status=400 method=PUT times=1 >/dev/null
+SELECT f.state, f.hint FROM failure(start('00000000-0000-4000-8000-00000000000b')) f;
+\x off
+\! simctl nofaults >/dev/null
+\! simctl log --clear >/dev/null
+
 -- An answer that is of another cluster is none of this one, whatever the letters of its id.
 \! simctl cluster 00000000-0000-4000-8000-00000000000c engine=pg name=third >/dev/null
 \! simctl fault custom uuid=00000000-0000-4000-8000-00000000000c body='{"database": {"id": "00000000-0000-4000-8000-00000000000d", "name": "fourth"}}' times=1 >/dev/null

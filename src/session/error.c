@@ -162,10 +162,21 @@ detail_of(const OmfError *error)
 					omf_error_text(error));
 }
 
+/* The API says why it refuses a call; what is in between does not. */
+static bool
+is_refused_without_words(const OmfError *error)
+{
+	return (error->kind == OMF_ERROR_FORBIDDEN ||
+			error->kind == OMF_ERROR_INVALID) &&
+		   error->api_id[0] == '\0' && error->message[0] == '\0';
+}
+
 /* The hint of its kind, unless there is more to say of this one. */
 static const char *
 hint_of(OmfAction action, const OmfError *error, const char *hint)
 {
+	if (is_refused_without_words(error))
+		return "The API says why it refuses a call, and this answer does not: look for a proxy or a firewall in between, at the server option \"endpoint\", and at the scopes of the API token.";
 	if (action == OMF_ACTION_LIST && error->kind == OMF_ERROR_FORBIDDEN)
 		return "The API token can't list the clusters of the account, which takes the scope database:read, and tag:read as well to have them filtered by tag. A query that says in WHERE which clusters it asks for needs no listing.";
 	if (action == OMF_ACTION_LIST && (error->kind == OMF_ERROR_NOT_FOUND ||
