@@ -53,6 +53,35 @@ CREATE VIEW of_both WITH (security_barrier) AS
 CREATE VIEW in_list WITH (security_barrier) AS
     SELECT m.database_cluster_uuid, (SELECT status FROM online_migrations x WHERE x.database_cluster_uuid = s.k) AS status, m.id
     FROM shown s JOIN online_migrations m ON m.database_cluster_uuid = s.k;
+-- Several foreign tables, and more tables than PostgreSQL plans at once.
+CREATE VIEW of_many WITH (security_barrier) AS
+    SELECT m.*, c.name FROM clusters c JOIN shown a ON a.k = c.id JOIN shown b ON b.k = c.id JOIN shown d ON d.k = c.id JOIN shown e ON e.i = d.i
+    JOIN shown f ON f.i = e.i JOIN shown g ON g.k = c.id JOIN shown h ON h.k = c.id JOIN online_migrations m ON m.database_cluster_uuid = h.k JOIN shown i ON i.k = h.k;
+CREATE VIEW of_groups WITH (security_barrier) AS
+    SELECT m.*, c.name FROM (clusters c JOIN shown a ON a.k = c.id) JOIN (online_migrations m JOIN shown b ON m.database_cluster_uuid = b.k) ON m.database_cluster_uuid = c.id JOIN more d ON d.k = c.id;
+CREATE VIEW of_left_groups WITH (security_barrier) AS
+    SELECT m.*, c.name FROM (shown a LEFT JOIN clusters c ON a.k = c.id) LEFT JOIN (online_migrations m JOIN shown b ON m.database_cluster_uuid = b.k) ON m.database_cluster_uuid = c.id JOIN more d ON d.k = a.k;
+CREATE VIEW both_exist WITH (security_barrier) AS
+    SELECT m.* FROM online_migrations m WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid) AND EXISTS (SELECT FROM clusters c WHERE c.id = m.database_cluster_uuid);
+CREATE VIEW exists_beside WITH (security_barrier) AS
+    SELECT m.*, c.name FROM (SELECT * FROM clusters c WHERE EXISTS (SELECT FROM more s WHERE s.k = c.id)) c,
+        (SELECT * FROM online_migrations m WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid)) m WHERE c.id = m.database_cluster_uuid;
+CREATE VIEW exists_within WITH (security_barrier) AS
+    SELECT p.* FROM parts p JOIN shown z ON z.k = p.database_cluster_uuid WHERE z.k IN (SELECT k FROM more)
+    AND EXISTS (SELECT FROM parts q WHERE q.database_cluster_uuid = z.k AND EXISTS (SELECT FROM clusters c WHERE c.id = q.database_cluster_uuid));
+CREATE VIEW exists_of_both WITH (security_barrier) AS
+    SELECT p.* FROM parent p JOIN shown z ON z.k = p.database_cluster_uuid
+    WHERE EXISTS (SELECT FROM more t JOIN online_migrations m ON t.k = m.database_cluster_uuid WHERE z.k = m.database_cluster_uuid);
+CREATE VIEW waits_in_left WITH (security_barrier) AS
+    SELECT m.*, c.name FROM clusters c JOIN (online_migrations m LEFT JOIN more y ON y.k = m.database_cluster_uuid) ON c.id = m.database_cluster_uuid JOIN shown s ON s.k = c.id;
+CREATE VIEW mixed_parts WITH (security_barrier) AS
+    SELECT p.*, c.name FROM parts p JOIN clusters c ON c.id = p.database_cluster_uuid WHERE p.database_cluster_uuid IN (SELECT k FROM shown);
+CREATE VIEW mixed_children WITH (security_barrier) AS
+    SELECT p.*, c.name FROM parent p JOIN clusters c ON c.id = p.database_cluster_uuid WHERE EXISTS (SELECT FROM shown s WHERE s.k = p.database_cluster_uuid);
+CREATE VIEW mixed_union WITH (security_barrier) AS
+    SELECT m.*, c.name FROM shown s JOIN (SELECT database_cluster_uuid, id, status FROM online_migrations
+        UNION ALL SELECT k, 'x', 'y' FROM generate_series(4, 5) i, key(i) k UNION ALL SELECT v, 'x', 'y' FROM key(4) v UNION ALL VALUES (key(5), 'x', 'y')) m
+        ON m.database_cluster_uuid = s.k JOIN clusters c ON c.id = s.k WHERE s.k IN (SELECT k FROM more);
 CREATE VIEW nested WITH (security_barrier) AS SELECT * FROM (SELECT * FROM joined OFFSET 0) j;
 CREATE FUNCTION never(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RETURN true; END $$;
 DO $$ DECLARE name text;
@@ -60,22 +89,23 @@ BEGIN
     FOREACH name IN ARRAY '{shown,more,guessed,parts,parts_1,parts_2,parent,child,online_migrations,clusters}'::text[] LOOP
         EXECUTE format('ALTER TABLE %I OWNER TO omf_owner', name);
     END LOOP;
-    FOREACH name IN ARRAY '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested}'::text[] LOOP
+    FOREACH name IN ARRAY '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested,of_many,of_groups,of_left_groups,both_exist,exists_beside,exists_within,exists_of_both,waits_in_left,mixed_parts,mixed_children,mixed_union}'::text[] LOOP
         EXECUTE format('ALTER VIEW %I OWNER TO omf_owner', name);
     END LOOP;
 END $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA barred TO omf_guest;
 
 -- What a reader may write; rows that differ from those of the plain query.
-CREATE FUNCTION pry(views text DEFAULT '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested}')
+CREATE FUNCTION pry(views text[], settings text[] DEFAULT '{=,enable_nestloop=off,enable_hashjoin=off,enable_mergejoin=off,enable_material=off,enable_sort=off,enable_hashagg=off,online_migrations_fdw.enable_batched_join=off}')
 RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE name text; query text; setting text; n bigint;
 BEGIN
-    FOREACH name IN ARRAY views::text[] LOOP
-        FOREACH setting IN ARRAY '{none,enable_nestloop,enable_hashjoin,enable_mergejoin,enable_material,enable_sort,enable_hashagg,online_migrations_fdw.enable_batched_join}'::text[] LOOP
-            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = off', setting) ELSE '' END;
+    FOREACH name IN ARRAY views LOOP
+        FOREACH setting IN ARRAY settings LOOP
+            EXECUTE CASE WHEN setting <> '=' THEN format('SET LOCAL %s', setting) ELSE '' END;
             FOREACH query IN ARRAY ARRAY[
                 'SELECT count(*) FROM V.',
+                'SELECT count(*) FROM V. WHERE status = ''done''',
                 'SELECT count(*) FROM V. WHERE database_cluster_uuid = barred.key(7)',
                 'SELECT count(*) FROM V. WHERE database_cluster_uuid = ANY (ARRAY[barred.key(2), barred.key(8)])',
                 'SELECT count(*) FROM V. WHERE database_cluster_uuid::text = barred.key(9)::text',
@@ -89,13 +119,19 @@ BEGIN
                 EXECUTE replace(query, 'V.', name) INTO n;
                 RETURN NEXT format('%s: %s', query, CASE WHEN name = 'of_union' THEN 'thrice' ELSE n::text END);
             END LOOP;
-            EXECUTE CASE WHEN setting <> 'none' THEN format('SET LOCAL %s = on', setting) ELSE '' END;
+            EXECUTE CASE WHEN setting <> '=' THEN format('SET LOCAL %s TO DEFAULT', split_part(setting, '=', 1)) ELSE '' END;
         END LOOP;
     END LOOP;
 END $$;
 \! simctl log --clear >/dev/null
 SET ROLE omf_guest;
-SELECT line FROM pry() line GROUP BY line ORDER BY line COLLATE "C";
+SELECT line FROM pry('{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested}') line GROUP BY line ORDER BY line COLLATE "C";
+RESET ROLE;
+\! simctl log --sort --clear | sed 's/^.*databases//' | sort | uniq -c | sed 's/^ *[0-9]* //'
+-- However PostgreSQL groups what it joins, and whatever else is in the view.
+SET ROLE omf_guest;
+SELECT line FROM pry('{of_many,of_groups,of_left_groups,both_exist,exists_beside,exists_within,exists_of_both,waits_in_left,mixed_parts,mixed_children,mixed_union}',
+    '{=,enable_nestloop=off,join_collapse_limit=1,from_collapse_limit=1,geqo_threshold=2,enable_partitionwise_join=on}') line GROUP BY line ORDER BY line COLLATE "C";
 RESET ROLE;
 \! simctl log --sort --clear | sed 's/^.*databases//' | sort | uniq -c | sed 's/^ *[0-9]* //'
 -- No cost stands for a prohibition: such a query is not compiled (JIT).

@@ -75,6 +75,42 @@
  */
 #define OMF_NAMES_RESULTS (PG_VERSION_NUM < 170000)
 
+/* Outer joins are among a query's relations from PostgreSQL 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define omf_all_query_rels(root) ((root)->all_query_rels)
+#else
+#define omf_all_query_rels(root) ((root)->all_baserels)
+#endif
+
+/* A join clause's outer join counts from PostgreSQL 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define omf_implied_equalities(root, both, outer, inner) \
+	generate_join_implied_equalities(root, both, outer, inner, NULL)
+#else
+#define omf_implied_equalities(root, both, outer, inner) \
+	generate_join_implied_equalities(root, both, outer, inner)
+#endif
+
+/*
+ * PostgreSQL 19 aggregates below joins, too: what standard_join_search() does
+ * for that.
+ */
+#if PG_VERSION_NUM >= 190000
+#define omf_finish_grouped_rel(root, rel)                        \
+	do                                                           \
+	{                                                            \
+		RelOptInfo *grouped_ = (rel)->grouped_rel;               \
+		if (grouped_ != NULL &&                                  \
+			!bms_equal((rel)->relids, omf_all_query_rels(root))) \
+		{                                                        \
+			generate_grouped_paths(root, grouped_, rel);         \
+			set_cheapest(grouped_);                              \
+		}                                                        \
+	} while (0)
+#else
+#define omf_finish_grouped_rel(root, rel) ((void) (root), (void) (rel))
+#endif
+
 /* MERGE has a condition of its own join from PostgreSQL 17 on. */
 #if PG_VERSION_NUM >= 170000
 #define omf_merge_join_conditions(modify) ((modify)->mergeJoinConditions)

@@ -21,6 +21,7 @@
 #include "exec/explain.h"
 #include "exec/scan.h"
 #include "exec/tuple_bound.h"
+#include "plan/barrier_search.h"
 #include "plan/batch_join.h"
 #include "plan/batch_subselect.h"
 #include "plan/import.h"
@@ -48,6 +49,7 @@ _PG_init(void)
 	omf_stats_init();
 	omf_cache_init();
 	omf_shared_init();
+	omf_barrier_search_init();
 	omf_batch_join_init();
 	omf_batch_subselect_init();
 	omf_tuple_bound_init();

@@ -12,7 +12,7 @@
  * It would not join a table that refers to them laterally with those of an
  * EXISTS or IN.  For these the table merely has no path but such as need a row
  * of theirs, and the joins that the planner leaves out because of that are
- * added.
+ * added.  barrier_search.c sees to it that there is an order to join them in.
  *
  *-------------------------------------------------------------------------
  */
@@ -136,40 +136,11 @@ add_tables(Relids tables, Node *node)
 }
 
 /*
- * Can the right side of a semi-join be read first, made unique?  Of a join
- * that PostgreSQL has made an inner one there is nothing in the list.
+ * Is the base relation below that node of the join tree?  Then add to *others
+ * the tables there that can leave rows of it out.
  */
 static bool
-can_be_unique(PlannerInfo *root, Node *right, Index base)
-{
-	Relids tables = add_tables(NULL, right);
-	ListCell *cell;
-
-	foreach (cell, root->join_info_list)
-	{
-		SpecialJoinInfo *join = lfirst_node(SpecialJoinInfo, cell);
-
-		if (join->jointype == JOIN_SEMI &&
-			bms_is_member((int) base, join->syn_lefthand) &&
-			bms_equal(join->syn_righthand, tables))
-			return join->semi_can_btree || join->semi_can_hash;
-	}
-	return true;
-}
-
-/* What a table is to wait for. */
-typedef struct First
-{
-	Relids joined; /* tables that it is joined with */
-	Relids unique; /* those of an EXISTS or IN */
-} First;
-
-/*
- * Is the base relation below that node of the join tree?  Then add to *first
- * what is joined with it there, as far as that can be read before.
- */
-static bool
-find_first(PlannerInfo *root, Node *node, Index base, First *first)
+find_others(Node *node, Index base, Relids *others)
 {
 	ListCell *cell;
 	void *found = NULL;
@@ -180,48 +151,133 @@ find_first(PlannerInfo *root, Node *node, Index base, First *first)
 	{
 		JoinExpr *join = (JoinExpr *) node;
 
-		if (find_first(root, join->rarg, base, first))
-			first->joined = add_tables(first->joined, join->larg);
-		else if (!find_first(root, join->larg, base, first))
+		if (find_others(join->rarg, base, others))
+			*others = add_tables(*others, join->larg);
+		else if (!find_others(join->larg, base, others))
 			return false;
-		else if (join->jointype == JOIN_SEMI &&
-				 can_be_unique(root, join->rarg, base))
-			first->unique = add_tables(first->unique, join->rarg);
-		else if (join->jointype == JOIN_INNER)
-			first->joined = add_tables(first->joined, join->rarg);
+		else if (join->jointype == JOIN_SEMI || join->jointype == JOIN_INNER)
+			*others = add_tables(*others, join->rarg);
 		if (join->jointype == JOIN_FULL)
-			first->joined = first->unique = NULL; /* it reads all of both */
+			*others = NULL; /* it reads all of both */
 		return true;
 	}
 	foreach (cell, ((FromExpr *) node)->fromlist)
-		if (find_first(root, lfirst(cell), base, first))
+		if (find_others(lfirst(cell), base, others))
 			found = lfirst(cell);
 	foreach (cell, ((FromExpr *) node)->fromlist)
 		if (found != NULL && lfirst(cell) != found)
-			first->joined = add_tables(first->joined, lfirst(cell));
+			*others = add_tables(*others, lfirst(cell));
 	return found != NULL;
 }
 
-/* Keep of these base relations those that don't have to wait themselves. */
-static Relids
-that_go_first(PlannerInfo *root, const RelOptInfo *rel, Relids first)
+/*
+ * Can the table be read before ours?  Not if it waits for ours, or for another
+ * one that does.
+ */
+static bool
+can_go_first(PlannerInfo *root, const RelOptInfo *rel, int table)
 {
-	Relids result = NULL;
 	Index base = base_of(rel);
 	int own = rank(root, rel, base);
+	Relids all = bms_copy(root->simple_rel_array[table]->lateral_relids);
 	int i = -1;
 
-	first = bms_intersect(first, root->all_baserels);
-	while ((i = bms_next_member(first, i)) >= 0)
+	all = bms_add_member(all, table);
+	while ((i = bms_next_member(all, i)) >= 0)
 	{
-		Relids lateral = root->simple_rel_array[i]->lateral_relids;
 		int other = rank(root, rel, (Index) i);
 
-		if (!bms_is_member((int) base, lateral) &&
-			(other < own || (other == own && i < (int) base)))
-			result = bms_add_members(bms_add_member(result, i), lateral);
+		if (i == (int) base || other > own ||
+			(other == own && i > (int) base))
+			return false;
 	}
-	return result;
+	return true;
+}
+
+/*
+ * The right side of an outer join, EXISTS or IN can be read, as a whole, once
+ * its left side is there.  Where that has to wait for ours, only an EXISTS or
+ * IN can still go first, made unique.  True if there was one to leave out or
+ * to move.
+ */
+static bool
+leave_out(PlannerInfo *root, Index base, OmfBarrier *first)
+{
+	bool changed = false;
+	ListCell *cell;
+
+	foreach (cell, root->join_info_list)
+	{
+		SpecialJoinInfo *join = lfirst_node(SpecialJoinInfo, cell);
+		Relids left = bms_intersect(join->min_lefthand, root->all_baserels);
+		Relids right = bms_intersect(join->syn_righthand, root->all_baserels);
+		Relids all = bms_union(first->joined, first->unique);
+		bool uniquely = join->jointype == JOIN_SEMI &&
+						(join->semi_can_btree || join->semi_can_hash);
+
+		if (join->jointype == JOIN_FULL ||
+			bms_is_member((int) base, right) || !bms_overlap(right, all) ||
+			bms_is_subset(bms_union(left, right), first->joined) ||
+			bms_is_subset(bms_union(left, right), first->unique) ||
+			(uniquely && bms_is_subset(right, first->unique)))
+			continue;
+		first->joined = bms_del_members(first->joined, right);
+		if (uniquely && bms_is_subset(right, all))
+			first->unique = bms_add_members(first->unique, right);
+		else
+			first->unique = bms_del_members(first->unique, right);
+		changed = true;
+	}
+	return changed;
+}
+
+/*
+ * Is ours in an EXISTS or IN whose left side is to wait for it?  Then it has to
+ * be made unique, and what refers to others laterally cannot be.
+ */
+static bool
+is_awaited(PlannerInfo *root, Index base, const OmfBarrier *first)
+{
+	ListCell *cell;
+
+	foreach (cell, root->join_info_list)
+	{
+		SpecialJoinInfo *join = lfirst_node(SpecialJoinInfo, cell);
+		Relids left = bms_intersect(join->min_lefthand, root->all_baserels);
+
+		if (join->jointype == JOIN_SEMI &&
+			bms_is_member((int) base, join->syn_righthand) &&
+			!bms_is_subset(left, bms_union(first->joined,
+										   join->syn_righthand)))
+			return true;
+	}
+	return false;
+}
+
+/* Which of these tables can be read before ours. */
+static OmfBarrier
+that_go_first(PlannerInfo *root, const RelOptInfo *rel, Relids others)
+{
+	OmfBarrier first = {NULL, NULL, true};
+	int i = -1;
+
+	others = bms_intersect(others, root->all_baserels);
+	while ((i = bms_next_member(others, i)) >= 0)
+		if (can_go_first(root, rel, i))
+			first.joined =
+				bms_add_members(bms_add_member(first.joined, i),
+								root->simple_rel_array[i]->lateral_relids);
+	while (leave_out(root, base_of(rel), &first))
+		;
+	if (rank(root, rel, base_of(rel)) == 1 &&
+		is_awaited(root, base_of(rel), &first))
+		first.joined = first.unique = NULL;
+	others = bms_del_members(others, first.joined);
+	others = bms_del_members(others, first.unique);
+	for (i = -1; (i = bms_next_member(others, i)) >= 0;)
+		if (rank(root, rel, (Index) i) == 0)
+			first.complete = false;
+	return first;
 }
 
 /* Leave it as create_lateral_join_info() would; the sets can be shared. */
@@ -251,18 +307,18 @@ refer_laterally(PlannerInfo *root, Index base, Relids first)
 	root->hasLateralRTEs = true;
 }
 
-Relids
+OmfBarrier
 omf_barrier_apply(PlannerInfo *root, RelOptInfo *rel)
 {
 	Index base = base_of(rel);
-	First first = {NULL, NULL};
+	OmfBarrier barrier = {NULL, NULL, true};
+	Relids others = NULL;
 
 	if (!is_below_barrier(root))
-		return NULL;
-	(void) find_first(root, (Node *) root->parse->jointree, base, &first);
-	first.joined = that_go_first(root, rel, first.joined);
-	if (!bms_is_empty(first.joined))
-		refer_laterally(root, base, first.joined);
-	first.unique = that_go_first(root, rel, first.unique);
-	return bms_is_empty(first.unique) ? NULL : first.unique;
+		return barrier;
+	(void) find_others((Node *) root->parse->jointree, base, &others);
+	barrier = that_go_first(root, rel, others);
+	if (!bms_is_empty(barrier.joined))
+		refer_laterally(root, base, barrier.joined);
+	return barrier;
 }

@@ -10,12 +10,20 @@
 
 #include "foreign/fdwapi.h"
 
+/* What a barrier means for a table below it. */
+typedef struct OmfBarrier
+{
+	Relids joined; /* those that it refers to laterally because of it */
+	Relids unique; /* those of an EXISTS or IN, without a row of which nothing
+					* is asked: parameters of each of its paths, besides */
+	bool complete; /* is that all that can leave rows of it out? */
+} OmfBarrier;
+
 /*
  * Where the table is below a security barrier, have the planner scan it only
  * for rows that the other tables of its query have already.  To be called
  * when the planner asks for the table's size, before there is any path.
- * Those that are returned besides have to be parameters of each of its paths.
  */
-extern Relids omf_barrier_apply(PlannerInfo *root, RelOptInfo *rel);
+extern OmfBarrier omf_barrier_apply(PlannerInfo *root, RelOptInfo *rel);
 
 #endif /* OMF_BARRIER_H */

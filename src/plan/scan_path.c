@@ -32,7 +32,6 @@
 
 #include "compat.h"
 #include "session/options.h"
-#include "plan/barrier.h"
 #include "plan/scan_path.h"
 #include "exec/cost.h"
 #include "exec/row.h"
@@ -53,7 +52,8 @@ typedef struct RelInfo
 	const char *tag;             /* that all clusters wanted have, or NULL */
 	double nclusters;            /* of the account */
 	bool counted;                /* is that known, and no guess? */
-	Relids waits_for;            /* without a row of these nothing is asked */
+	OmfBarrier barrier;          /* that the table is below */
+	bool whole;                  /* only the whole listing may be read */
 } RelInfo;
 
 /* ----- what the table is ----- */
@@ -233,7 +233,8 @@ make_rel_info(RelOptInfo *rel, Oid relid)
 /*
  * Does the clause narrow what is asked for?  A request tells the API about a
  * cluster, so behind a security barrier a clause counts only where PostgreSQL
- * itself would evaluate it before the barrier's own.
+ * itself would evaluate it before the barrier's own; and where what the barrier
+ * goes by cannot be read before, none does: a listing names no cluster.
  */
 static bool
 is_key_restriction(PlannerInfo *root, RelOptInfo *rel,
@@ -241,7 +242,7 @@ is_key_restriction(PlannerInfo *root, RelOptInfo *rel,
 {
 	RelInfo *info = rel->fdw_private;
 
-	return !restriction->pseudoconstant &&
+	return !info->whole && !restriction->pseudoconstant &&
 		   restriction_is_securely_promotable(restriction, rel) &&
 		   omf_is_key_clause(root, (Node *) restriction->clause, &info->key);
 }
@@ -404,7 +405,8 @@ omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 	double nkeys;
 
 	rel->fdw_private = info;
-	info->waits_for = omf_barrier_apply(root, rel);
+	info->barrier = omf_barrier_apply(root, rel);
+	info->whole = info->resource->in_listing && !info->barrier.complete;
 	nkeys = count_keys(root, rel, rel->baserestrictinfo);
 	rel->tuples = info->nclusters;
 	if (nkeys >= 0)
@@ -471,7 +473,7 @@ void
 omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 {
 	RelInfo *info = rel->fdw_private;
-	Relids always = bms_union(rel->lateral_relids, info->waits_for);
+	Relids always = bms_union(rel->lateral_relids, info->barrier.unique);
 	List *outers = list_make1(bms_is_empty(always) ? NULL : always);
 	ListCell *cell;
 
@@ -506,14 +508,39 @@ plans_listing(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	return lists_for_keys(rel->fdw_private, nkeys);
 }
 
+/*
+ * What else of the tables that it waits for the key has to equal.  PostgreSQL
+ * has a scan compare it with one of the values that are all to be equal, and
+ * leaves it to joins to compare these, which may be after the scan.
+ */
+static List *
+awaited_clauses(PlannerInfo *root, RelOptInfo *rel, Relids outer)
+{
+	const OmfBarrier *barrier = &((RelInfo *) rel->fdw_private)->barrier;
+	Relids awaited = bms_union(barrier->joined, barrier->unique);
+	List *clauses = NIL;
+	int i = -1;
+
+	awaited = bms_int_members(awaited, outer);
+	while ((i = bms_next_member(awaited, i)) >= 0)
+	{
+		Relids other = bms_make_singleton(i);
+		Relids both = bms_union(rel->relids, other);
+
+		clauses = list_concat(clauses,
+							  omf_implied_equalities(root, both, other, rel));
+	}
+	return clauses;
+}
+
 ForeignScan *
 omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 			 List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	RelInfo *info = rel->fdw_private;
 	OmfKeyColumn key;
-	List *keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
-	List *local = extract_actual_clauses(scan_clauses, false);
+	List *keys;
+	List *local;
 	List *filters = NIL;
 	List *recheck = NIL;
 	List *fdw_private;
@@ -521,7 +548,12 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 	ListCell *cell;
 
 	(void) relid;
-	(void) path;
+	foreach (cell, awaited_clauses(root, rel, PATH_REQ_OUTER(&path->path)))
+		if (!list_member(scan_clauses, lfirst(cell)) &&
+			is_key_restriction(root, rel, lfirst(cell)))
+			scan_clauses = lappend(scan_clauses, lfirst(cell));
+	keys = omf_plan_key_clauses(root, rel, scan_clauses, &key);
+	local = extract_actual_clauses(scan_clauses, false);
 
 	/*
 	 * A row passes a clause that says no more than what its key may be: only
@@ -612,6 +644,16 @@ omf_is_own_rel(const RelOptInfo *rel)
 		   rel->fdwroutine->GetForeignPaths == omf_get_paths;
 }
 
+OmfBarrier
+omf_plan_barrier(const RelOptInfo *rel)
+{
+	OmfBarrier none = {NULL, NULL, true};
+
+	return omf_is_own_rel(rel) && rel->fdw_private != NULL
+			   ? ((const RelInfo *) rel->fdw_private)->barrier
+			   : none;
+}
+
 bool
 omf_plan_waits(PlannerInfo *root, const RelOptInfo *rel)
 {
@@ -619,9 +661,7 @@ omf_plan_waits(PlannerInfo *root, const RelOptInfo *rel)
 	{
 		RelOptInfo *base = root->simple_rel_array[i];
 
-		if (base != NULL && base->fdw_private != NULL &&
-			omf_is_own_rel(base) &&
-			((RelInfo *) base->fdw_private)->waits_for != NULL &&
+		if (base != NULL && omf_plan_barrier(base).unique != NULL &&
 			bms_overlap(base->top_parent_relids != NULL
 							? base->top_parent_relids
 							: base->relids,

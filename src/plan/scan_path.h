@@ -11,6 +11,7 @@
 #include "foreign/fdwapi.h"
 
 #include "exec/scan_plan.h"
+#include "plan/barrier.h"
 
 extern void omf_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relid);
 extern void omf_get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid);
@@ -21,6 +22,9 @@ extern bool omf_is_async_capable(ForeignPath *path);
 
 /* Is it a foreign table of this wrapper? */
 extern bool omf_is_own_rel(const RelOptInfo *rel);
+
+/* What a security barrier means for a relation; nothing if it is not ours. */
+extern OmfBarrier omf_plan_barrier(const RelOptInfo *rel);
 
 /*
  * Is a table of ours among those of the relation that has only such paths as
