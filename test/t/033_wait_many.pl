@@ -107,6 +107,15 @@ ok($session->says(qr/"later" of database cluster $c[1] is not there yet\nDETAIL:
 $simulator->migration($c[1], 'done', 'later');
 ends_ok($session, '', qr/2 of 2 syncing|1 of 2 syncing, 1 done/, 'and then is');
 
+# An answer without a status is none of a migration that has finished.
+@c = new_clusters(2, 'syncing');
+$simulator->fault('missing_fields', uuid => $c[1], times => 3);
+$session = OnlineMigrations::Session->open($node);
+$session->post(call_for(\@c, "migration_ids => '{id-$c[0],id-$c[1]}', poll_interval => '1 s'"));
+$result = ends_ok($session, '', qr/2 of 2 syncing/, 'one that comes without a status for a while');
+like($result->{err}, qr/online migration "id-$c[1]" of database cluster $c[1] is not there yet\n.*which is of unknown status\./, 'which is told');
+like($result->{err}, qr/WARNING: .*a status that is not known\nDETAIL:  .*cluster $c[1] has no status\./, '  and after three times warned of');
+
 # A cluster that is gone: 404, which right after a start is nothing.
 @c = new_clusters(2);
 $session = begin_wait(\@c, "poll_interval => '1 s', timeout => '4 s'");
