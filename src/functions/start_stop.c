@@ -333,6 +333,18 @@ settle_sending(int code, Datum arg)
 		omf_starts_forget(sending->key);
 }
 
+/* What can't be remembered is not sent: a retry would start it again. */
+static void
+refuse_without_room(const char *path)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("too many online migrations have been started that the API may not show yet"),
+			 errdetail("There is no room to remember a start of database cluster %s. A role has room for %d starts, each for %d minutes.",
+					   cluster_of(path), OMF_STARTS_OF_ROLE, OMF_START_KEPT_MS / 60000),
+			 errhint("Try again in some minutes, and start fewer at a time.")));
+}
+
 /*
  * Send it, and remember that: as long as its outcome is not known, as a start.
  */
@@ -343,7 +355,9 @@ put_start(OmfCall *call, const char *path, const char *body, const uint8 *key,
 	Sending sending = {call, key, start};
 
 	sending.replaces = omf_starts_find(key, &sending.earlier);
-	omf_starts_put(key, GetUserId(), start);
+	if (!omf_starts_begin(key, GetUserId(), start))
+		refuse_without_room(path);
+	context->put = call;
 	PG_ENSURE_ERROR_CLEANUP(settle_sending, PointerGetDatum(&sending));
 	{
 		omf_call_make(call, OMF_PUT, path, body);
@@ -383,7 +397,6 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster,
 		refuse_second_start(call, path, key, &start, context);
 	}
 
-	context->put = call;
 	put_start(call, path, body, key, &start, context);
 	context->started = call->values[OMF_MIGRATION_ID];
 }

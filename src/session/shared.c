@@ -76,10 +76,10 @@ name_of(const char *what)
 
 /* ----- making the block ----- */
 
+/* It is all zeroes so far. */
 static void
 fill_block(Block *fresh, bool common)
 {
-	memset(fresh, 0, block_size);
 	fresh->common = common;
 	fresh->arena_size = (size_t) *arena_kilobytes * 1024;
 	if (!pg_strong_random(fresh->key, KEY_SIZE))
@@ -104,6 +104,7 @@ name_locks(const Block *common)
 static void
 fill_common_block(void *memory)
 {
+	memset(memory, 0, block_size);
 	fill_block(memory, true);
 }
 
@@ -188,8 +189,13 @@ find_block(void)
 	}
 	if (block == NULL)
 	{
-		Block *own = MemoryContextAlloc(TopMemoryContext, block_size);
+		/* the system's own zeroes: what is not used takes no memory */
+		Block *own = calloc(1, block_size);
 
+		if (own == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory")));
 		fill_block(own, false);
 		block = own;
 	}

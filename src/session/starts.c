@@ -13,25 +13,41 @@
 #include "client/pollset.h"
 #include "session/starts.h"
 
-/* Starts that are remembered at the same time; with more, the oldest go. */
-#define STARTS 256
+/*
+ * Starts that are remembered at the same time.  One role has no more than its
+ * share: the room of others is not its to take.
+ */
+#define STARTS (4 * OMF_STARTS_OF_ROLE)
 
-/* Of these, one role has no more: it can't push out those of all others. */
-#define STARTS_OF_ROLE (STARTS / 4)
+/*
+ * Of these, what is kept free for starts under way: one of a long pause may
+ * have lost its entry meanwhile, and needs another when it ends.
+ */
+#define SPARE 256
+
+#define BUCKETS 4096 /* a power of 2 */
 
 /* What the API's clock may be behind ours. */
 #define CLOCK_TOLERANCE_MS 5000
 
+/* Entries are known by their number, from 1 on. */
+#define NONE 0
+
 typedef struct Entry
 {
-	bool taken;
 	uint8 key[OMF_HASH_SIZE];
+	int32 next; /* with the same bucket, or of those that are free */
+	bool taken;
 	Oid userid; /* the role that has started it */
 	OmfStart start;
 } Entry;
 
 typedef struct Table
 {
+	int32 nseen;  /* entries that were ever taken: the first ones */
+	int32 ntaken; /* of these, those that are now */
+	int32 free;   /* the first of the others */
+	int32 buckets[BUCKETS];
 	Entry entries[STARTS];
 } Table;
 
@@ -81,28 +97,31 @@ omf_start_age(const OmfStart *start)
 	return omf_pollset_now() - start->at;
 }
 
-/* An id that is too long to be one is not kept. */
 static void
-set_id(char target[OMF_MIGRATION_ID_MAX + 1], const char *id)
+hash_previous(const char *id, const char *status, uint8 hash[OMF_HASH_SIZE])
 {
-	target[0] = '\0';
-	if (id != NULL && strlen(id) <= OMF_MIGRATION_ID_MAX)
-		strcpy(target, id);
+	const char *texts[] = {id != NULL ? id : "", status != NULL ? status : ""};
+	const OmfHashInput inputs[] = {{texts[0], strlen(texts[0])},
+								   {texts[1], strlen(texts[1])}};
+
+	omf_shared_hash(hash, inputs, lengthof(inputs));
 }
 
 void
 omf_start_set_previous(OmfStart *start, const char *id, const char *status)
 {
 	start->previous_known = true;
-	set_id(start->previous, id);
-	strlcpy(start->previous_status, status != NULL ? status : "", OMF_START_STATUS_SIZE);
+	hash_previous(id, status, start->previous);
 }
 
+/* An id that is too long to be one is not kept. */
 void
 omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at)
 {
 	start->accepted = true;
-	set_id(start->id, id);
+	start->id[0] = '\0';
+	if (id != NULL && strlen(id) <= OMF_MIGRATION_ID_MAX)
+		strcpy(start->id, id);
 	start->created_ms = created_at != NULL ? omf_api_time_parse(created_at)
 										   : -1;
 }
@@ -111,8 +130,10 @@ omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at)
 static bool
 is_as_before(const OmfStart *start, const char *id, const char *status)
 {
-	return strcmp(start->previous, id) == 0 &&
-		   strncmp(start->previous_status, status != NULL ? status : "", OMF_START_STATUS_SIZE - 1) == 0;
+	uint8 shown[OMF_HASH_SIZE];
+
+	hash_previous(id, status, shown);
+	return memcmp(start->previous, shown, OMF_HASH_SIZE) == 0;
 }
 
 bool
@@ -140,57 +161,111 @@ omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
 /* ----- the table, which is locked ----- */
 
 static bool
-is_remembered(const Entry *entry, int64 now)
+is_remembered(const Entry *entry)
 {
-	return entry->taken && now - entry->start.at < OMF_START_KEPT_MS;
+	return omf_start_age(&entry->start) < OMF_START_KEPT_MS;
 }
 
+static int32 *
+bucket_of(Table *table, const uint8 *key)
+{
+	uint32 hash;
+
+	memcpy(&hash, key, sizeof(hash));
+	return &table->buckets[hash % BUCKETS];
+}
+
+/* The entry of that key, which may be too old to count; or NULL. */
 static Entry *
 find_entry(Table *table, const uint8 *key)
 {
-	int64 now = omf_pollset_now();
+	Entry *entry;
 
-	for (int i = 0; i < STARTS; i++)
-		if (is_remembered(&table->entries[i], now) &&
-			memcmp(table->entries[i].key, key, OMF_HASH_SIZE) == 0)
-			return &table->entries[i];
+	for (int32 i = *bucket_of(table, key); i != NONE; i = entry->next)
+	{
+		entry = &table->entries[i - 1];
+		if (memcmp(entry->key, key, OMF_HASH_SIZE) == 0)
+			return entry;
+	}
 	return NULL;
 }
 
-static Entry *
-older(Entry *a, Entry *b)
+static void
+drop_entry(Table *table, Entry *entry)
 {
-	return a == NULL || b->start.at < a->start.at ? b : a;
+	int32 number = (int32) (entry - table->entries) + 1;
+	int32 *link = bucket_of(table, entry->key);
+
+	while (*link != number)
+		link = &table->entries[*link - 1].next;
+	*link = entry->next;
+	entry->taken = false;
+	entry->next = table->free;
+	table->free = number;
+	table->ntaken--;
 }
 
-/* An entry for another start of that role: a free one, or else the oldest. */
-static Entry *
-take_entry(Table *table, Oid userid)
+/* Drop what does not count any more, and count what that role has. */
+static int
+sweep(Table *table, Oid userid)
 {
-	int64 now = omf_pollset_now();
-	Entry *vacant = NULL;
-	Entry *oldest = NULL;
-	Entry *oldest_own = NULL;
 	int nown = 0;
 
-	for (int i = 0; i < STARTS; i++)
+	for (int i = 0; i < table->nseen; i++)
 	{
 		Entry *entry = &table->entries[i];
 
-		if (!is_remembered(entry, now))
-		{
-			vacant = entry;
+		if (!entry->taken)
 			continue;
-		}
-		oldest = older(oldest, entry);
-		if (entry->userid != userid)
-			continue;
-		nown++;
-		oldest_own = older(oldest_own, entry);
+		if (!is_remembered(entry))
+			drop_entry(table, entry);
+		else if (entry->userid == userid)
+			nown++;
 	}
-	if (nown >= STARTS_OF_ROLE)
-		return oldest_own;
-	return vacant != NULL ? vacant : oldest;
+	return nown;
+}
+
+/* A free entry, which is that of the key from now on; or NULL. */
+static Entry *
+take_entry(Table *table, const uint8 *key)
+{
+	int32 *bucket = bucket_of(table, key);
+	int32 number = table->free;
+	Entry *entry;
+
+	if (number == NONE && table->nseen == STARTS)
+		return NULL;
+	if (number == NONE)
+		number = ++table->nseen;
+	else
+		table->free = table->entries[number - 1].next;
+	entry = &table->entries[number - 1];
+	memcpy(entry->key, key, OMF_HASH_SIZE);
+	entry->next = *bucket;
+	entry->taken = true;
+	*bucket = number;
+	table->ntaken++;
+	return entry;
+}
+
+/* One for a start of that role that begins now, or NULL. */
+static Entry *
+take_entry_for(Table *table, const uint8 *key, Oid userid)
+{
+	if (sweep(table, userid) >= OMF_STARTS_OF_ROLE ||
+		table->ntaken >= STARTS - SPARE)
+		return NULL;
+	return take_entry(table, key);
+}
+
+static bool
+fill_entry(Entry *entry, Oid userid, const OmfStart *start)
+{
+	if (entry == NULL)
+		return false;
+	entry->userid = userid;
+	entry->start = *start;
+	return true;
 }
 
 /* ----- for all ----- */
@@ -203,11 +278,28 @@ omf_starts_find(const uint8 *key, OmfStart *start)
 
 	(void) omf_shared_get(&shared);
 	entry = find_entry(omf_shared_lock(&shared, LW_SHARED), key);
-	found = entry != NULL;
+	found = entry != NULL && is_remembered(entry);
 	if (found)
 		*start = entry->start;
 	omf_shared_unlock(&shared);
 	return found;
+}
+
+bool
+omf_starts_begin(const uint8 *key, Oid userid, const OmfStart *start)
+{
+	Table *table;
+	Entry *entry;
+	bool has_room;
+
+	(void) omf_shared_get(&shared);
+	table = omf_shared_lock(&shared, LW_EXCLUSIVE);
+	entry = find_entry(table, key);
+	if (entry == NULL)
+		entry = take_entry_for(table, key, userid);
+	has_room = fill_entry(entry, userid, start);
+	omf_shared_unlock(&shared);
+	return has_room;
 }
 
 void
@@ -220,22 +312,21 @@ omf_starts_put(const uint8 *key, Oid userid, const OmfStart *start)
 	table = omf_shared_lock(&shared, LW_EXCLUSIVE);
 	entry = find_entry(table, key);
 	if (entry == NULL)
-		entry = take_entry(table, userid);
-	entry->taken = true;
-	memcpy(entry->key, key, OMF_HASH_SIZE);
-	entry->userid = userid;
-	entry->start = *start;
+		entry = take_entry(table, key);
+	(void) fill_entry(entry, userid, start);
 	omf_shared_unlock(&shared);
 }
 
 void
 omf_starts_forget(const uint8 *key)
 {
+	Table *table;
 	Entry *entry;
 
 	(void) omf_shared_get(&shared);
-	entry = find_entry(omf_shared_lock(&shared, LW_EXCLUSIVE), key);
+	table = omf_shared_lock(&shared, LW_EXCLUSIVE);
+	entry = find_entry(table, key);
 	if (entry != NULL)
-		entry->taken = false;
+		drop_entry(table, entry);
 	omf_shared_unlock(&shared);
 }

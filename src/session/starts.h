@@ -19,8 +19,11 @@
 /* How long a start is remembered, accepted or of unknown outcome. */
 #define OMF_START_KEPT_MS (10 * 60 * 1000)
 
-/* Room for what is kept of a status. */
-#define OMF_START_STATUS_SIZE 24
+/*
+ * What one role has of them at most: what a token can start in that time, at
+ * the API's 250 requests a minute, and some.
+ */
+#define OMF_STARTS_OF_ROLE 2560
 
 typedef struct OmfStart
 {
@@ -32,9 +35,8 @@ typedef struct OmfStart
 	int64 created_ms;                  /* its created_at, or -1 */
 
 	/* what was there before, if that was looked at */
-	bool previous_known;                         /* was it? */
-	char previous[OMF_MIGRATION_ID_MAX + 1];     /* its id, or empty: none */
-	char previous_status[OMF_START_STATUS_SIZE]; /* and its status, clipped */
+	bool previous_known;           /* was it? */
+	uint8 previous[OMF_HASH_SIZE]; /* of its id and status */
 } OmfStart;
 
 /* To be called once from _PG_init(), before omf_shared_init(). */
@@ -72,7 +74,15 @@ extern int64 omf_start_age(const OmfStart *start);
 /* The remembered start of that key, if there is one. */
 extern bool omf_starts_find(const uint8 *key, OmfStart *start);
 
-/* Remember a start of that role, instead of any other one of that key. */
+/*
+ * Remember a start of that role that is going to be sent, instead of any other
+ * one of that key.  False when there is no room for it: what is remembered is
+ * never forgotten for another's sake.
+ */
+extern bool omf_starts_begin(const uint8 *key, Oid userid,
+							 const OmfStart *start);
+
+/* Remember what has become of one for which that was true. */
 extern void omf_starts_put(const uint8 *key, Oid userid,
 						   const OmfStart *start);
 

@@ -142,6 +142,45 @@ for my $signal (qw(INT TERM))
 }
 $simulator->delete_faults;
 
+# ----- many -----
+
+# What one role may have is what a token can start in ten minutes, and some.
+my $ROOM = 2560;
+
+sub start_many
+{
+	my ($count, $first) = @_;
+	return "SELECT count(*) FROM generate_series($first, $first + $count - 1) g,
+		LATERAL databases.databases_update_online_migration(('10000000-0000-4000-8000-' || lpad(g::text, 12, '0'))::uuid,
+			'{\"host\": \"src.example.com\", \"port\": 25060}', replace => true, server => 'digitalocean')";
+}
+
+$node->safe_psql('digitalocean', 'SELECT databases.online_migrations_fdw_rate_limits_reset()');
+$simulator->token($OnlineMigrations::TestNode::TOKEN, limit => 10_000_000);
+$cluster = new_cluster();
+$id = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a start before many others')->{out};
+$node->safe_psql('digitalocean', q{
+	CREATE ROLE busy;
+	GRANT USAGE ON SCHEMA databases TO busy;
+	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA databases TO busy;
+	GRANT USAGE ON FOREIGN SERVER digitalocean TO busy;
+	CREATE USER MAPPING FOR busy SERVER digitalocean OPTIONS (token 'dop_v1_busy')});
+$simulator->token('dop_v1_busy', limit => 10_000_000);
+$simulator->fault('custom', method => 'PUT', status => 200, body => '{"id": "one-of-many", "status": "running"}');
+$node->psql_ok('SET ROLE busy; ' . start_many($ROOM, 1), $ROOM, 'a role has as much room as a token can fill');
+my $sent = () = $simulator->log;
+$node->psql_fails('SET ROLE busy; ' . start_many(1, $ROOM + 1), '53400',
+	qr/DETAIL:  There is no room to remember a start of database cluster 10000000-0000-4000-8000-000000002561\. A role has room for $ROOM starts, each for 10 minutes\./,
+	'  with more it is refused');
+is(scalar(() = $simulator->log), $sent, '  and nothing is sent');
+$node->psql_fails("SET ROLE busy; SELECT count(*) FROM databases.databases_update_online_migration(
+		'10000000-0000-4000-8000-000000002561', '{\"host\": \"h\", \"port\": 1}', on_error => 'report', server => 'digitalocean')",
+	'53400', qr/CONTEXT:  nothing was started: no start had been sent/, '  nor does on_error make a row of it');
+$node->psql_ok('SET ROLE busy; ' . start_many(1, 2), 1, '  one that replaces its own needs no room');
+refused_ok($cluster, qr/"$id" of database cluster $cluster was started/, '  and that of another role is remembered');
+$node->psql_fails('SET ROLE busy; ' . start_many(1, 1) =~ s/replace => true/replace => false/r, '55000', qr/"one-of-many"/, '  as is its own first one');
+$simulator->delete_faults;
+
 # Never sent: the API can't be reached.
 $node->add_server('nobody', endpoint => $simulator->url('refused'), max_retries => 0);
 $cluster = new_cluster();
