@@ -85,7 +85,7 @@ CREATE VIEW mixed_children WITH (security_barrier) AS
 CREATE VIEW mixed_union WITH (security_barrier) AS
     SELECT m.*, c.name FROM shown s JOIN (SELECT database_cluster_uuid, id, status FROM online_migrations
         UNION ALL SELECT k, 'x', 'y' FROM generate_series(4, 5) i, key(i) k UNION ALL SELECT v, 'x', 'y' FROM unnest(ARRAY[key(4), key(5)]) v UNION ALL VALUES (key(5), 'x', 'y')) m
-        ON m.database_cluster_uuid = s.k JOIN clusters c ON c.id = s.k WHERE s.k IN (SELECT k FROM more);
+        ON m.database_cluster_uuid = s.k JOIN clusters c ON c.id = s.k WHERE m.database_cluster_uuid IN (SELECT k FROM more);
 CREATE VIEW nested WITH (security_barrier) AS SELECT * FROM (SELECT * FROM joined OFFSET 0) j;
 CREATE FUNCTION never(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RETURN true; END $$;
 DO $$ DECLARE name text;
