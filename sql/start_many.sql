@@ -40,6 +40,28 @@ SELECT x.outcome, y.outcome FROM databases_update_online_migration(public.cluste
     databases_update_online_migration(public.cluster(4), '{"host": "h", "port": 2}', replace => true, on_error => 'report') y;
 \! simctl log --clear
 
+-- So is one that was refused, by the API or by the guard before it: the row of the first evaluation is that of all.
+\! simctl fault status method=PUT uuid=00000000-0000-4000-8000-000000000008 status=409 times=1 >/dev/null
+SELECT id, status, outcome, error LIKE '%409%' AS refused FROM
+    (SELECT (databases_update_online_migration(public.cluster(8), (SELECT '{"host": "h", "port": 3}'::jsonb), replace => true, on_error => 'report')).*) s;
+SELECT status, outcome, left(error, 5) AS error FROM
+    (SELECT (databases_update_online_migration(public.cluster(3), (SELECT '{"host": "h", "port": 3}'::jsonb), on_error => 'report')).*) s;
+\! simctl log --clear
+-- It is no start that another error of the transaction would name, and who wants an error gets one.
+BEGIN;
+\set VERBOSITY terse
+\! simctl fault status method=PUT uuid=00000000-0000-4000-8000-000000000008 status=409 times=3 >/dev/null
+SELECT outcome FROM databases_update_online_migration(public.cluster(8), '{"host": "h", "port": 4}', replace => true, on_error => 'report');
+SELECT x.outcome FROM databases_update_online_migration(public.cluster(8), '{"host": "h", "port": 4}', replace => true, on_error => 'report') x,
+    databases_update_online_migration(public.cluster(8), '{"host": "h", "port": 4}', replace => true) y;
+\echo :SQLSTATE
+ROLLBACK;
+\set VERBOSITY default
+\! simctl log --clear
+-- The next statement starts anew.
+SELECT outcome FROM databases_update_online_migration(public.cluster(8), '{"host": "h", "port": 4}', replace => true, on_error => 'report');
+\! simctl log --clear >/dev/null
+
 -- on_error has two words.
 SELECT * FROM databases_update_online_migration(public.cluster(9), on_error => 'reprot');
 \echo :SQLSTATE

@@ -89,7 +89,10 @@ typedef struct StartContext
 	bool concerns_all;   /* the API's failure is not one of this cluster */
 } StartContext;
 
-/* A start that this transaction has made, or may have, in its memory. */
+/*
+ * A start that this transaction has made, or may have, or that was refused and
+ * is a row that says so: in its memory.
+ */
 typedef struct Started
 {
 	struct Started *next;           /* in starts_made */
@@ -126,12 +129,28 @@ cluster_of(const char *path)
 	return pnstrdup(path + strlen(OMF_CLUSTERS_PATH), OMF_UUID_TEXT);
 }
 
+static bool
+was_refused(const Started *started)
+{
+	return strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_REFUSED) == 0;
+}
+
+/* Has the transaction started anything so far, or may it have? */
+static bool
+has_started(void)
+{
+	for (const Started *started = starts_made; started != NULL;
+		 started = started->next)
+		if (!was_refused(started))
+			return true;
+	return false;
+}
+
 /* Not by this call: earlier ones are in DETAIL. */
 static const char *
 nothing_was_started(void)
 {
-	return starts_made != NULL ? "nothing else was started"
-							   : "nothing was started";
+	return has_started() ? "nothing else was started" : "nothing was started";
 }
 
 /* ----- start ----- */
@@ -420,13 +439,15 @@ end_statement(void *arg)
 			started->statement = NULL;
 }
 
+/* The equal start of the statement; one that was refused where that is a row. */
 static Started *
-find_started(MemoryContext statement, const uint8 *arguments)
+find_started(MemoryContext statement, const uint8 *arguments, bool reports)
 {
 	for (Started *started = starts_made; started != NULL;
 		 started = started->next)
 		if (started->statement == statement &&
-			memcmp(started->arguments, arguments, OMF_HASH_SIZE) == 0)
+			memcmp(started->arguments, arguments, OMF_HASH_SIZE) == 0 &&
+			(reports || !was_refused(started)))
 			return started;
 	return NULL;
 }
@@ -448,8 +469,8 @@ make_started(MemoryContext statement, const uint8 *arguments,
 }
 
 /*
- * It has been made, or may have been, whatever becomes of the transaction:
- * equal ones of the statement are this one.
+ * What has become of it is so, whatever becomes of the transaction: equal ones
+ * of the statement are this one.
  */
 static void
 remember_started(Started *started)
@@ -498,6 +519,8 @@ list_started(void)
 	for (const Started *started = starts_made; started != NULL;
 		 started = started->next)
 	{
+		if (was_refused(started))
+			continue;
 		appendStringInfo(&list, "%s%s ", list.len > 0 ? ", " : "", started->cluster);
 		if (strcmp(started->texts[COLUMN_OUTCOME], OUTCOME_STARTED) == 0)
 			appendStringInfo(&list, "(\"%s\")", started->texts[COLUMN_ID]);
@@ -515,7 +538,7 @@ fail_statement(MemoryContext context)
 {
 	ErrorData *error;
 
-	if (starts_made == NULL)
+	if (!has_started())
 		PG_RE_THROW();
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
@@ -580,7 +603,8 @@ row_of(Started *started, TupleDesc descriptor)
 
 /* Check the arguments, and start it unless the statement has done so. */
 static HeapTuple
-start(FunctionCallInfo fcinfo, Started **started, StartContext *context)
+start(FunctionCallInfo fcinfo, bool reports, Started **started,
+	  StartContext *context)
 {
 	static const char *const required[] = {"database_cluster_uuid", NULL, "disable_ssl",
 										   "ignore_dbs", "replace"};
@@ -588,7 +612,7 @@ start(FunctionCallInfo fcinfo, Started **started, StartContext *context)
 	MemoryContext statement = result->econtext->ecxt_per_query_memory;
 	uint8 arguments[OMF_HASH_SIZE];
 	OmfSource source;
-	Started *earlier;
+	Started *volatile this;
 	Oid serverid;
 	char *body;
 
@@ -601,17 +625,21 @@ start(FunctionCallInfo fcinfo, Started **started, StartContext *context)
 	{
 		serverid = omf_server_argument(fcinfo, START_SERVER);
 		hash_arguments(fcinfo, serverid, body, arguments);
-		earlier = find_started(statement, arguments);
-		*started = earlier != NULL ? earlier : make_started(statement, arguments, PG_GETARG_UUID_P(START_CLUSTER));
-		if (earlier == NULL)
-			make_start(fcinfo, serverid, &source, body, *started, context);
+		this = find_started(statement, arguments, reports);
+		if (this == NULL)
+		{
+			this = make_started(statement, arguments,
+								PG_GETARG_UUID_P(START_CLUSTER));
+			*started = this;
+			make_start(fcinfo, serverid, &source, body, this, context);
+		}
 	}
 	PG_FINALLY();
 	{
 		wipe_arguments(&source, body);
 	}
 	PG_END_TRY();
-	return row_of(*started, result->setDesc);
+	return row_of(this, result->setDesc);
 }
 
 /* ----- failures that are rows ----- */
@@ -669,40 +697,37 @@ text_of(const ErrorData *error)
 }
 
 /*
- * The row of a start that ended with an error; what has been sent is
- * remembered.
+ * The row of a start that ended with an error, which is remembered: the
+ * statement may evaluate the call for each of its columns.  There is no
+ * `started` where the arguments were no good.
  */
 static HeapTuple
 failed_row(const ErrorData *error, Started *started,
 		   const StartContext *context, TupleDesc descriptor)
 {
-	Started refused = {0};
-	MemoryContext before;
+	Started none = {0};
+	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
+	Started *failed = started != NULL ? started : &none;
 
-	if (context->started == NULL && !is_unknown(context))
-	{
-		refused.texts[COLUMN_ERROR] = text_of(error);
-		refused.texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_REFUSED);
-		return row_of(&refused, descriptor);
-	}
-	before = MemoryContextSwitchTo(TopTransactionContext);
-	started->texts[COLUMN_ERROR] = text_of(error);
+	failed->texts[COLUMN_ERROR] = text_of(error);
 	if (context->started != NULL)
-		started->texts[COLUMN_CREATED_AT] = NULL;
+		failed->texts[COLUMN_CREATED_AT] = NULL;
 	else
 	{
-		started->texts[COLUMN_OUTCOME] = pstrdup(OUTCOME_UNKNOWN);
-		remember_started(started);
+		failed->texts[COLUMN_OUTCOME] =
+			pstrdup(is_unknown(context) ? OUTCOME_UNKNOWN : OUTCOME_REFUSED);
+		if (started != NULL)
+			remember_started(started);
 	}
 	MemoryContextSwitchTo(before);
-	return row_of(started, descriptor);
+	return row_of(failed, descriptor);
 }
 
 typedef struct StartAttempt
 {
 	FunctionCallInfo fcinfo;
 	StartContext *context;
-	Started *started; /* what it was, as far as it came */
+	Started *started; /* what it was, as far as it came, or NULL */
 	HeapTuple row;
 } StartAttempt;
 
@@ -711,7 +736,7 @@ attempt_start(void *arg)
 {
 	StartAttempt *attempt = arg;
 
-	attempt->row = start(attempt->fcinfo, &attempt->started, attempt->context);
+	attempt->row = start(attempt->fcinfo, true, &attempt->started, attempt->context);
 }
 
 static HeapTuple
@@ -750,10 +775,10 @@ omf_update_online_migration(PG_FUNCTION_ARGS)
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	PG_TRY();
 	{
-		Started *started;
+		Started *started = NULL;
 		HeapTuple row = reports_errors(fcinfo, START_ON_ERROR)
 							? start_or_report(fcinfo, &context)
-							: start(fcinfo, &started, &context);
+							: start(fcinfo, false, &started, &context);
 
 		tuplestore_puttuple(result->setResult, row);
 	}
