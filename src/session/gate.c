@@ -17,7 +17,11 @@
  */
 #define SLOTS 256
 
-/* Of these, one role has no more: it can't push out those of all others. */
+/*
+ * Of these, one role has no more: it can't push out those of all others.  With
+ * all of its own needed, a session has its own budget for another token, until
+ * there is a slot for that.
+ */
 #define SLOTS_OF_ROLE (SLOTS / 4)
 
 typedef struct Slot
@@ -84,14 +88,15 @@ take_slot(Table *table, const uint8 *account, Oid userid)
 	for (int i = 0; i < SLOTS; i++)
 	{
 		const Slot *slot = &table->slots[i];
+		bool is_own = slot->used > 0 && slot->userid == userid;
 
-		if ((slot->used == 0 || !omf_budget_is_needed(&slot->budget, now)) &&
-			(oldest < 0 || slot->used < table->slots[oldest].used))
-			oldest = i;
-		if (slot->used == 0 || slot->userid != userid)
+		nown += is_own;
+		if (slot->used > 0 && omf_budget_is_needed(&slot->budget, now))
 			continue;
-		nown++;
-		if (oldest_own < 0 || slot->used < table->slots[oldest_own].used)
+		if (oldest < 0 || slot->used < table->slots[oldest].used)
+			oldest = i;
+		if (is_own && (oldest_own < 0 ||
+					   slot->used < table->slots[oldest_own].used))
 			oldest_own = i;
 	}
 	chosen = nown < SLOTS_OF_ROLE ? oldest : oldest_own;
@@ -108,6 +113,27 @@ take_slot(Table *table, const uint8 *account, Oid userid)
 
 /* ----- what the engine goes by ----- */
 
+/*
+ * What its own budget has learnt goes along into a new slot; into one that
+ * another session has made it does not, so it is kept as long as it is needed.
+ */
+static int
+settle_slot(Table *table, OmfGatekeeper *keeper)
+{
+	int slot = find_slot(table, keeper->account);
+
+	if (slot >= 0)
+		return omf_budget_is_needed(&keeper->own, omf_pollset_now()) ? -1
+																	 : slot;
+	slot = take_slot(table, keeper->account, keeper->userid);
+	if (slot >= 0)
+	{
+		table->slots[slot].budget = keeper->own;
+		memset(&keeper->own, 0, sizeof(keeper->own));
+	}
+	return slot;
+}
+
 static OmfBudget *
 lock_slot(void *arg)
 {
@@ -117,9 +143,7 @@ lock_slot(void *arg)
 	if (keeper->slot < 0 ||
 		!is_slot_of(&table->slots[keeper->slot], keeper->account))
 	{
-		keeper->slot = find_slot(table, keeper->account);
-		if (keeper->slot < 0)
-			keeper->slot = take_slot(table, keeper->account, keeper->userid);
+		keeper->slot = settle_slot(table, keeper);
 		if (keeper->slot < 0)
 			return &keeper->own;
 	}

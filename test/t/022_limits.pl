@@ -197,6 +197,30 @@ $many =~ s/SELECT count.*?;/DO \$\$ BEGIN PERFORM 1 FROM databases.busy WHERE da
 $node->safe_psql('digitalocean', "SET ROLE busy;\n$many");
 is($node->safe_psql('digitalocean', $known), 't', 'one role with 300 tokens pushes nobody out');
 
+# Nor does it push out a hold of its own: neither with tokens that nothing holds,
+# nor with more of them held than it has places.
+my $pull = q{DO $$ BEGIN PERFORM 1 FROM databases.busy WHERE database_cluster_uuid = '%s'; EXCEPTION WHEN OTHERS THEN END $$;};
+$simulator->fault('status', uuid => $clusters[1], status => 429, retry_after => 600);
+
+sub of_tokens
+{
+	my ($name, $cluster, @numbers) = @_;
+	$simulator->token("dop_v1_$name$_", account => $OnlineMigrations::TestNode::TOKEN) for @numbers;
+	return "SET ROLE busy;\n" . join '', map { "ALTER USER MAPPING FOR busy SERVER busy OPTIONS (SET token 'dop_v1_$name$_');\n"
+		. sprintf("$pull\n", $cluster) } @numbers;
+}
+
+$node->safe_psql('digitalocean', of_tokens('held', $clusters[1], 1));
+$node->safe_psql('digitalocean', of_tokens('free', $clusters[0], 1 .. 70));
+$simulator->clear_log;
+$node->safe_psql('digitalocean', of_tokens('held', $clusters[0], 1));
+is(scalar(() = $simulator->log), 0, 'a hold outlives 70 other tokens of its role');
+$node->safe_psql('digitalocean', of_tokens('held', $clusters[1], 2 .. 70));
+is(scalar(() = $simulator->log), 69, '70 tokens of a role are held');
+$node->safe_psql('digitalocean', of_tokens('held', $clusters[0], 1 .. 64));
+is(scalar(() = $simulator->log), 69, '  and none of the 64 that it has places for is asked');
+$simulator->delete_faults;
+
 # ----- files and logs -----
 
 new_token(limit => 5000);
