@@ -61,6 +61,33 @@ SELECT count(*) FROM f WHERE (SELECT status FROM online_migrations WHERE databas
     AND (SELECT name FROM clusters WHERE id = f.k) LIKE 'c%';
 \! simctl log --clear | wc -l
 
+-- In WHERE of a foreign table, after what is cheaper: a cluster that this leaves
+-- out is not asked about, however it fails.
+SELECT * FROM batches('SELECT name FROM clusters c WHERE (SELECT status FROM online_migrations WHERE database_cluster_uuid = c.id) = ''done''');
+\! simctl fault status status=422 uuid=00000009-0000-4000-8000-0000000000c8 >/dev/null
+\! simctl log --clear >/dev/null
+SELECT count(*) FROM clusters c WHERE (SELECT status FROM online_migrations WHERE database_cluster_uuid = c.id) = 'done' AND c.id < key(21)
+    AND (c.name = 'none' OR c.created_at IS NOT NULL);
+\! simctl log --clear | wc -l
+SELECT count(*) FROM clusters c WHERE c.id NOT IN (SELECT key(i) FROM generate_series(3, 200) i) AND EXISTS (SELECT FROM online_migrations WHERE database_cluster_uuid = c.id);
+\! simctl log --clear | wc -l
+\! simctl nofaults >/dev/null
+
+-- Below an Append: all that is read in any case.
+CREATE TABLE parts (database_cluster_uuid uuid, status text, account text) PARTITION BY LIST (account);
+CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES IN ('one') SERVER digitalocean OPTIONS (resource 'online_migrations');
+CREATE FOREIGN TABLE parts_2 PARTITION OF parts FOR VALUES IN ('two') SERVER digitalocean OPTIONS (resource 'online_migrations', async_capable 'false');
+ALTER FOREIGN TABLE parts_1 ALTER account OPTIONS (ADD column_name 'server');
+ALTER FOREIGN TABLE parts_2 ALTER account OPTIONS (ADD column_name 'server');
+CREATE VIEW both_ways AS SELECT database_cluster_uuid, status FROM online_migrations UNION ALL SELECT k, NULL FROM f WHERE i < 0;
+SELECT * FROM batches('SELECT (SELECT max(status) FROM both_ways WHERE database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT (SELECT max(status) FROM parts WHERE database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT (SELECT status FROM parts WHERE database_cluster_uuid = f.k LIMIT 1) FROM f');
+SELECT * FROM batches('SELECT (SELECT max(status) FROM parts WHERE database_cluster_uuid = f.k AND account = f.s) FROM f');
+DROP VIEW both_ways;
+DROP TABLE parts;
+\! simctl log --clear >/dev/null
+
 -- Statements that write.
 UPDATE f SET s = (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i <= 10;
 UPDATE f SET (s, c) = (SELECT status, created_at FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i > 10;

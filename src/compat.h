@@ -111,6 +111,13 @@
 #define omf_finish_grouped_rel(root, rel) ((void) (root), (void) (rel))
 #endif
 
+/* What an Append leaves out at execution moved to the statement. */
+#if PG_VERSION_NUM >= 180000
+#define omf_append_prunes(plan) ((plan)->part_prune_index >= 0)
+#else
+#define omf_append_prunes(plan) ((plan)->part_prune_info != NULL)
+#endif
+
 /* MERGE has a condition of its own join from PostgreSQL 17 on. */
 #if PG_VERSION_NUM >= 170000
 #define omf_merge_join_conditions(modify) ((modify)->mergeJoinConditions)

@@ -79,38 +79,70 @@ reads_a_row(const Limit *limit)
 							 DatumGetInt64(count->constvalue) > 0);
 }
 
-/* The scan by key that such a plan begins with each time it runs, or NULL. */
-static ForeignScan *
-find_scan(Plan *plan)
+/*
+ * The scans that such a plan begins with each time it runs; with `all` it is
+ * read to its end, else its first row will do.
+ */
+static List *
+find_scans(Plan *plan, bool all)
 {
+	List *scans = NIL;
+	ListCell *cell;
+
 	if (plan == NULL)
-		return NULL;
+		return NIL;
 	switch (nodeTag(plan))
 	{
 		case T_ForeignScan:
-			return is_own_scan((ForeignScan *) plan) ? (ForeignScan *) plan
-													 : NULL;
+			return is_own_scan((ForeignScan *) plan) ? list_make1(plan) : NIL;
 		case T_Limit:
-			return reads_a_row((Limit *) plan) ? find_scan(plan->lefttree)
-											   : NULL;
+			return reads_a_row((Limit *) plan)
+					   ? find_scans(plan->lefttree, false)
+					   : NIL;
 		case T_Result:
 			return ((Result *) plan)->resconstantqual == NULL
-					   ? find_scan(plan->lefttree)
-					   : NULL;
+					   ? find_scans(plan->lefttree, all)
+					   : NIL;
 		case T_SubqueryScan:
-			return find_scan(((SubqueryScan *) plan)->subplan);
+			return find_scans(((SubqueryScan *) plan)->subplan, all);
+		case T_Append:
+			if (omf_append_prunes((Append *) plan))
+				return NIL;
+			foreach (cell, ((Append *) plan)->appendplans)
+			{
+				Plan *child = lfirst(cell);
+
+				/* it starts those that are asynchronous all at once */
+				if (all || child->async_capable ||
+					foreach_current_index(cell) == 0)
+					scans = list_concat(scans, find_scans(child, all));
+			}
+			return scans;
 		case T_Agg:
 		case T_Group:
+		case T_Sort:
+		case T_WindowAgg:
+			return find_scans(plan->lefttree, true);
 		case T_Material:
 		case T_NestLoop:
 		case T_ProjectSet:
-		case T_Sort:
 		case T_Unique:
-		case T_WindowAgg:
-			return find_scan(plan->lefttree);
+			return find_scans(plan->lefttree, all);
 		default:
-			return NULL;
+			return NIL;
 	}
+}
+
+/* Those of a sub-select: a test for rows ends with the first that decides. */
+static List *
+scans_of(Work *work, const SubPlan *subplan)
+{
+	return find_scans(list_nth(work->statement->subplans,
+							   subplan->plan_id - 1),
+					  subplan->subLinkType == EXPR_SUBLINK ||
+						  subplan->subLinkType == ROWCOMPARE_SUBLINK ||
+						  subplan->subLinkType == MULTIEXPR_SUBLINK ||
+						  subplan->subLinkType == ARRAY_SUBLINK);
 }
 
 /* Put what the row has in the place of a sub-select's parameters. */
@@ -161,16 +193,13 @@ has_target(const List *targets, const OmfBatchTarget *target)
 }
 
 static void
-add_target(Work *work, SubPlan *subplan)
+add_target(Work *work, SubPlan *subplan, ForeignScan *scan)
 {
-	ForeignScan *scan =
-		find_scan(list_nth(work->statement->subplans, subplan->plan_id - 1));
 	OmfBatchTarget *target = palloc0(sizeof(OmfBatchTarget));
 	OmfKeyColumn key;
 
 	/* clusters that a filter on the key leaves out are not asked about */
-	if (subplan->useHashTable || scan == NULL || omf_plan_keys(scan) == NIL ||
-		omf_plan_key_filters(scan) != NIL)
+	if (omf_plan_keys(scan) == NIL || omf_plan_key_filters(scan) != NIL)
 		return;
 	key = omf_plan_key_column(scan);
 	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &target->shape);
@@ -193,6 +222,16 @@ add_target(Work *work, SubPlan *subplan)
 		work->targets = lappend(work->targets, target);
 }
 
+static void
+add_targets(Work *work, SubPlan *subplan)
+{
+	ListCell *cell;
+
+	if (!subplan->useHashTable)
+		foreach (cell, scans_of(work, subplan))
+			add_target(work, subplan, lfirst(cell));
+}
+
 /*
  * Collect what the sub-selects ask for that evaluating the expression is sure
  * to evaluate.  Of nodes that are not known here that can't be said.
@@ -208,7 +247,7 @@ collect_targets(Node *node, void *context)
 	{
 		case T_SubPlan:
 			if (!work->in_input)
-				add_target(work, (SubPlan *) node);
+				add_targets(work, (SubPlan *) node);
 			return false;
 
 			/* these evaluate all that they have */
@@ -508,7 +547,7 @@ has_scan(const PlannedStmt *statement)
 	ListCell *cell;
 
 	foreach (cell, statement->subplans)
-		if (find_scan(lfirst(cell)) != NULL)
+		if (find_scans(lfirst(cell), true) != NIL)
 			return true;
 	return false;
 }

@@ -18,6 +18,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/plancat.h"
@@ -269,13 +270,38 @@ count_keys(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 	return nkeys;
 }
 
+/* Does it read a foreign table each time that it is evaluated? */
+static bool
+reads_foreign_table(Node *node, void *context)
+{
+	PlannerInfo *root = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+		return ((RangeTblEntry *) node)->relkind == RELKIND_FOREIGN_TABLE;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, reads_foreign_table, context,
+								 QTW_EXAMINE_RTES_BEFORE);
+	if (IsA(node, SubPlan) && !((SubPlan *) node)->useHashTable)
+	{
+		PlannerInfo *subroot = list_nth(root->glob->subroots,
+										((SubPlan *) node)->plan_id - 1);
+
+		if (reads_foreign_table((Node *) subroot->parse, context))
+			return true;
+	}
+	return expression_tree_walker(node, reads_foreign_table, context);
+}
+
 /*
  * Does the clause say something of the key alone, so that it can be applied to
  * a cluster before that is asked about?  As with keys, only where PostgreSQL
- * itself would evaluate it that early.
+ * itself would evaluate it that early.  What asks another server, or this one,
+ * is not cheap, and comes after what is.
  */
 static bool
-is_key_filter(RelOptInfo *rel, RestrictInfo *restriction)
+is_key_filter(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *restriction)
 {
 	const RelInfo *info = rel->fdw_private;
 	Bitmapset *used = NULL;
@@ -283,7 +309,8 @@ is_key_filter(RelOptInfo *rel, RestrictInfo *restriction)
 
 	if (info->key.attno == 0 || restriction->pseudoconstant ||
 		!restriction_is_securely_promotable(restriction, rel) ||
-		contain_volatile_functions((Node *) restriction->clause))
+		contain_volatile_functions((Node *) restriction->clause) ||
+		reads_foreign_table((Node *) restriction->clause, root))
 		return false;
 	pull_varattnos((Node *) restriction->clause, rel->relid, &used);
 	return bms_get_singleton_member(used, &column) &&
@@ -298,7 +325,7 @@ filter_selectivity(PlannerInfo *root, RelOptInfo *rel)
 	ListCell *cell;
 
 	foreach (cell, rel->baserestrictinfo)
-		if (is_key_filter(rel, lfirst_node(RestrictInfo, cell)))
+		if (is_key_filter(root, rel, lfirst_node(RestrictInfo, cell)))
 			filters = lappend(filters, lfirst(cell));
 	return clauselist_selectivity(root, filters, (int) rel->relid, JOIN_INNER,
 								  NULL);
@@ -574,7 +601,7 @@ omf_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path,
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 
 		if (list_member_ptr(local, restriction->clause) &&
-			is_key_filter(rel, restriction))
+			is_key_filter(root, rel, restriction))
 			filters = lappend(filters, restriction->clause);
 	}
 	recheck = list_concat(recheck, filters);
@@ -625,7 +652,7 @@ omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 
 		if (!is_key_restriction(root, rel, restriction) &&
-			is_key_filter(rel, restriction))
+			is_key_filter(root, rel, restriction))
 			filters = lappend(filters, restriction->clause);
 	}
 	return filters;
