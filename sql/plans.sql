@@ -198,6 +198,24 @@ SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_
 -- What a row's values leave of the partitions.
 SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = s.account');
 \! simctl log --clear | wc -l
+-- What is known only at execution leaves of them; likewise where it is no equality.
+SET plan_cache_mode = force_generic_plan;
+PREPARE of_account(text) AS SELECT count(p.id), count(*) FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = $1;
+EXECUTE of_account('second');
+\! simctl log --clear | wc -l
+EXECUTE of_account('none');
+\! simctl log --clear | wc -l
+PREPARE of_accounts(text) AS SELECT count(p.id), count(*) FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account < $1;
+EXECUTE of_accounts('e');
+\! simctl log --clear | wc -l
+RESET plan_cache_mode;
+DEALLOCATE of_account;
+DEALLOCATE of_accounts;
+SET plans.account = 'THIRD';
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = lower(current_setting(''plans.account''))');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = (SELECT min(account) FROM spread)');
+\! simctl log --clear | wc -l
 SET enable_partition_pruning = off;
 SELECT waves('SELECT p.id FROM spread s LEFT JOIN parts p ON p.database_cluster_uuid = s.k AND p.account = s.account');
 \! simctl log --clear | wc -l

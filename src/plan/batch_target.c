@@ -32,6 +32,7 @@
 #include "rewrite/rewriteManip.h"
 #include "utils/fmgroids.h"
 #include "utils/partcache.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "exec/prefetch.h"
@@ -168,7 +169,8 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 		Node *column;
 		Node *other;
 
-		if (restriction->mergeopfamilies == NIL || !is_opclause(clause))
+		if (!is_opclause(clause) || list_length(clause->args) != 2 ||
+			!op_mergejoinable(clause->opno, exprType(linitial(clause->args))))
 			continue;
 		column = linitial(clause->args);
 		other = lsecond(clause->args);
@@ -288,7 +290,9 @@ may_exclude(PlannerInfo *root, const RelOptInfo *rel, Node *constraint,
 		pull_varattnos(clause, rel->relid, &used);
 		if (bms_overlap(used, constrained) &&
 			(bms_membership(pull_varnos(root, clause)) == BMS_MULTIPLE ||
-			 omf_has_param(clause, PARAM_EXEC)))
+			 omf_has_param(clause, PARAM_EXEC) ||
+			 omf_has_param(clause, PARAM_EXTERN) ||
+			 contain_mutable_functions(clause)))
 			return true;
 	}
 	return false;
