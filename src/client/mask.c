@@ -15,8 +15,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* The longest spelling of a character: four bytes as %XX, or two as \uXXXX. */
-#define SPELLING_SIZE 16
+/* What is quoted may have been quoted before: so often in all. */
+#define LEVELS 2
+
+/*
+ * The longest spelling of a character: four bytes as %25XX, or two as
+ * \\uXXXX, and a few more.
+ */
+#define SPELLING_SIZE 32
 
 /* One character of a secret: what stands in it, and what that is. */
 typedef struct Character
@@ -60,63 +66,81 @@ begins(const char *text, const char *spelling)
 	return strncasecmp(text, spelling, length) == 0 ? length : 0;
 }
 
-/* As in a URL: the length of what the text begins with, or 0; so all below. */
+/*
+ * As in a URL: the length of what the text begins with, or 0; so all below.
+ * `level` is how often it has been quoted: %25XX is %XX once more.
+ */
 static size_t
-match_percent(const char *text, const Character *character)
+match_percent(const char *text, const Character *character, int level)
 {
 	char spelling[SPELLING_SIZE];
+	size_t length = 0;
 
 	if (character->code == ' ' && *text == '+')
 		return 1;
 	if (*text != '%')
 		return 0;
 	for (size_t i = 0; i < character->length; i++)
-		snprintf(spelling + 3 * i, sizeof(spelling) - 3 * i, "%%%02X",
-				 (unsigned char) character->bytes[i]);
+		length += (size_t) snprintf(spelling + length,
+									sizeof(spelling) - length, "%%%s%02X",
+									level > 1 ? "25" : "",
+									(unsigned char) character->bytes[i]);
 	return begins(text, spelling);
 }
 
 /* As JSON has it, which puts what is beyond 16 bits as two halves. */
 static size_t
-match_unicode(const char *text, const Character *character)
+match_unicode(const char *text, const Character *character, int level)
 {
+	const char *backslashes = level > 1 ? "\\\\" : "\\";
 	char spelling[SPELLING_SIZE];
 	uint32_t code = character->code;
 
 	if (*text != '\\')
 		return 0;
 	if (code >= 0x10000)
-		snprintf(spelling, sizeof(spelling), "\\u%04x\\u%04x",
+		snprintf(spelling, sizeof(spelling), "%su%04x%su%04x", backslashes,
 				 (unsigned) (0xD800 + (code - 0x10000) / 0x400) & 0xFFFF,
+				 backslashes,
 				 (unsigned) (0xDC00 + (code - 0x10000) % 0x400) & 0xFFFF);
 	else
-		snprintf(spelling, sizeof(spelling), "\\u%04x", (unsigned) code);
+		snprintf(spelling, sizeof(spelling), "%su%04x", backslashes,
+				 (unsigned) code);
 	return begins(text, spelling);
 }
 
-/* After a backslash, or a quotation mark doubled. */
+/*
+ * After a backslash, which itself and the character may have one each, or a
+ * quotation mark doubled.
+ */
 static size_t
-match_quoted(const char *text, const Character *character)
+match_quoted(const char *text, const Character *character, int level)
 {
 	static const char controls[] = "\b\f\n\r\t";
 	static const char letters[] = "bfnrt";
 	char byte = character->bytes[0];
 	const char *control = strchr(controls, byte);
+	size_t before = 1;
 
 	if (character->length > 1)
 		return 0;
-	if (text[0] == '\\' &&
-		((ispunct((unsigned char) byte) && text[1] == byte) ||
-		 (control != NULL && text[1] == letters[control - controls])))
+	if (level == 1 && (byte == '\'' || byte == '"') && text[0] == byte &&
+		text[1] == byte)
 		return 2;
-	return (byte == '\'' || byte == '"') && text[0] == byte && text[1] == byte
-			   ? 2
+	if (level > 1)
+		before = control != NULL ? 2 : 3;
+	if (strspn(text, "\\") < before)
+		return 0;
+	return (ispunct((unsigned char) byte) && text[before] == byte) ||
+				   (control != NULL &&
+					text[before] == letters[control - controls])
+			   ? before + 1
 			   : 0;
 }
 
-/* As HTML has it. */
+/* As HTML has it, after a backslash where it was quoted before. */
 static size_t
-match_entity(const char *text, const Character *character)
+match_entity(const char *text, const Character *character, int level)
 {
 	static const struct
 	{
@@ -131,12 +155,14 @@ match_entity(const char *text, const Character *character)
 	char *end;
 	unsigned long code;
 
+	if (level > 1 && *text++ != '\\')
+		return 0;
 	if (*text != '&')
 		return 0;
 	for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++)
 		if (entities[i].code == character->code &&
 			begins(text, entities[i].spelling) > 0)
-			return strlen(entities[i].spelling);
+			return (size_t) (text - start) + strlen(entities[i].spelling);
 	if (text[1] != '#')
 		return 0;
 	text += 2;
@@ -147,9 +173,10 @@ match_entity(const char *text, const Character *character)
 }
 
 static size_t
-match_itself(const char *text, const Character *character)
+match_itself(const char *text, const Character *character, int level)
 {
-	return strncmp(text, character->bytes, character->length) == 0
+	return level == 1 &&
+				   strncmp(text, character->bytes, character->length) == 0
 			   ? character->length
 			   : 0;
 }
@@ -162,7 +189,7 @@ static bool
 advance(const char *text, const Character *character, char *ends,
 		size_t *furthest)
 {
-	typedef size_t (*Match)(const char *, const Character *);
+	typedef size_t (*Match)(const char *, const Character *, int level);
 	static const Match matches[] = {match_itself, match_percent, match_unicode,
 									match_quoted, match_entity};
 	size_t last = *furthest;
@@ -174,9 +201,11 @@ advance(const char *text, const Character *character, char *ends,
 		if (!ends[i])
 			continue;
 		ends[i] = 0;
-		for (size_t m = 0; m < sizeof(matches) / sizeof(matches[0]); m++)
+		for (size_t m = 0; m < LEVELS * sizeof(matches) / sizeof(matches[0]);
+			 m++)
 		{
-			size_t length = matches[m](text + i, character);
+			size_t length = matches[m / LEVELS](text + i, character,
+												(int) (m % LEVELS) + 1);
 
 			if (length == 0)
 				continue;

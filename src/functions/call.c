@@ -26,6 +26,9 @@
 	((OmfJsonSet) 1 << OMF_MIGRATION_ID | \
 	 (OmfJsonSet) 1 << OMF_MIGRATION_STATUS)
 
+/* Of a secret that is masked in an id or a status, in bytes. */
+#define SHORTEST_SECRET 8
+
 int64
 omf_clock(void)
 {
@@ -88,6 +91,31 @@ log_outcome(const OmfCall *call)
 					  call->role);
 }
 
+/*
+ * What the API says of a migration is a part of messages, so a secret is masked
+ * there as well: but not in a status that has a meaning, and not one so short
+ * that an id may have it by chance.
+ */
+static char *
+copy_value(const OmfCall *call, const char *value)
+{
+	char *copy;
+
+	if (value == NULL)
+		return NULL;
+	copy = pstrdup(value);
+	for (int i = 0; i < call->secrets.ntexts; i++)
+	{
+		const char *secret = call->secrets.texts[i];
+		const OmfSecrets one = {&secret, 1};
+
+		if (secret != NULL && strlen(secret) >= SHORTEST_SECRET &&
+			omf_api_known_status(value) == NULL)
+			omf_mask(copy, &one);
+	}
+	return copy;
+}
+
 static void
 copy_answer(OmfCall *call, const OmfRecord *record, const OmfError *error)
 {
@@ -95,9 +123,7 @@ copy_answer(OmfCall *call, const OmfRecord *record, const OmfError *error)
 	for (int i = 0; call->result == OMF_RESULT_RECORD && record != NULL &&
 					i < record->nvalues;
 		 i++)
-		call->values[i] = record->values[i] != NULL
-							  ? pstrdup(record->values[i])
-							  : NULL;
+		call->values[i] = copy_value(call, record->values[i]);
 	if (error == NULL)
 		return;
 	call->error = palloc(sizeof(OmfError));

@@ -196,6 +196,31 @@ shows_ok('SET ROLE onlooker; SELECT umoptions FROM pg_user_mappings; RESET ROLE'
 $session->run('DEALLOCATE ALL');
 shows_ok('SELECT name, ident FROM pg_backend_memory_contexts', 'pg_backend_memory_contexts');
 
+# ----- a migration whose id or status is a secret -----
+
+point_to('http');
+$node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
+my $wait = "CALL databases.databases_wait_online_migration('$cluster', timeout => '0')";
+my $many = "CALL databases.databases_wait_online_migrations('{$cluster}', timeout => '0')";
+for my $repeated ($token, 'password')
+{
+	my $body = $repeated eq $token ? qq({"id": "$token", "status": "$token", "created_at": "2026-01-01T00:00:00Z"})
+		: qq({"id": "some-id", "status": "$json", "created_at": "2026-01-01T00:00:00Z"});
+	$simulator->delete_faults;
+	$simulator->fault('custom', status => 200, body => $body);
+	my @statements = ($start =~ s/replace => true/replace => false/r);
+
+	# a token is longer than an id of a start that counts
+	push @statements, $repeated eq $token ? ($wait, $many) : ($start);
+	for my $statement (@statements)
+	{
+		my $result = $node->run_sql($statement);
+		like("$result->{err}$result->{out}", qr/\*\*\*/, 'an id or a status that is a secret is masked');
+		clean_ok($result->{err}, '  and does not show');
+	}
+}
+$simulator->delete_faults;
+
 # ----- the whole log -----
 
 # All but the lines in which PostgreSQL shows statements itself.

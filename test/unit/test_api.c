@@ -203,6 +203,10 @@ test_mask(void)
 
 	/* in a URL, some or all characters may stand as %XX */
 	is_masked("p=p%40ss%2Fw", "p@ss/w", "p=***");
+	is_masked("p=p%2540ss%252Fw;", "p@ss/w", "p=***;");
+	is_masked("%25C3%25A9%2525", "\303\251%", "***");
+	is_masked("{\\\\\\\"a\\\\\\\": \\\\\\\"x\\\\\\\\\\\\\\\"y\\\\\\\\\\\\\\\\z\\\\\\\\n\\\\\\\\u00e9\\\\\\\"}", "x\"y\\z\n\303\251", "{\\\"a\\\": \\\"***\\\"}");
+	is_masked("x\\\\&quot;y", "x\"y", "***");
 	is_masked("p=p%40ss%2fw;", "p@ss/w", "p=***;");
 	is_masked("%70%40%73%73%2F%77", "p@ss/w", "***");
 	is_masked("p@ss%2fw", "p@ss/w", "***");
