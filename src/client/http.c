@@ -1076,11 +1076,21 @@ finish(OmfExchange *exchange, CURLcode code)
 		exchange->stale = true;
 		exchange->problem = "The connection had one answer more than requests.";
 	}
+	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
+	reply->http_status = (int) http_status;
+
+	/*
+	 * libcurl 7.88 takes an error of HTTP/2 after the header for the answer's
+	 * end, as HTTP/1.1 does with the connection's.
+	 */
+	if (reply->outcome == OMF_ANSWERED && omf_reply_ends_early(reply))
+	{
+		reply->outcome = OMF_LOST;
+		exchange->problem = "The answer ended early: neither a length nor chunks say that this was all.";
+	}
 	reply->hopeless =
 		reply->outcome == OMF_UNREACHABLE &&
 		(is_hopeless(http, code) || is_handshake_alert(exchange, code));
-	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
-	reply->http_status = (int) http_status;
 	reply->connections += (int) new_connections;
 	if (http_status != 0)
 		reply->http_version = exchange->http1 ? 1 : 2;

@@ -28,6 +28,7 @@ reset_headers(OmfReply *reply)
 {
 	reply->headers_ended = false;
 	reply->content_encoded = false;
+	reply->chunked = false;
 	reply->content_length = -1;
 	reply->date_text[0] = '\0';
 	reply->date = -1;
@@ -105,6 +106,47 @@ omf_reply_body(const OmfReply *reply)
 	return reply->body != NULL ? reply->body : "";
 }
 
+/* Do brackets or a string of JSON begin that do not end? */
+static bool
+is_open(const char *json)
+{
+	int depth = 0;
+
+	for (;;)
+	{
+		json += strcspn(json, "\"{[]}");
+		if (*json == '\0')
+			return depth > 0;
+		if (*json == '"')
+		{
+			json += 1 + strcspn(json + 1, "\"\\");
+			while (*json == '\\' && json[1] != '\0')
+				json += 2 + strcspn(json + 2, "\"\\");
+			if (*json != '"')
+				return true;
+		}
+		else
+			depth += *json == '{' || *json == '[' ? 1 : -1;
+		json++;
+	}
+}
+
+/* What is no JSON, such as a page of HTML, is told by those who read it. */
+bool
+omf_reply_ends_early(const OmfReply *reply)
+{
+	const char *body = omf_reply_body(reply);
+
+	if (reply->chunked || reply->content_length >= 0 ||
+		reply->http_status < 200 || reply->http_status >= 300 ||
+		reply->http_status == 204)
+		return false;
+	if (memchr(body, '\0', reply->body_length) != NULL)
+		return false;
+	body += strspn(body, " \t\r\n");
+	return *body == '\0' || ((*body == '{' || *body == '[') && is_open(body));
+}
+
 void
 omf_reply_wipe(OmfReply *reply)
 {
@@ -177,6 +219,7 @@ typedef enum Field
 	FIELD_LENGTH,
 	FIELD_ENCODING,
 	FIELD_REMAINING,
+	FIELD_TRANSFER,
 	FIELD_NONE
 } Field;
 
@@ -193,6 +236,7 @@ static const struct
 	[FIELD_LENGTH] = {"content-length", 14},
 	[FIELD_ENCODING] = {"content-encoding", 16},
 	[FIELD_REMAINING] = {"ratelimit-remaining", 19},
+	[FIELD_TRANSFER] = {"transfer-encoding", 17},
 };
 
 /* Most lines are none of these, and are told by the length of the name. */
@@ -238,6 +282,9 @@ note_field(OmfReply *reply, Field field, const char *value)
 		case FIELD_ENCODING:
 			reply->content_encoded = value[0] != '\0' &&
 									 strcasecmp(value, "identity") != 0;
+			break;
+		case FIELD_TRANSFER:
+			reply->chunked = strcasestr(value, "chunked") != NULL;
 			break;
 		case FIELD_NONE:
 			break;

@@ -85,6 +85,7 @@ typedef struct OmfReply
 	bool interim;           /* headers of a 1xx answer */
 	bool headers_ended;     /* has the line after them come? */
 	bool content_encoded;   /* has a Content-Encoding */
+	bool chunked;           /* comes in chunks, which show its end */
 	int64_t content_length; /* Content-Length as sent */
 
 	/* the fields of its header */
@@ -138,6 +139,12 @@ extern bool omf_reply_add_body(OmfReply *reply, const char *data,
 
 /* The body, never NULL. */
 extern const char *omf_reply_body(const OmfReply *reply);
+
+/*
+ * Does the answer of success look as if its end were missing?  Where neither a
+ * length nor chunks tell, the connection's end may have cut it off.
+ */
+extern bool omf_reply_ends_early(const OmfReply *reply);
 
 /* Overwrite the body: that of a listing holds passwords. */
 extern void omf_reply_wipe(OmfReply *reply);

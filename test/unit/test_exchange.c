@@ -434,12 +434,26 @@ test_answers(void)
 		"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n1234",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-		"HTTP/1.1 100 Continue\r\n\r\n"};
+		"HTTP/1.1 100 Continue\r\n\r\n",
+		/* nothing says that this is all */
+		"HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n \r\n",
+		"HTTP/1.1 200 OK\r\n\r\n{\"a\":[{\"b\":1}]",
+		"HTTP/1.1 200 OK\r\n\r\n{\"a\":\"}\\\"}"};
+	static const char *const whole[] = {
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 404 Not Found\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{",
+		"HTTP/1.1 200 OK\r\n\r\n{\"a\":\"{\\\"{\",\"b\":[{}]}\n"};
 
 	begin_case("answers");
 	make_engine();
 	for (int i = 0; i < countof(lost); i++)
 		is_number(outcome_of(lost[i], true), OMF_LOST, "lost: %s", lost[i]);
+	for (int i = 0; i < countof(whole); i++)
+		is_number(outcome_of(whole[i], true), OMF_ANSWERED, "whole: %s", whole[i]);
 	is_number(outcome_of("HTTP/1.1 200 OK\r\n", true), OMF_LOST, "lost after the status line");
 	is_number(outcome_of("HTTP/1.1 200 OK\r\nA: b\r\n", true), OMF_LOST, "lost within the headers");
 	is_number(outcome_of("HTTP/1.0 200 OK\r\n\r\nto the end", true), OMF_ANSWERED, "HTTP/1.0");
@@ -469,6 +483,60 @@ test_answers(void)
 			  OMF_ANSWERED, "an encoding that was not asked for");
 	ok(reply_of(nfinished - 1)->content_encoded && strcmp(last_body(), "{}") == 0,
 	   "is noted, and not undone");
+	end_case();
+}
+
+/* ----- HTTP/2 ----- */
+
+static Seen *opened; /* whose header has been sent */
+
+/* Of the client's preface, this much looks like requests. */
+static void
+answer_header(Server *answering, Seen *request)
+{
+	static const char settings[] = "\0\0\0\4\0\0\0\0";
+	static const char status_200[] = "\0\0\1\1\4\0\0\0\1\x88";
+
+	if (strcmp(request->method, "SM") != 0)
+		return;
+	server_send(answering, request, settings, sizeof(settings));
+	server_send(answering, request, status_200, sizeof(status_200) - 1);
+	opened = request;
+}
+
+/* The outcome of a GET whose header these bytes follow, a moment later. */
+static OmfOutcome
+outcome_after_header(const char *bytes, size_t length)
+{
+	int number = nfinished;
+
+	opened = NULL;
+	submit(OMF_GET, "/x", NULL);
+	for (int i = 0; i < 100 && opened == NULL; i++)
+		settle(10);
+	settle(50);
+	if (opened != NULL)
+		server_send(&server, opened, bytes, length);
+	until_finished(number + 1);
+	is_number(reply_of(number)->http_status, 200, "after a header");
+	for (int i = 0; i < server.nconnections; i++)
+		server_hang_up(&server, i, false);
+	return reply_of(number)->outcome;
+}
+
+#define AFTER_HEADER(bytes) outcome_after_header(bytes, sizeof(bytes) - 1)
+
+static void
+test_streams(void)
+{
+	begin_case("streams that end, and that break");
+	config.http.version = OMF_HTTP_2;
+	make_engine();
+	server.handler = answer_header;
+	is_number(AFTER_HEADER("\0\0\2\0\1\0\0\0\1{}"), OMF_ANSWERED, "END_STREAM");
+	is_number(AFTER_HEADER("\0\0\1\6\0\0\0\0\0x"), OMF_LOST, "a connection error");
+	is_number(AFTER_HEADER("\0\0\4\3\0\0\0\0\1\0\0\0\0"), OMF_LOST, "RST_STREAM(NO_ERROR)");
+	is_number(AFTER_HEADER("\0\0\2\0\0\0\0\0\1{\"\0\0\1\6\0\0\0\0\0x"), OMF_LOST, "one in the body");
 	end_case();
 }
 
@@ -596,6 +664,7 @@ main(void)
 	put_once(false);
 	put_once(true);
 	test_answers();
+	test_streams();
 	test_retry_after_date();
 	test_caps();
 	test_flood();
