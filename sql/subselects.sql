@@ -73,6 +73,20 @@ SELECT count(*) FROM clusters c WHERE c.id NOT IN (SELECT key(i) FROM generate_s
 \! simctl log --clear | wc -l
 \! simctl nofaults >/dev/null
 
+-- A sub-select that is a join: what its inner side asks by is asked as soon as
+-- the outer side's answer is there, and only if that has a row.
+SELECT * FROM batches('SELECT (SELECT c.name FROM online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid WHERE m.database_cluster_uuid = f.k) FROM f');
+SELECT * FROM batches('SELECT (SELECT json_agg(c.name) FROM clusters c LEFT JOIN LATERAL
+    (SELECT * FROM online_migrations m WHERE m.database_cluster_uuid = c.id LIMIT 1) m ON true WHERE c.id = f.k)::text FROM f');
+\! simctl migration 00000009-0000-4000-8000-000000000001 none >/dev/null
+\! simctl log --clear >/dev/null
+SELECT count((SELECT c.name FROM online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid WHERE m.database_cluster_uuid = f.k)) FROM f WHERE i < 3;
+\! simctl log --sort --clear | grep -c -v online-migration
+\! simctl migration 00000009-0000-4000-8000-000000000001 done m-1 2026-01-01T00:00:00Z >/dev/null
+-- A filter on the outer side may leave nothing to ask.
+SELECT * FROM batches('SELECT (SELECT c.name FROM online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid WHERE m.database_cluster_uuid = f.k AND m.status = ''none'') FROM f');
+\! simctl log --clear >/dev/null
+
 -- Below an Append: all that is read in any case.
 CREATE TABLE parts (database_cluster_uuid uuid, status text, account text) PARTITION BY LIST (account);
 CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES IN ('one') SERVER digitalocean OPTIONS (resource 'online_migrations');

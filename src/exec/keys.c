@@ -389,6 +389,13 @@ omf_keys_split(List *clauses, const OmfKeyColumn *column, List **values,
 	}
 }
 
+bool
+omf_keys_is_equality(const List *shape)
+{
+	return list_length(shape) == 1 &&
+		   (linitial_int(shape) & (SHAPE_ARRAY | SHAPE_TEXT)) == 0;
+}
+
 void
 omf_keys_strip_casts(List *values, List *shape)
 {

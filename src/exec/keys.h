@@ -76,6 +76,9 @@ extern void omf_keys_split(List *clauses, const OmfKeyColumn *column,
 extern void omf_keys_strip_casts(List *values, List *shape);
 extern List *omf_keys_with_casts(List *values, List *shape);
 
+/* Does that shape say that the key equals the one value there is? */
+extern bool omf_keys_is_equality(const List *shape);
+
 extern OmfKeySource *omf_keys_init_split(PlanState *state, List *values,
 										 List *shape, Oid key_type);
 

@@ -79,35 +79,92 @@ reads_a_row(const Limit *limit)
 							 DatumGetInt64(count->constvalue) > 0);
 }
 
-/*
- * The scans that such a plan begins with each time it runs; with `all` it is
- * read to its end, else its first row will do.
- */
-static List *
-find_scans(Plan *plan, bool all)
+/* A scan of a sub-select, and where it is. */
+typedef struct Found
 {
-	List *scans = NIL;
+	ForeignScan *scan;
+	List *nests; /* the joins whose inner side it is on, of Nest */
+	Node *value; /* that its key equals, in terms of the row, or NULL */
+	int number;  /* of its target, or -1 */
+} Found;
+
+/* A join that runs its inner side for rows of a scan. */
+typedef struct Nest
+{
+	NestLoop *join;
+	Found *outer;
+} Nest;
+
+/* What a batched join's prefetch is over; another node as it is. */
+static Plan *
+below_prefetch(Plan *plan)
+{
+	return IsA(plan, CustomScan) &&
+				   ((CustomScan *) plan)->methods ==
+					   omf_prefetch_scan_methods()
+			   ? linitial(((CustomScan *) plan)->custom_plans)
+			   : plan;
+}
+
+/* The column of a table that a plan's column is, or NULL. */
+static const Var *
+column_of(const Plan *plan, int number)
+{
+	const Var *var;
+
+	if (number < 1 || number > list_length(plan->targetlist))
+		return NULL;
+	var = (const Var *) list_nth_node(TargetEntry, plan->targetlist,
+									  number - 1)
+			  ->expr;
+	if (IsA(var, Var) && var->varno == INDEX_VAR && IsA(plan, CustomScan))
+		var = (const Var *) list_nth_node(TargetEntry,
+										  ((const CustomScan *) plan)
+											  ->custom_scan_tlist,
+										  var->varattno - 1)
+				  ->expr;
+	return IsA(var, Var) ? var : NULL;
+}
+
+/*
+ * Append to *found the scans that such a plan runs each time it runs, those
+ * first that it begins with; with `all` it is read to its end, else its first
+ * row will do.
+ */
+static void
+find_scans(Plan *plan, List *nests, bool all, List **found)
+{
 	ListCell *cell;
 
 	if (plan == NULL)
-		return NIL;
+		return;
 	switch (nodeTag(plan))
 	{
 		case T_ForeignScan:
-			return is_own_scan((ForeignScan *) plan) ? list_make1(plan) : NIL;
+			if (is_own_scan((ForeignScan *) plan))
+			{
+				Found *scan = palloc0(sizeof(Found));
+
+				scan->scan = (ForeignScan *) plan;
+				scan->nests = nests;
+				scan->number = -1;
+				*found = lappend(*found, scan);
+			}
+			return;
 		case T_Limit:
-			return reads_a_row((Limit *) plan)
-					   ? find_scans(plan->lefttree, false)
-					   : NIL;
+			if (reads_a_row((Limit *) plan))
+				find_scans(plan->lefttree, nests, false, found);
+			return;
 		case T_Result:
-			return ((Result *) plan)->resconstantqual == NULL
-					   ? find_scans(plan->lefttree, all)
-					   : NIL;
+			if (((Result *) plan)->resconstantqual == NULL)
+				find_scans(plan->lefttree, nests, all, found);
+			return;
 		case T_SubqueryScan:
-			return find_scans(((SubqueryScan *) plan)->subplan, all);
+			find_scans(((SubqueryScan *) plan)->subplan, nests, all, found);
+			return;
 		case T_Append:
 			if (omf_append_prunes((Append *) plan))
-				return NIL;
+				return;
 			foreach (cell, ((Append *) plan)->appendplans)
 			{
 				Plan *child = lfirst(cell);
@@ -115,21 +172,49 @@ find_scans(Plan *plan, bool all)
 				/* it starts those that are asynchronous all at once */
 				if (all || child->async_capable ||
 					foreach_current_index(cell) == 0)
-					scans = list_concat(scans, find_scans(child, all));
+					find_scans(child, nests, all, found);
 			}
-			return scans;
+			return;
+		case T_NestLoop:
+			find_scans(plan->lefttree, nests, all, found);
+
+			/* the inner side runs for each row that a scan has */
+			if (*found != NIL &&
+				below_prefetch(plan->lefttree)->qual == NIL &&
+				((Found *) llast(*found))->scan ==
+					(ForeignScan *) below_prefetch(plan->lefttree))
+			{
+				const Join *join = (Join *) plan;
+				Nest *nest = palloc(sizeof(Nest));
+
+				nest->join = (NestLoop *) plan;
+				nest->outer = llast(*found);
+				find_scans(plan->righttree,
+						   lappend(list_copy(nests), nest),
+						   all && !join->inner_unique &&
+							   join->jointype != JOIN_SEMI &&
+							   join->jointype != JOIN_ANTI,
+						   found);
+			}
+			return;
+		case T_CustomScan:
+			if (below_prefetch(plan) != plan)
+				find_scans(below_prefetch(plan), nests, all, found);
+			return;
 		case T_Agg:
 		case T_Group:
 		case T_Sort:
 		case T_WindowAgg:
-			return find_scans(plan->lefttree, true);
+			find_scans(plan->lefttree, nests, true, found);
+			return;
 		case T_Material:
-		case T_NestLoop:
+		case T_Memoize:
 		case T_ProjectSet:
 		case T_Unique:
-			return find_scans(plan->lefttree, all);
+			find_scans(plan->lefttree, nests, all, found);
+			return;
 		default:
-			return NIL;
+			return;
 	}
 }
 
@@ -137,30 +222,77 @@ find_scans(Plan *plan, bool all)
 static List *
 scans_of(Work *work, const SubPlan *subplan)
 {
-	return find_scans(list_nth(work->statement->subplans,
-							   subplan->plan_id - 1),
-					  subplan->subLinkType == EXPR_SUBLINK ||
-						  subplan->subLinkType == ROWCOMPARE_SUBLINK ||
-						  subplan->subLinkType == MULTIEXPR_SUBLINK ||
-						  subplan->subLinkType == ARRAY_SUBLINK);
+	List *found = NIL;
+
+	find_scans(list_nth(work->statement->subplans, subplan->plan_id - 1), NIL,
+			   subplan->subLinkType == EXPR_SUBLINK ||
+				   subplan->subLinkType == ROWCOMPARE_SUBLINK ||
+				   subplan->subLinkType == MULTIEXPR_SUBLINK ||
+				   subplan->subLinkType == ARRAY_SUBLINK,
+			   &found);
+	return found;
 }
 
-/* Put what the row has in the place of a sub-select's parameters. */
+/* Where the parameters of a scan come from. */
+typedef struct Source
+{
+	const SubPlan *subplan;
+	const Found *found;
+} Source;
+
+/* What the outer side of a join hands to its inner side, if it is the key. */
+static Node *
+known_of_outer(const Nest *nest, const Var *var)
+{
+	const ForeignScan *scan = nest->outer->scan;
+	const Var *column;
+
+	if (nest->outer->value == NULL || !IsA(var, Var) ||
+		var->varno != OUTER_VAR)
+		return NULL;
+	column = column_of(nest->join->join.plan.lefttree, var->varattno);
+	return column != NULL && column->varno == (int) scan->scan.scanrelid &&
+				   column->varattno == omf_plan_key_column(scan).attno &&
+				   column->vartype == exprType(nest->outer->value)
+			   ? nest->outer->value
+			   : NULL;
+}
+
+/* Put what the row has in the place of a scan's parameters. */
 static Node *
 in_row(Node *node, void *context)
 {
-	SubPlan *subplan = context;
+	const Source *source = context;
 	ListCell *number;
 	ListCell *arg;
+	ListCell *cell;
 
 	if (node == NULL)
 		return NULL;
 	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
 	{
-		forboth(number, subplan->parParam, arg, subplan->args)
+		int id = ((Param *) node)->paramid;
+
+		forboth(number, source->subplan->parParam, arg, source->subplan->args)
 		{
-			if (lfirst_int(number) == ((Param *) node)->paramid)
+			if (lfirst_int(number) == id)
 				return copyObject(lfirst(arg));
+		}
+		foreach (cell, source->found->nests)
+		{
+			const Nest *nest = lfirst(cell);
+			ListCell *param;
+
+			foreach (param, nest->join->nestParams)
+			{
+				const NestLoopParam *handed = lfirst(param);
+				Node *value = handed->paramno == id
+								  ? known_of_outer(nest, handed->paramval)
+								  : NULL;
+
+				if (value != NULL)
+					return copyObject(value);
+			}
 		}
 	}
 	return expression_tree_mutator(node, in_row, context);
@@ -174,8 +306,9 @@ has_var(Node *node, void *context)
 	return IsA(node, Var) || expression_tree_walker(node, has_var, context);
 }
 
-static bool
-has_target(const List *targets, const OmfBatchTarget *target)
+/* The place of such a target in the list, or -1. */
+static int
+find_target(const List *targets, const OmfBatchTarget *target)
 {
 	ListCell *cell;
 
@@ -187,23 +320,29 @@ has_target(const List *targets, const OmfBatchTarget *target)
 			other->userid == target->userid &&
 			equal(other->values, target->values) &&
 			equal(other->shape, target->shape))
-			return true;
+			return foreach_current_index(cell);
 	}
-	return false;
+	return -1;
 }
 
 static void
-add_target(Work *work, SubPlan *subplan, ForeignScan *scan)
+add_target(Work *work, SubPlan *subplan, Found *found)
 {
+	Source source = {subplan, found};
+	ForeignScan *scan = found->scan;
+	const Nest *nest = found->nests != NIL ? llast(found->nests) : NULL;
 	OmfBatchTarget *target = palloc0(sizeof(OmfBatchTarget));
 	OmfKeyColumn key;
 
 	/* clusters that a filter on the key leaves out are not asked about */
-	if (omf_plan_keys(scan) == NIL || omf_plan_key_filters(scan) != NIL)
+	if (omf_plan_keys(scan) == NIL || omf_plan_key_filters(scan) != NIL ||
+		(nest != NULL && nest->outer->number < 0))
 		return;
 	key = omf_plan_key_column(scan);
 	omf_keys_split(omf_plan_keys(scan), &key, &target->values, &target->shape);
-	target->values = (List *) in_row((Node *) target->values, subplan);
+	target->values = (List *) in_row((Node *) target->values, &source);
+	if (omf_keys_is_equality(target->shape))
+		found->value = copyObject(linitial(target->values));
 	omf_keys_strip_casts(target->values, target->shape);
 	if (!omf_batch_is_harmless(target->values) ||
 		omf_has_param((Node *) target->values, PARAM_EXEC) ||
@@ -217,9 +356,13 @@ add_target(Work *work, SubPlan *subplan, ForeignScan *scan)
 						->relid;
 	target->key_type = key.type;
 	target->resource = omf_plan_resource(scan);
-	target->after = -1;
-	if (!has_target(work->targets, target) && !has_target(work->known, target))
-		work->targets = lappend(work->targets, target);
+	target->after = nest != NULL ? nest->outer->number : -1;
+	target->if_found = nest != NULL;
+	found->number = find_target(work->targets, target);
+	if (found->number >= 0 || find_target(work->known, target) >= 0)
+		return;
+	found->number = list_length(work->targets);
+	work->targets = lappend(work->targets, target);
 }
 
 static void
@@ -546,10 +689,11 @@ has_scan(const PlannedStmt *statement)
 {
 	ListCell *cell;
 
+	List *found = NIL;
+
 	foreach (cell, statement->subplans)
-		if (find_scans(lfirst(cell), true) != NIL)
-			return true;
-	return false;
+		find_scans(lfirst(cell), NIL, true, &found);
+	return found != NIL;
 }
 
 /* The same statement, or a copy with prefetches in its plans. */
