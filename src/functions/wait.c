@@ -30,11 +30,13 @@
 #include "utils/uuid.h"
 #include "utils/wait_event.h"
 
+#include "client/pollset.h"
 #include "functions/arguments.h"
 #include "functions/call.h"
 #include "compat.h"
 #include "session/options.h"
 #include "functions/wait.h"
+#include "session/gate.h"
 
 PG_FUNCTION_INFO_V1(omf_wait_online_migration);
 
@@ -73,6 +75,8 @@ typedef struct Waiting
 	const char *token;        /* that no message may show; the session's */
 	MemoryContext context;    /* lives as long as the wait */
 	MemoryContext scratch;    /* lives until the next poll */
+	bool is_last;             /* the poll is the one at the deadline */
+	int64 held_ms;            /* then: for how long the limit allows none, or 0 */
 	bool named;               /* the cluster's name has been looked for */
 	bool telling;             /* in a notice, which needs no context */
 } Waiting;
@@ -366,6 +370,17 @@ tell_going_on(const Waiting *waiting, const OmfWaitStep *step)
 						omf_wait_duration(step->took_ms))));
 }
 
+int
+omf_wait_hint_held(int64 held_ms)
+{
+	TimestampTz at;
+
+	if (held_ms == 0)
+		return 0;
+	at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), held_ms);
+	return errhint("There was no last look: the rate limit allows no request before %s.", timestamptz_to_str(at));
+}
+
 static void
 report_late(const Waiting *waiting)
 {
@@ -376,7 +391,8 @@ report_late(const Waiting *waiting)
 			 errmsg("timed out while waiting for an online migration"),
 			 wait->status != NULL
 				 ? errdetail("Online migration%s was last seen %s.", migration_words(waiting), wait->status)
-				 : errdetail("Online migration%s has not been seen.", migration_words(waiting))));
+				 : errdetail("Online migration%s has not been seen.", migration_words(waiting)),
+			 omf_wait_hint_held(waiting->held_ms)));
 }
 
 static void
@@ -431,7 +447,37 @@ report_unknown(const Waiting *waiting)
 			 errhint("Look into the database cluster itself.")));
 }
 
+/* What is to come after a poll that the rate limit did not allow. */
+static const char *
+held_words(const Waiting *waiting, const OmfPoll *poll,
+		   const OmfWaitStep *step)
+{
+	int64 seconds = (step->pause_ms + 999) / 1000;
+
+	if (waiting->is_last)
+		return OMF_WAIT_OVER_HINT;
+	if (poll->asked_ms > step->pause_ms)
+		return psprintf("The timeout ends the wait in " INT64_FORMAT " s, before the limit allows a request.", seconds);
+	return psprintf("The wait goes on, and asks again in " INT64_FORMAT " s.", seconds);
+}
+
 /* ----- polls ----- */
+
+int64
+omf_wait_held_ms(const OmfSession *session)
+{
+	int64 now = omf_pollset_now();
+	OmfBudget budget;
+
+	if (!omf_gate_look(omf_session_account(session), &budget))
+		return 0;
+	if (budget.held_until > now)
+		return budget.held_until - now;
+	return budget.known && omf_budget_left(&budget) == 0 &&
+				   budget.resets_at > now
+			   ? budget.resets_at - now
+			   : 0;
+}
 
 void
 omf_wait_read_poll(const OmfCall *call, OmfPoll *poll)
@@ -498,7 +544,13 @@ look(Waiting *waiting, OmfPoll *poll)
 
 		/* the snapshots of the look-ups go */
 		SPI_commit();
-		omf_call_make(call, OMF_GET, waiting->path, NULL);
+
+		/* the time is over, and none is left for a pause of the limit */
+		waiting->held_ms = waiting->is_last ? omf_wait_held_ms(call->session)
+											: 0;
+		call->late = waiting->held_ms > 0;
+		if (!call->late)
+			omf_call_make(call, OMF_GET, waiting->path, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -542,13 +594,13 @@ conclude(Waiting *waiting, const OmfPoll *poll, const OmfWaitStep *step)
 			keep_seen(waiting, poll);
 			break;
 		case OMF_WAIT_HELD:
-			omf_warn(OMF_ACTION_READ, waiting->call.error,
-					 psprintf("The wait goes on, and asks again in " INT64_FORMAT " s.", (step->pause_ms + 999) / 1000));
+			omf_warn(OMF_ACTION_READ, waiting->call.error, held_words(waiting, poll, step));
 			break;
 		case OMF_WAIT_TROUBLE:
 			omf_warn(OMF_ACTION_READ, waiting->call.error,
-					 psprintf("The wait goes on. It ends when calls have failed for %d minutes without a break.",
-							  OMF_WAIT_FAILING_MS / 60000));
+					 waiting->is_last ? OMF_WAIT_OVER_HINT
+									  : psprintf("The wait goes on. It ends when calls have failed for %d minutes without a break.",
+												 OMF_WAIT_FAILING_MS / 60000));
 			break;
 		case OMF_WAIT_REACHED:
 			tell_status(waiting, poll, step);
@@ -593,14 +645,13 @@ omf_wait_pause(int64 milliseconds)
 	}
 }
 
-/* When a look that begins now is called off, or 0: never. */
-static int64
-look_deadline(const OmfWait *wait, bool is_last)
+int64
+omf_wait_look_deadline(int64 deadline, bool is_last)
 {
-	if (wait->deadline == INT64_MAX)
+	if (deadline == INT64_MAX)
 		return 0;
 	return is_last ? omf_clock() + LAST_LOOK_MS
-				   : Max(wait->deadline, omf_clock() + LATE_LOOK_MS);
+				   : Max(deadline, omf_clock() + LATE_LOOK_MS);
 }
 
 static void
@@ -608,13 +659,15 @@ wait_for_migration(Waiting *waiting)
 {
 	for (;;)
 	{
-		bool is_last = omf_wait_time_left(&waiting->wait, omf_clock()) == 0;
 		bool reached;
 		OmfWaitStep step;
 		OmfPoll poll;
 
 		MemoryContextReset(waiting->scratch);
-		waiting->call.deadline = look_deadline(&waiting->wait, is_last);
+		waiting->is_last =
+			omf_wait_time_left(&waiting->wait, omf_clock()) == 0;
+		waiting->call.deadline =
+			omf_wait_look_deadline(waiting->wait.deadline, waiting->is_last);
 		if (!look(waiting, &poll))
 			report_late(waiting);
 		step = omf_wait_judge(&waiting->wait, &poll);
@@ -626,7 +679,7 @@ wait_for_migration(Waiting *waiting)
 		waiting->telling = false;
 		if (reached)
 			return;
-		if (is_last)
+		if (waiting->is_last)
 			report_late(waiting);
 
 		/* so that the transaction is never older than a pause */

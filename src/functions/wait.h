@@ -56,4 +56,19 @@ extern void omf_wait_read_poll(const OmfCall *call, OmfPoll *poll);
 /* Wait on the latch alone. */
 extern void omf_wait_pause(int64 milliseconds);
 
+/* For how long the rate limit allows no request of that session, or 0. */
+extern int64 omf_wait_held_ms(const OmfSession *session);
+
+/* The hint that there was no last look, if that was so. */
+extern int omf_wait_hint_held(int64 held_ms);
+
+/* The hint of a failure at the deadline. */
+#define OMF_WAIT_OVER_HINT "The time to wait is over."
+
+/*
+ * When a look that begins now is called off, or 0: never.  The last one begins
+ * at the deadline.
+ */
+extern int64 omf_wait_look_deadline(int64 deadline, bool is_last);
+
 #endif /* OMF_WAIT_H */

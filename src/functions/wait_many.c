@@ -49,9 +49,6 @@ enum
 /* The API's limit by the hour, where nothing is known of the token's. */
 #define HOURLY_LIMIT 5000
 
-/* How long the last look may take, when the time is over. */
-#define LAST_LOOK_MS 10000
-
 /* What a wait ends in that is no status; words of the summary. */
 #define ENDED_REPLACED "replaced"
 #define ENDED_UNSEEN "ended unseen"
@@ -85,6 +82,8 @@ typedef struct Waiting
 	const char *token;     /* that no message may show; the session's */
 	OmfBudget budget;      /* of that token, at the last poll */
 	int64 held_ms;         /* for how long the limit allows no more, at the last poll */
+	bool is_last;          /* the look is the one at the deadline */
+	int64 late_ms;         /* then: for how long the limit allows none, or 0 */
 	bool named;            /* the clusters' names have been looked for */
 	MemoryContext context; /* lives as long as the wait */
 	MemoryContext scratch; /* lives until the next poll */
@@ -288,7 +287,8 @@ report_late(const Waiting *waiting)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("timed out while waiting for online migrations"),
-			 errdetail("%s: %s.", summary(waiting), list_targets(waiting, false))));
+			 errdetail("%s: %s.", summary(waiting), list_targets(waiting, false)),
+			 omf_wait_hint_held(waiting->late_ms)));
 }
 
 static void
@@ -320,11 +320,8 @@ look(Waiting *waiting)
 {
 	OmfCall **calls = palloc(sizeof(OmfCall *) * waiting->ntargets);
 	OmfSession *session;
-	int64 deadline = 0;
 	int ncalls = 0;
 
-	if (waiting->deadline != INT64_MAX)
-		deadline = Max(waiting->deadline, omf_clock() + LAST_LOOK_MS);
 	AcceptInvalidationMessages();
 	omf_server_check(waiting->serverid, waiting->server, waiting->userid);
 	session = omf_session_acquire(waiting->serverid, waiting->userid);
@@ -343,12 +340,17 @@ look(Waiting *waiting)
 			target->call.path = target->path;
 			target->call.secrets.texts = &waiting->token;
 			target->call.secrets.ntexts = 1;
+			target->call.late = true;
 			calls[ncalls++] = &target->call;
 		}
 
 		/* the snapshots of the look-ups go */
 		SPI_commit();
-		omf_calls_get(calls, ncalls, deadline);
+
+		/* as the wait for one does */
+		waiting->late_ms = waiting->is_last ? omf_wait_held_ms(session) : 0;
+		if (waiting->late_ms == 0)
+			omf_calls_get(calls, ncalls, omf_wait_look_deadline(waiting->deadline, waiting->is_last));
 		if (!omf_gate_look(omf_session_account(session), &waiting->budget))
 			waiting->budget.known = false;
 	}
@@ -427,7 +429,8 @@ conclude(Waiting *waiting, Target *target, const OmfPoll *poll,
 		case OMF_WAIT_TROUBLE:
 			/* one for all */
 			if (!*warned)
-				omf_warn(OMF_ACTION_READ, target->call.error, "The wait goes on.");
+				omf_warn(OMF_ACTION_READ, target->call.error,
+						 waiting->is_last ? OMF_WAIT_OVER_HINT : "The wait goes on.");
 			*warned = true;
 			return false;
 		case OMF_WAIT_REACHED:
@@ -534,16 +537,16 @@ wait_for_migrations(Waiting *waiting)
 {
 	for (;;)
 	{
-		bool is_last = waiting->deadline <= omf_clock();
 		int nleft;
 
 		MemoryContextReset(waiting->scratch);
+		waiting->is_last = waiting->deadline <= omf_clock();
 		nleft = poll_all(waiting);
 		if (has_failed(waiting) && (nleft == 0 || waiting->fail_fast))
 			report_failures(waiting);
 		if (nleft == 0)
 			return;
-		if (is_last)
+		if (waiting->is_last)
 			report_late(waiting);
 
 		/* so that the transaction is never older than a pause */

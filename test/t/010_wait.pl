@@ -356,6 +356,32 @@ SKIP:
 	}
 }
 
+# ----- a limit that allows nothing until the timeout is over -----
+
+$cluster = new_cluster('running', 'held');
+$node->fresh_token('digitalocean');
+$simulator->fault('status', uuid => $cluster, status => 429, retry_after => 60, times => 1);
+$session = OnlineMigrations::Session->open($node);
+my $began = time;
+$result = $session->run(call_for($cluster, "timeout => '2 s', poll_interval => '1 s'"));
+cmp_ok(time - $began, '<', 5, 'a timeout ends a wait that the limit holds');
+like($result->{err}, qr/WARNING:  53400: .*HINT:  The timeout ends the wait in 2 s, before the limit allows a request\./s, '  as the warning says');
+failed_ok($result, 'HV000', qr/HINT:  There was no last look: the rate limit allows no request before 2/, '  without a last look');
+is(polls($cluster), 1, '  which was not asked for');
+$began = time;
+$result = $session->run(call_for($cluster, "timeout => '0'"));
+$session->close;
+cmp_ok(time - $began, '<', 5, 'nor is there a first one');
+failed_ok($result, 'HV000', qr/HINT:  There was no last look/, '  where that is the last');
+$node->fresh_token('digitalocean');
+for my $status (429, 500)
+{
+	$simulator->fault('status', uuid => $cluster, status => $status, retry_after => 60, times => 1);
+	like($node->run_sql(call_for($cluster, "timeout => '0'"))->{err}, qr/WARNING: .*HINT:  The time to wait is over\./s,
+		"$status at the only look: the warning does not say that the wait goes on");
+}
+$node->fresh_token('digitalocean');
+
 # ----- a standby -----
 
 my $standby = $node->start_standby('standby');

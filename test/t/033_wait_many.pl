@@ -231,6 +231,20 @@ cmp_ok($pause, '>', 7, '2 of 3600 an hour: 8 s');
 cmp_ok($pause, '<', 8 + $AT_ONCE, 'and no longer');
 $node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$OnlineMigrations::TestNode::TOKEN')");
 
+# ----- a limit that allows nothing until the timeout is over -----
+
+@c = new_clusters(2, 'running');
+$node->fresh_token('digitalocean');
+$simulator->fault('status', uuid => $_, status => 429, retry_after => 60, times => 1) for @c;
+my $began = time;
+my $late = $node->run_sql(call_for(\@c, "timeout => '2 s', poll_interval => '1 s'"));
+cmp_ok(time - $began, '<', 5, 'a timeout ends a wait that the limit holds');
+is($late->{sqlstate}, 'HV000', '  with its error');
+like($late->{err}, qr/HINT:  There was no last look: the rate limit allows no request before 2/, '  without a last look');
+$node->fresh_token('digitalocean');
+$simulator->fault('status', uuid => $c[0], status => 500, times => 1);
+like($node->run_sql(call_for(\@c, "timeout => '0'"))->{err}, qr/WARNING: .*HINT:  The time to wait is over\./s, 'a failure of the only look');
+
 # ----- a standby -----
 
 @c = new_clusters(2, 'done');
