@@ -28,6 +28,7 @@ SELECT * FROM batches('SELECT i FROM f WHERE (SELECT status FROM online_migratio
 SELECT * FROM batches('SELECT i FROM f ORDER BY (SELECT created_at FROM online_migrations WHERE database_cluster_uuid = f.k)');
 SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s, count(*) FROM f GROUP BY 1');
 SELECT * FROM batches('SELECT count((SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k)) FROM f');
+SELECT * FROM batches('SELECT i % 2 FROM f GROUP BY 1 HAVING max((SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k)) = ''done''');
 SELECT * FROM batches('SELECT (SELECT max(status) FROM online_migrations WHERE database_cluster_uuid::text = f.t) FROM f');
 SELECT * FROM batches('SELECT (SELECT row_to_json(m) FROM online_migrations m WHERE m.database_cluster_uuid = f.k) FROM f');
 SELECT * FROM batches('SELECT ARRAY(SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f');

@@ -542,15 +542,21 @@ add_prefetch(Work *work, Plan *plan, List *targets, Leaves *leaves)
 	return targets != NIL ? make_prefetch(work, plan, targets, leaves) : plan;
 }
 
-/* For a node that evaluates nothing but rows of its input. */
+/*
+ * For a node that evaluates nothing but rows of its input.  An aggregate that
+ * only HAVING has is evaluated for each of them, too.
+ */
 static void
 prepare_input(Work *work, Plan *plan, bool in_input)
 {
+	List *exprs = plan->targetlist;
 	List *targets;
 	Leaves leaves = {NIL};
 
 	work->known = NIL;
-	targets = targets_of((Node *) plan->targetlist, in_input, work);
+	if (in_input)
+		exprs = list_concat_copy(exprs, plan->qual);
+	targets = targets_of((Node *) exprs, in_input, work);
 	plan->lefttree = add_prefetch(work, plan->lefttree, targets, &leaves);
 }
 
