@@ -432,7 +432,8 @@ set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 	if (!SET(handle, CURLOPT_CUSTOMREQUEST,
 			 omf_method_name(exchange->method)) ||
 		(exchange->method == OMF_PUT &&
-		 !SET(handle, CURLOPT_FRESH_CONNECT, 1L)))
+		 (!SET(handle, CURLOPT_FRESH_CONNECT, 1L) ||
+		  !SET(handle, CURLOPT_FORBID_REUSE, 1L))))
 		return false;
 	return exchange->body == NULL ||
 		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&

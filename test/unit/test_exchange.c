@@ -198,10 +198,11 @@ test_reuse(void)
 	is_number(server.nconnections, 2, "PUT: a fresh one");
 	ok(server.connections[0].client_closed, "for which an idle one makes room");
 	send_one(OMF_DELETE, NULL);
-	is_number(server.nconnections, 2, "DELETE after PUT: kept");
+	is_number(server.nconnections, 3, "DELETE after PUT: another one");
+	ok(server.connections[1].client_closed, "for that of a start is closed after it");
 	send_one(OMF_PUT, "{}");
 	send_one(OMF_PUT, "{}");
-	is_number(server.nconnections, 4, "PUT after PUT: a fresh one each");
+	is_number(server.nconnections, 5, "PUT after PUT: a fresh one each");
 	is_number(nfinished, 6, "all answered");
 	end_case();
 }
