@@ -94,6 +94,7 @@ typedef struct Multi
 } Multi;
 
 static const char no_memory[] = "Out of memory.";
+static const char server_refused[] = "The server refused the stream.";
 
 struct OmfHttp
 {
@@ -159,6 +160,24 @@ says(const char *data, size_t length, const char *word)
 }
 
 /*
+ * A server that goes away names the last stream that it may have looked at.
+ * (What the client sends of that kind is told in other words.)
+ */
+static bool
+says_none_processed(const char *data, size_t length)
+{
+	static const char none[] = "last_stream=0";
+	const char *found = memmem(data, length, none, sizeof(none) - 1);
+	size_t left;
+
+	if (found == NULL || !(says(data, length, "recveived GOAWAY") ||
+						   says(data, length, "received GOAWAY")))
+		return false;
+	left = length - (size_t) (found - data) - (sizeof(none) - 1);
+	return left == 0 || strchr(", \r\n", found[sizeof(none) - 1]) != NULL;
+}
+
+/*
  * What libcurl tells of an exchange.  It says why it sends something again
  * only here, in the same words since 7.81: an unknown word is no refused
  * stream.
@@ -172,7 +191,8 @@ on_trace(CURL *handle, curl_infotype type, char *data, size_t length,
 	(void) handle;
 	if (type != CURLINFO_TEXT)
 		return 0;
-	exchange->refused |= says(data, length, "REFUSED_STREAM");
+	exchange->refused |= says(data, length, "REFUSED_STREAM") ||
+						 says_none_processed(data, length);
 	exchange->http1_wanted |= says(data, length, "HTTP_1_1_REQUIRED") ||
 							  says(data, length, "GOAWAY, error=13");
 	return 0;
@@ -192,13 +212,21 @@ note_second_sending(OmfExchange *exchange)
 
 	exchange->http1_wanted |=
 		strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
+
+	/*
+	 * On a fresh connection libcurl has no other reason, and on the one that
+	 * it opened after a refusal hardly.  What a start may do is told by the
+	 * trace alone.
+	 */
+	exchange->refused |= (exchange->fresh || exchange->refused_before) &&
+						 !exchange->http1_wanted &&
+						 exchange->method == OMF_GET;
 	exchange->stale = !exchange->refused && !exchange->http1_wanted;
 	reply->outcome = exchange->refused ? OMF_REFUSED : OMF_LOST;
-	snprintf(reply->words, OMF_WORDS_SIZE, "%s",
-			 exchange->refused ? "The server refused the stream."
-			 : exchange->http1_wanted
-				 ? "The server requires HTTP/1.1."
-				 : "The connection ended before there was an answer.");
+	exchange->problem = exchange->refused ? server_refused
+						: exchange->http1_wanted
+							? "The server requires HTTP/1.1."
+							: "The connection ended before there was an answer.";
 }
 
 /* The connection stands, and the request is about to be sent over it. */
@@ -208,6 +236,7 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 {
 	OmfExchange *exchange = arg;
 	Multi *multi = exchange->multi;
+	long new_connections = 0;
 
 	(void) remote_ip, (void) local_ip, (void) remote_port, (void) local_port;
 
@@ -217,6 +246,9 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 		note_second_sending(exchange);
 		return CURL_PREREQFUNC_ABORT;
 	}
+	curl_easy_getinfo(exchange->handle, CURLINFO_NUM_CONNECTS,
+					  &new_connections);
+	exchange->fresh = new_connections > 0;
 	multi->nwaiting--;
 	multi->nsent++;
 	multi->moved_at = omf_pollset_now();
@@ -660,8 +692,9 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->multi = multi;
 	exchange->sendings = 0;
 	exchange->traced = exchange->method != OMF_GET || exchange->again;
+	exchange->refused_before = exchange->again && exchange->refused;
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
-	exchange->stale = exchange->timed_out = false;
+	exchange->fresh = exchange->stale = exchange->timed_out = false;
 	exchange->problem = NULL;
 	if (problem != NULL)
 		return fail_start(
@@ -827,7 +860,8 @@ classify(const OmfExchange *exchange, CURLcode code)
 		return OMF_NO_MEMORY;
 	if (exchange->sendings == 0 || is_handshake_alert(exchange, code))
 		return OMF_UNREACHABLE;
-	return OMF_LOST;
+	return exchange->refused && exchange->reply.header_bytes == 0 ? OMF_REFUSED
+																  : OMF_LOST;
 }
 
 /* One answer is for all requests that are in flight together. */
@@ -1020,6 +1054,8 @@ words_of(const OmfHttp *http, const OmfExchange *exchange, CURLcode code)
 		return "A line of the header is longer than libcurl takes.";
 	if (is_oversized_trailer(exchange, code))
 		return "A line of the trailer is longer than libcurl takes.";
+	if (reply->outcome == OMF_REFUSED)
+		return server_refused;
 	if (code == CURLE_OK && reply->outcome == OMF_LOST)
 		return "The connection ended within the header.";
 	return code != CURLE_OK && reply->words[0] == '\0' &&

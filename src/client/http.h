@@ -42,14 +42,16 @@ struct OmfExchange
 	/* http.c's own */
 	const char *problem; /* what is wrong with the answer, or NULL */
 	TAILQ_ENTRY(OmfExchange)
-	link;              /* in the list of those in flight */
-	void *multi;       /* that it is in flight over */
-	void *handle;      /* libcurl's CURL, while in flight */
-	int sendings;      /* how often libcurl has come to send it */
-	bool traced;       /* does libcurl tell what it does? */
-	bool refused;      /* it has told that its stream was refused */
-	bool http1_wanted; /* the server has said that HTTP/1.1 is required */
-	bool http1;        /* its answer is one of HTTP/1.x */
+	link;                /* in the list of those in flight */
+	void *multi;         /* that it is in flight over */
+	void *handle;        /* libcurl's CURL, while in flight */
+	int sendings;        /* how often libcurl has come to send it */
+	bool fresh;          /* first over a connection of its own? */
+	bool traced;         /* does libcurl tell what it does? */
+	bool refused_before; /* so was the try before */
+	bool refused;        /* it has told that its stream was refused */
+	bool http1_wanted;   /* the server has said that HTTP/1.1 is required */
+	bool http1;          /* its answer is one of HTTP/1.x */
 };
 
 typedef enum OmfHttpVersion
