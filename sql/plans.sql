@@ -123,6 +123,13 @@ SELECT waves('SELECT m.status, c.name FROM edge s
 SELECT waves('SELECT x.* FROM edge s LEFT JOIN LATERAL (SELECT m.status, c.name FROM clusters c
     JOIN online_migrations m ON m.database_cluster_uuid = c.id WHERE c.id = s.k ORDER BY m.id LIMIT 1) x ON true');
 \! simctl log --clear | wc -l
+-- a LATERAL with a LIMIT or an aggregate within another: by what that knows
+SELECT waves('SELECT x.* FROM hundred h LEFT JOIN LATERAL (SELECT m.status, y.name FROM online_migrations m LEFT JOIN LATERAL
+    (SELECT c.name FROM clusters c WHERE c.id = m.database_cluster_uuid LIMIT 1) y ON true WHERE m.database_cluster_uuid = h.k LIMIT 1) x ON true');
+\! simctl log --clear | wc -l
+SELECT waves('SELECT x.* FROM hundred h LEFT JOIN LATERAL (SELECT json_agg(j) FROM (SELECT m.status, y.n FROM online_migrations m LEFT JOIN LATERAL
+    (SELECT json_agg(c.name) AS n FROM clusters c WHERE c.id = m.database_cluster_uuid) y ON true WHERE m.database_cluster_uuid = h.k) j) x ON true');
+\! simctl log --clear | wc -l
 -- A condition on the row that asks.
 SELECT waves('SELECT x.* FROM hundred h LEFT JOIN LATERAL (SELECT m.status, c.name FROM clusters c
     JOIN online_migrations m ON m.database_cluster_uuid = c.id WHERE c.id = h.k AND h.i < 4 LIMIT 1) x ON true');

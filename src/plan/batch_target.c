@@ -109,6 +109,16 @@ as_known(Node *node, void *context)
 	return expression_tree_mutator(node, as_known, context);
 }
 
+/* The same, in that query. */
+static Node *
+as_known_in(PlannerInfo *root, Node *node, Known *known)
+{
+	if (known == NULL)
+		return node;
+	known->root = root;
+	return as_known(node, known);
+}
+
 /* What a subquery's parameters stand for in the query around it. */
 static Node *
 in_outer_query(Node *node, void *params)
@@ -129,11 +139,11 @@ in_outer_query(Node *node, void *params)
 }
 
 /*
- * An expression in terms of the rows that ask; NULL if it is about anything
- * else.
+ * An expression in terms of the rows that ask, by what is known (if anything)
+ * in its query and in those around it; NULL if it is about anything else.
  */
 static Node *
-in_rows(const Place *place, Node *node)
+in_rows(const Place *place, Node *node, Known *known)
 {
 	bool below = place->up != NULL;
 	Relids used;
@@ -141,10 +151,12 @@ in_rows(const Place *place, Node *node)
 
 	for (; place->up != NULL; place = place->up)
 	{
+		node = as_known_in(place->root, node, known);
 		if (!bms_is_empty(pull_varnos(place->root, node)))
 			return NULL;
 		node = in_outer_query(node, place->params);
 	}
+	node = as_known_in(place->root, node, known);
 	if (below && omf_has_param(node, PARAM_EXEC))
 		return NULL;
 	used = pull_varnos(place->root, node);
@@ -184,7 +196,8 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 			bms_is_member((int) rel->relid, pull_varnos(target->root, other)))
 			continue;
 		target->columns = lappend(target->columns, column);
-		target->equals = lappend(target->equals, as_known(other, known));
+		target->equals = lappend(target->equals,
+								 as_known_in(target->root, other, known));
 	}
 }
 
@@ -242,7 +255,7 @@ pass_gate(Place *place, const List *restrictions)
 
 		if (!restriction->pseudoconstant)
 			continue;
-		condition = in_rows(place, (Node *) restriction->clause);
+		condition = in_rows(place, (Node *) restriction->clause, NULL);
 		if (!is_safe_condition(condition))
 			return false;
 		place->conditions = lappend(list_copy(place->conditions), condition);
@@ -310,8 +323,8 @@ add_conditions(const Place *place, OmfBatchTarget *target, RelOptInfo *rel,
 
 	foreach (cell, partition_constraint(place->root, rel))
 	{
-		Node *left = as_known(lfirst(cell), known);
-		Node *condition = in_rows(place, left);
+		Node *left = as_known_in(place->root, lfirst(cell), known);
+		Node *condition = in_rows(place, left, known);
 
 		if (condition != NULL)
 			target->conditions = lappend(target->conditions, condition);
@@ -321,7 +334,7 @@ add_conditions(const Place *place, OmfBatchTarget *target, RelOptInfo *rel,
 
 	foreach (cell, omf_plan_filter_clauses(place->root, rel, restrictions))
 	{
-		Node *condition = in_rows(place, as_known(lfirst(cell), known));
+		Node *condition = in_rows(place, lfirst(cell), known);
 
 		if (is_safe_condition(condition))
 			target->conditions = lappend(target->conditions, condition);
@@ -368,9 +381,7 @@ find_in_scan(const Place *place, Path *path, List **targets)
 	if (keys == NIL)
 		return NONE;
 	omf_keys_split(keys, &column, &target->values, &target->shape);
-	target->values =
-		(List *) in_rows(place,
-						 as_known((Node *) target->values, &known));
+	target->values = (List *) in_rows(place, (Node *) target->values, &known);
 	if (target->values == NIL ||
 		!contain_vars_of_level((Node *) target->values, 0))
 		return NONE;

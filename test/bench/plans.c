@@ -101,12 +101,10 @@ static const Query queries[] = {
 	 BY_HAND("k FROM history") "SELECT count(m.id) FROM history JOIN m ON m." KEY " = k", 0},
 	{"the first 20 of all clusters by name", PAGES + 20,
 	 "SELECT count(id) FROM (SELECT m.id FROM clusters c LEFT JOIN " M "c.id ORDER BY c.name LIMIT 20) x",
-	 "WITH c AS MATERIALIZED (SELECT id, name FROM clusters ORDER BY name LIMIT 20), " ASKED("m", "online_migrations", KEY, "id FROM c")
-	 " SELECT count(m.id) FROM c LEFT JOIN m ON m." KEY " = c.id", 0},
+	 "WITH c AS MATERIALIZED (SELECT id, name FROM clusters ORDER BY name LIMIT 20), " ASKED("m", "online_migrations", KEY, "id FROM c") " SELECT count(m.id) FROM c LEFT JOIN m ON m." KEY " = c.id", 0},
 	{"the first 20 of 1,000 rows without an index", 20,
 	 "SELECT count(id) FROM (SELECT m.id FROM names LEFT JOIN " M "k ORDER BY name LIMIT 20) x",
-	 "WITH n AS MATERIALIZED (SELECT * FROM names ORDER BY name LIMIT 20), " ASKED("m", "online_migrations", KEY, "k FROM n")
-	 " SELECT count(m.id) FROM n LEFT JOIN m ON m." KEY " = k", 0},
+	 "WITH n AS MATERIALIZED (SELECT * FROM names ORDER BY name LIMIT 20), " ASKED("m", "online_migrations", KEY, "k FROM n") " SELECT count(m.id) FROM n LEFT JOIN m ON m." KEY " = k", 0},
 	{"the first by a column of 200 rows' answers", 200,
 	 "SELECT count(id) FROM (SELECT m.id FROM two_hundred JOIN " M "k ORDER BY m.created_at LIMIT 1) x",
 	 BY_HAND("k FROM two_hundred") "SELECT count(id) FROM (SELECT m.id FROM two_hundred JOIN m ON m." KEY " = k ORDER BY m.created_at LIMIT 1) x", 0},
@@ -121,8 +119,7 @@ static const Query queries[] = {
 	 BY_HAND("k FROM hundred") "SELECT count(*) FROM hundred WHERE (SELECT status FROM m WHERE " KEY " = k) <> 'error'", 0},
 	{"an inner side that is a join, 3 keys", 6,
 	 "SELECT count(m.id) FROM few LEFT JOIN (online_migrations m JOIN clusters c ON c.id = m." KEY ") ON m." KEY " = k",
-	 BY_HAND("k FROM few") ", " ASKED("c", "clusters", "id", "k FROM few")
-	 " SELECT count(m.id) FROM few LEFT JOIN (m JOIN c ON c.id = m." KEY ") ON m." KEY " = k", 0},
+	 BY_HAND("k FROM few") ", " ASKED("c", "clusters", "id", "k FROM few") " SELECT count(m.id) FROM few LEFT JOIN (m JOIN c ON c.id = m." KEY ") ON m." KEY " = k", 0},
 	{"UNION ALL over 4 servers, 100 rows", 400,
 	 "SELECT count(m.id) FROM hundred JOIN everywhere m ON m." KEY " = k",
 	 "WITH " ASKED("m", "everywhere", KEY, "k FROM hundred") " SELECT count(m.id) FROM hundred JOIN m ON m." KEY " = k", 0},
@@ -137,7 +134,12 @@ static const Query queries[] = {
 	 "SELECT count(id) FROM online_migrations WHERE $1::uuid[] IS NOT NULL", 5000},
 	{"FULL JOIN, which needs every row", PAGES + ACCOUNT,
 	 "SELECT count(m.id) FROM few FULL JOIN " M "k",
-	 "WITH m AS MATERIALIZED (SELECT * FROM online_migrations) SELECT count(m.id) FROM few FULL JOIN m ON m." KEY " = k", 0}};
+	 "WITH m AS MATERIALIZED (SELECT * FROM online_migrations) SELECT count(m.id) FROM few FULL JOIN m ON m." KEY " = k", 0},
+	{"NOT IN, of keys that may be NULL", PAGES + ACCOUNT,
+	 "SELECT count(*) FROM few WHERE k NOT IN (SELECT nullif(" KEY ", '00000000-0000-0000-0000-000000000000') FROM online_migrations)",
+	 "WITH m AS MATERIALIZED (SELECT " KEY " FROM online_migrations) "
+	 "SELECT count(*) FROM few WHERE k NOT IN (SELECT nullif(" KEY ", '00000000-0000-0000-0000-000000000000') FROM m)",
+	 0}};
 
 static void
 ask_all(Backend *backend, const char *const *statements, size_t count)
