@@ -948,6 +948,24 @@ is_anothers(const OmfExchange *exchange)
 }
 
 /*
+ * Has the connection's end been taken for the answer's, as HTTP/1.x without a
+ * length means it, and as libcurl 7.88 does with an error of HTTP/2 after the
+ * header?  An empty answer over HTTP/2 is whole if its connection is well: then
+ * the stream has ended.  Of a stop the status says it all.
+ */
+static bool
+is_cut_off(const OmfExchange *exchange)
+{
+	const OmfReply *reply = &exchange->reply;
+
+	if (exchange->method == OMF_DELETE || !omf_reply_ends_early(reply))
+		return false;
+	return exchange->http1 ||
+		   !omf_reply_is_blank(reply) ||
+		   kept_socket(exchange) == NULL;
+}
+
+/*
  * A server that ends a stream in disorder often ends the connection, too, a
  * moment later: what is sent at once would meet that.  Where nothing else is
  * under way over it, it is not used again.
@@ -1116,11 +1134,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	reply->http_status = (int) http_status;
 
-	/*
-	 * libcurl 7.88 takes an error of HTTP/2 after the header for the answer's
-	 * end, as HTTP/1.1 does with the connection's.
-	 */
-	if (reply->outcome == OMF_ANSWERED && omf_reply_ends_early(reply))
+	if (reply->outcome == OMF_ANSWERED && is_cut_off(exchange))
 	{
 		reply->outcome = OMF_LOST;
 		exchange->problem = "The answer ended early: neither a length nor chunks say that this was all.";

@@ -106,6 +106,18 @@ omf_reply_body(const OmfReply *reply)
 	return reply->body != NULL ? reply->body : "";
 }
 
+static const char *
+skip_blanks(const char *text)
+{
+	return text + strspn(text, " \t\r\n");
+}
+
+bool
+omf_reply_is_blank(const OmfReply *reply)
+{
+	return *skip_blanks(omf_reply_body(reply)) == '\0';
+}
+
 /* Do brackets or a string of JSON begin that do not end? */
 static bool
 is_open(const char *json)
@@ -143,7 +155,7 @@ omf_reply_ends_early(const OmfReply *reply)
 		return false;
 	if (memchr(body, '\0', reply->body_length) != NULL)
 		return false;
-	body += strspn(body, " \t\r\n");
+	body = skip_blanks(body);
 	return *body == '\0' || ((*body == '{' || *body == '[') && is_open(body));
 }
 

@@ -140,6 +140,9 @@ extern bool omf_reply_add_body(OmfReply *reply, const char *data,
 /* The body, never NULL. */
 extern const char *omf_reply_body(const OmfReply *reply);
 
+/* Is the body empty, or nothing but white space? */
+extern bool omf_reply_is_blank(const OmfReply *reply);
+
 /*
  * Does the answer of success look as if its end were missing?  Where neither a
  * length nor chunks tell, the connection's end may have cut it off.
