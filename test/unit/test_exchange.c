@@ -456,6 +456,10 @@ test_answers(void)
 	for (int i = 0; i < countof(whole); i++)
 		is_number(outcome_of(whole[i], true), OMF_ANSWERED, "whole: %s", whole[i]);
 	is_number(outcome_of("HTTP/1.1 200 OK\r\n", true), OMF_LOST, "lost after the status line");
+	scripted = "HTTP/1.1 200 OK\r\n\r\n";
+	scripted_length = strlen(scripted);
+	send_one(OMF_DELETE, NULL);
+	is_number(reply_of(nfinished - 1)->outcome, OMF_ANSWERED, "a stop without a length");
 	is_number(outcome_of("HTTP/1.1 200 OK\r\nA: b\r\n", true), OMF_LOST, "lost within the headers");
 	is_number(outcome_of("HTTP/1.0 200 OK\r\n\r\nto the end", true), OMF_ANSWERED, "HTTP/1.0");
 	is_text(last_body(), "to the end", "has a body up to the end");
