@@ -822,19 +822,22 @@ is_oversized_trailer(const OmfExchange *exchange, CURLcode code)
 }
 
 /*
- * A server that wants a client's certificate says so in an alert, which over
- * TLS 1.3 comes when the handshake is over for the client, and the request
- * sent.  The server has not looked at it: for the server, the handshake fails.
+ * A server that wants a client's certificate, or another version of TLS, says
+ * so in an alert, which over TLS 1.3 comes when the handshake is over for the
+ * client, and the request sent.  The server has not looked at it: for the
+ * server, the handshake fails.
  */
 static bool
 is_handshake_alert(const OmfExchange *exchange, CURLcode code)
 {
 	static const char *const reasons[] = {"certificate", "unknown ca",
 										  "access denied", "handshake failure",
-										  "decrypt error", "fatal alert"};
+										  "decrypt error", "fatal alert",
+										  "protocol version"};
 	const OmfReply *reply = &exchange->reply;
 
-	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR) ||
+	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR &&
+		 code != CURLE_SSL_CONNECT_ERROR) ||
 		reply->header_bytes > 0 || strcasestr(reply->words, "alert") == NULL)
 		return false;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
@@ -907,6 +910,20 @@ is_hopeless(OmfHttp *http, CURLcode code)
 		default:
 			return false;
 	}
+}
+
+/* Does the proxy, or how it is written, let nothing pass? */
+static bool
+is_refused_by_proxy(const OmfExchange *exchange)
+{
+	static const char unsupported[] = "Unsupported proxy";
+	long status = 0;
+
+	curl_easy_getinfo(exchange->handle, CURLINFO_HTTP_CONNECTCODE, &status);
+	return (status >= 400 && status < 500 && status != 408 && status != 425 &&
+			status != 429) ||
+		   strncmp(exchange->reply.words, unsupported,
+				   sizeof(unsupported) - 1) == 0;
 }
 
 /* Does the code say that the connection ended under the request? */
@@ -1141,7 +1158,8 @@ finish(OmfExchange *exchange, CURLcode code)
 	}
 	reply->hopeless =
 		reply->outcome == OMF_UNREACHABLE &&
-		(is_hopeless(http, code) || is_handshake_alert(exchange, code));
+		(is_hopeless(http, code) || is_handshake_alert(exchange, code) ||
+		 is_refused_by_proxy(exchange));
 	reply->connections += (int) new_connections;
 	if (http_status != 0)
 		reply->http_version = exchange->http1 ? 1 : 2;

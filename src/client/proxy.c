@@ -72,6 +72,15 @@ is_port(const char *text)
 	return *text == '\0' || strchr("/?#", *text) != NULL;
 }
 
+/* libcurl takes user and password as strings, which would end there. */
+static bool
+has_zero_byte(const char *start, const char *end)
+{
+	const char *zero = strstr(start, "%00");
+
+	return zero != NULL && zero < end;
+}
+
 /*
  * The user information ends at the last "@": a password may hold any
  * character, also those that should be encoded there.  Where the "@" is
@@ -92,7 +101,8 @@ split(OmfProxy *proxy, const char *value)
 	proxy->url = malloc(scheme + strlen(host) + sizeof(":x"));
 	if (proxy->url == NULL || proxy->host == NULL)
 		return false;
-	proxy->malformed = !is_port(host + strlen(proxy->host));
+	proxy->malformed = !is_port(host + strlen(proxy->host)) ||
+					   has_zero_byte(start, host);
 	memcpy(proxy->url, value, scheme);
 	strcpy(proxy->url + scheme, proxy->malformed ? proxy->host : host);
 	if (proxy->malformed)

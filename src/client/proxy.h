@@ -18,7 +18,8 @@ typedef struct OmfProxy
 {
 	char *url;      /* without user and password; "" where there is no proxy */
 	char *host;     /* of it, for messages; NULL where there is no proxy */
-	bool malformed; /* behind the host stands no port: it is in no part */
+	bool malformed; /* behind the host stands no port, which is in no part, or
+					 * before it a byte of zero */
 	char *user;     /* or NULL */
 	char *password; /* or NULL; wiped when done with */
 	char *except;   /* hosts that are reached without it, or "" */

@@ -278,18 +278,30 @@ try_http2_wanted();
 sub try_client_certificate
 {
 	my ($over) = @_;
-	my $schema = add_server(endpoint => $simulator->url($over), max_retries => 0, @ca);
+	my $schema = add_server(endpoint => $simulator->url($over), max_retries => 2, @ca);
 	my %tried = (read => statuses($schema, $clusters[0]), start => start_of($schema, $clusters[0], replace => 'true'),
 		stop => stop_of($schema, $clusters[0]));
 	for my $what (sort keys %tried)
 	{
 		my $result = $node->run_sql($tried{$what});
 		is($result->{sqlstate}, 'HV00N', "$over, $what") or diag($result->{err});
+		unlike($result->{detail}, qr/Tried/, "$over, $what: once, for it can not pass");
 	}
 	return;
 }
 
 try_client_certificate($_) for qw(https_client https_client12);
+
+sub try_old_tls
+{
+	my $result = $node->run_sql(statuses(add_server(endpoint => $simulator->url('https_tls11'), max_retries => 2, @ca),
+			$clusters[0]));
+	is($result->{sqlstate}, 'HV00N', 'a server that has no TLS 1.2');
+	unlike($result->{detail}, qr/Tried/, 'is tried once');
+	return;
+}
+
+try_old_tls();
 
 # ----- frames without an end -----
 
@@ -370,19 +382,24 @@ sub try_proxy
 # Without the "@" the user is the host, and the password what should be a port.
 sub try_malformed_proxy
 {
-	local $ENV{https_proxy} = 'http://bob:p-ss-w0rd';
+	my ($proxy, $host) = @_;
+	local $ENV{https_proxy} = $proxy;
 	local $ENV{no_proxy} = 'localhost,127.0.0.1';
 	$node->restart;
 	my $result = $node->run_sql(statuses(add_server(endpoint => 'https://api.invalid'), $clusters[0]));
-	is($result->{sqlstate}, 'HV00N', 'a proxy that is not written as one');
-	like($result->{hint}, qr/names the proxy "bob"/, 'is named by its host');
+	is($result->{sqlstate}, 'HV00N', 'a proxy that is not written as one, or lets nothing pass');
+	like($result->{hint}, qr/names the proxy "\Q$host\E"/, 'is named by its host');
 	unlike($result->{detail}, qr/Tried/, 'once: it can not pass');
 	unlike($result->{err} . $node->log_text, qr/p-ss|w0rd/, 'and by nothing else');
 	return;
 }
 
 try_proxy();
-try_malformed_proxy();
+try_malformed_proxy('http://bob:p-ss-w0rd', 'bob');
+try_malformed_proxy('http://bob:p-ss%00w0rd@127.0.0.1:3128', '127.0.0.1');
+try_malformed_proxy('ftp://bob:p-ss@127.0.0.1:3128', '127.0.0.1');
+# The simulator is no proxy: it refuses CONNECT.
+try_malformed_proxy($simulator->http =~ s/:\/\//:\/\/bob:p-ss\@/r, '127.0.0.1');
 
 # ----- a libcurl that can do less -----
 
