@@ -200,6 +200,7 @@ shows_ok('SELECT name, ident FROM pg_backend_memory_contexts', 'pg_backend_memor
 
 point_to('http');
 $node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
+$node->safe_psql('digitalocean', 'SELECT databases.online_migrations_fdw_rate_limits_reset()');
 my $wait = "CALL databases.databases_wait_online_migration('$cluster', timeout => '0')";
 my $many = "CALL databases.databases_wait_online_migrations('{$cluster}', timeout => '0')";
 for my $repeated ($token, 'password')

@@ -373,9 +373,9 @@ $result = $session->run(call_for($cluster, "timeout => '0'"));
 $session->close;
 cmp_ok(time - $began, '<', 5, 'nor is there a first one');
 failed_ok($result, 'HV000', qr/HINT:  There was no last look/, '  where that is the last');
-$node->fresh_token('digitalocean');
 for my $status (429, 500)
 {
+	$node->fresh_token('digitalocean');
 	$simulator->fault('status', uuid => $cluster, status => $status, retry_after => 60, times => 1);
 	like($node->run_sql(call_for($cluster, "timeout => '0'"))->{err}, qr/WARNING: .*HINT:  The time to wait is over\./s,
 		"$status at the only look: the warning does not say that the wait goes on");
