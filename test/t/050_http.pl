@@ -203,7 +203,7 @@ sub try_refused_start
 	my $schema = add_server(endpoint => $simulator->https, max_retries => 3, @ca);
 	$simulator->fault($fault, %how, method => 'PUT', times => 2);
 	$simulator->clear_log;
-	my $result = $node->run_sql(start_of($schema, $clusters[0]));
+	my $result = $node->run_sql(start_of($schema, $clusters[0], replace => 'true'));
 	is($result->{out}, 'running', "a start whose stream is refused twice, by $fault") or diag($result->{err});
 	is(scalar(grep { $_->{method} eq 'PUT' } $simulator->log), 3, 'is sent three times');
 	$simulator->delete_faults;
