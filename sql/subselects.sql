@@ -88,6 +88,10 @@ SELECT count((SELECT c.name FROM online_migrations m JOIN clusters c ON c.id = m
 SELECT * FROM batches('SELECT (SELECT c.name FROM online_migrations m JOIN clusters c ON c.id = m.database_cluster_uuid WHERE m.database_cluster_uuid = f.k AND m.status = ''none'') FROM f');
 \! simctl log --clear >/dev/null
 
+-- A sub-select in the list of one in the list of another.
+SELECT count((SELECT max((SELECT max((SELECT status FROM online_migrations WHERE database_cluster_uuid = c.k)) FROM f c WHERE c.i = b.i)) FROM f b WHERE b.i = a.i)) FROM f a WHERE a.i < 4;
+SELECT count((SELECT (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = c.k) FROM f c WHERE c.i = b.i) FROM f b WHERE b.i = a.i)) FROM f a WHERE a.i < 4;
+\! simctl log --clear >/dev/null
 -- Below an Append: all that is read in any case.
 CREATE TABLE parts (database_cluster_uuid uuid, status text, account text) PARTITION BY LIST (account);
 CREATE FOREIGN TABLE parts_1 PARTITION OF parts FOR VALUES IN ('one') SERVER digitalocean OPTIONS (resource 'online_migrations');

@@ -457,7 +457,7 @@ static void
 have_siblings_wait(PlannerInfo *root, RelOptInfo *rel, Index rti,
 				   RangeTblEntry *rte)
 {
-	List *paths = rel->pathlist;
+	List *paths;
 	Relids awaited;
 	ListCell *cell;
 
@@ -469,6 +469,7 @@ have_siblings_wait(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	awaited = awaited_by_siblings(root, rel);
 	if (awaited == NULL)
 		return;
+	paths = rel->pathlist;
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
 	foreach (cell, paths)

@@ -95,15 +95,22 @@ typedef struct Nest
 	Found *outer;
 } Nest;
 
-/* What a batched join's prefetch is over; another node as it is. */
+/* What a prefetch is over, a join's or one of ours; another node as it is. */
 static Plan *
 below_prefetch(Plan *plan)
 {
-	return IsA(plan, CustomScan) &&
-				   ((CustomScan *) plan)->methods ==
-					   omf_prefetch_scan_methods()
-			   ? linitial(((CustomScan *) plan)->custom_plans)
-			   : plan;
+	if (!IsA(plan, CustomScan) ||
+		((CustomScan *) plan)->methods != omf_prefetch_scan_methods())
+		return plan;
+	return plan->lefttree != NULL
+			   ? plan->lefttree
+			   : linitial(((CustomScan *) plan)->custom_plans);
+}
+
+static bool
+is_filtered(Plan *plan)
+{
+	return plan->qual != NIL || below_prefetch(plan)->qual != NIL;
 }
 
 /* The column of a table that a plan's column is, or NULL. */
@@ -124,6 +131,28 @@ column_of(const Plan *plan, int number)
 										  var->varattno - 1)
 				  ->expr;
 	return IsA(var, Var) ? var : NULL;
+}
+
+static void find_scans(Plan *plan, List *nests, bool all, List **found);
+
+/* The same of a join's inner side, which runs for each row that a scan has. */
+static void
+find_inner_scans(NestLoop *join, List *nests, bool all, List **found)
+{
+	Plan *outer = join->join.plan.lefttree;
+	Nest *nest = palloc(sizeof(Nest));
+
+	if (*found == NIL || is_filtered(outer) ||
+		((Found *) llast(*found))->scan !=
+			(ForeignScan *) below_prefetch(outer))
+		return;
+	nest->join = join;
+	nest->outer = llast(*found);
+	find_scans(join->join.plan.righttree, lappend(list_copy(nests), nest),
+			   all && !join->join.inner_unique &&
+				   join->join.jointype != JOIN_SEMI &&
+				   join->join.jointype != JOIN_ANTI,
+			   found);
 }
 
 /*
@@ -178,24 +207,7 @@ find_scans(Plan *plan, List *nests, bool all, List **found)
 		case T_NestLoop:
 			find_scans(plan->lefttree, nests, all, found);
 
-			/* the inner side runs for each row that a scan has */
-			if (*found != NIL &&
-				below_prefetch(plan->lefttree)->qual == NIL &&
-				((Found *) llast(*found))->scan ==
-					(ForeignScan *) below_prefetch(plan->lefttree))
-			{
-				const Join *join = (Join *) plan;
-				Nest *nest = palloc(sizeof(Nest));
-
-				nest->join = (NestLoop *) plan;
-				nest->outer = llast(*found);
-				find_scans(plan->righttree,
-						   lappend(list_copy(nests), nest),
-						   all && !join->inner_unique &&
-							   join->jointype != JOIN_SEMI &&
-							   join->jointype != JOIN_ANTI,
-						   found);
-			}
+			find_inner_scans((NestLoop *) plan, nests, all, found);
 			return;
 		case T_CustomScan:
 			if (below_prefetch(plan) != plan)
