@@ -144,14 +144,15 @@ void
 omf_async_notify(AsyncRequest *areq)
 {
 	ForeignScanState *node = (ForeignScanState *) areq->requestee;
+	OmfChannel *channel = omf_fetch_channel(omf_scan_fetch(node));
 	Waiting *waiting = *omf_scan_waiting(node);
 	OmfPollEvent event;
 
-	omf_session_end_waits();
+	omf_channel_end_wait(channel);
 	count_wait(omf_scan_counts(node)->instrument, waiting);
 
 	/* acknowledge the timer; the engine looks after its sockets itself */
 	(void) omf_pollset_collect(waiting->pollset, &event, 1);
-	omf_channel_drive(omf_fetch_channel(omf_scan_fetch(node)));
+	omf_channel_drive(channel);
 	produce(areq);
 }

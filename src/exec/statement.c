@@ -331,7 +331,7 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 	else
 		omf_session_wait_for_others(channel->session, &channel->inbox,
 									for_room, patience(channel));
-	omf_cache_attend(0);
+	omf_cache_look_up(channel->number);
 	if (counts->instrument != NULL)
 	{
 		/* nobody has driven it since: it still waits for the same */
@@ -349,8 +349,15 @@ int64
 omf_channel_prepare_wait(OmfChannel *channel)
 {
 	(void) ask_others_again(channel);
-	omf_cache_attend(channel->number & OMF_CACHE_CHANNELS_OF_ONE);
+	omf_cache_look_up(channel->number & OMF_CACHE_CHANNELS_OF_ONE);
 	return slist_is_empty(&channel->waits) ? -1 : patience(channel);
+}
+
+void
+omf_channel_end_wait(OmfChannel *channel)
+{
+	omf_cache_look_up(channel->number & OMF_CACHE_CHANNELS_OF_ONE);
+	omf_session_end_waits();
 }
 
 void

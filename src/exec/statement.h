@@ -132,6 +132,9 @@ extern void omf_channel_wait(OmfChannel *channel, bool for_room,
  */
 extern int64 omf_channel_prepare_wait(OmfChannel *channel);
 
+/* After that wait, before the channel is driven. */
+extern void omf_channel_end_wait(OmfChannel *channel);
+
 /* Do what can be done without waiting, and settle what is answered. */
 extern void omf_channel_drive(OmfChannel *channel);
 

@@ -41,8 +41,11 @@
 
 #define NONE (-1)
 
-/* The class of a wait event, in what PGPROC has of it. */
-#define WAIT_CLASS 0xFF000000U
+/*
+ * For how long one who has just waited is believed to come back: it does what
+ * has woken it, and others may look at that very moment.
+ */
+#define MOMENT_MS 1000
 
 /* A piece of an answer. */
 typedef struct Chunk
@@ -50,6 +53,13 @@ typedef struct Chunk
 	int32 next; /* of the answer, or of those that are free */
 	char bytes[CHUNK_BYTES];
 } Chunk;
+
+/* What a backend waits for itself. */
+typedef struct Attention
+{
+	uint64 channel; /* 0: for nothing */
+	int64 left_at;  /* when it last stopped or said so; 0: it waits */
+} Attention;
 
 /* Somebody who waits for an entry. */
 typedef struct Note
@@ -114,7 +124,7 @@ static bool exits_cleanly = false;
 static int nflights = 0; /* of this backend that have not ended */
 
 static Arena *arena = NULL;
-static volatile uint64 *attended;
+static volatile Attention *attended;
 static int32 *buckets;
 static Entry *entries;
 static Chunk *chunks;
@@ -125,9 +135,9 @@ static Note *notes;
 static void
 find_parts(Arena *all)
 {
-	attended = (uint64 *) ((char *) all + MAXALIGN(sizeof(Arena)));
+	attended = (Attention *) ((char *) all + MAXALIGN(sizeof(Arena)));
 	buckets = (int32 *) ((char *) all + MAXALIGN(sizeof(Arena)) +
-						 sizeof(uint64) * all->nattended);
+						 sizeof(Attention) * all->nattended);
 	entries = (Entry *) ((char *) buckets +
 						 MAXALIGN(sizeof(int32) * all->nentries));
 	chunks = (Chunk *) ((char *) entries +
@@ -143,12 +153,12 @@ fill_arena(void *memory, size_t size)
 	size_t unit = 2 * sizeof(Chunk) + sizeof(Entry) + sizeof(int32) +
 				  NOTES_PER_ENTRY * sizeof(Note);
 	size_t nattended = Min(ProcGlobal->allProcCount,
-						   size / ATTENDED_SHARE / sizeof(uint64));
+						   size / ATTENDED_SHARE / sizeof(Attention));
 	size_t units = (size - MAXALIGN(sizeof(Arena)) -
-					sizeof(uint64) * nattended - 4 * MAXIMUM_ALIGNOF) /
+					sizeof(Attention) * nattended - 4 * MAXIMUM_ALIGNOF) /
 				   unit;
 
-	memset(fresh, 0, MAXALIGN(sizeof(Arena)) + sizeof(uint64) * nattended);
+	memset(fresh, 0, MAXALIGN(sizeof(Arena)) + sizeof(Attention) * nattended);
 	if (!pg_strong_random(&fresh->seed, sizeof(fresh->seed)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -471,24 +481,25 @@ own_entry(OmfQuestion *question)
 
 /*
  * Does its backend wait for the answer itself, so that it takes as long as it
- * takes?  A look without a lock, as that of pg_stat_activity: it waits, and as
- * it has said, for this.
+ * takes?  A look without a lock.  An Append does not tell when its wait ends,
+ * so that of one it is looked at as pg_stat_activity does.
  */
 static bool
-is_attended(const Entry *entry)
+is_attended(const Entry *entry, int64 now)
 {
 	volatile const PGPROC *proc = &ProcGlobal->allProcs[entry->flight_proc];
-	uint32 wait = proc->wait_event_info;
-	uint64 channel = entry->flight_channel;
+	volatile const Attention *attention = &attended[entry->flight_proc];
 
-	if (proc->pid != entry->flight_pid ||
-		entry->flight_proc >= arena->nattended)
+	if (entry->flight_proc >= arena->nattended ||
+		proc->pid != entry->flight_pid)
 		return false;
-	if (wait == WAIT_EVENT_APPEND_READY)
-		channel &= OMF_CACHE_CHANNELS_OF_ONE;
-	else if ((wait & WAIT_CLASS) != PG_WAIT_EXTENSION)
-		return false;
-	return attended[entry->flight_proc] == channel;
+	if (attention->channel == entry->flight_channel)
+		return attention->left_at == 0 || now - attention->left_at < MOMENT_MS;
+	if (attention->channel ==
+		(entry->flight_channel & OMF_CACHE_CHANNELS_OF_ONE))
+		return proc->wait_event_info == WAIT_EVENT_APPEND_READY ||
+			   now - attention->left_at < MOMENT_MS;
+	return false;
 }
 
 /* The backend goes: nobody is to wait for what it has asked. */
@@ -560,11 +571,25 @@ omf_cache_question(const uint8 *account, const char *path, OmfCacheTerms terms)
 	return question;
 }
 
+static void
+set_attention(uint64 channel, int64 left_at)
+{
+	if (arena == NULL || omf_my_proc_number() >= arena->nattended)
+		return;
+	attended[omf_my_proc_number()].channel = channel;
+	attended[omf_my_proc_number()].left_at = left_at;
+}
+
 void
 omf_cache_attend(uint64 channel)
 {
-	if (arena != NULL && omf_my_proc_number() < arena->nattended)
-		attended[omf_my_proc_number()] = channel;
+	set_attention(channel, 0);
+}
+
+void
+omf_cache_look_up(uint64 channel)
+{
+	set_attention(channel, omf_pollset_now());
 }
 
 /* What the entry has for the question, now that it is locked. */
@@ -573,7 +598,7 @@ judge(Entry *entry, int64 now, OmfQuestion *question, bool may_wait)
 {
 	int64 age = now - entry->at;
 	bool is_new = now - entry->flight_at < OMF_CACHE_PATIENCE_MS;
-	bool asked = entry->flight != 0 && (is_new || is_attended(entry));
+	bool asked = entry->flight != 0 && (is_new || is_attended(entry, now));
 	bool failed = entry->failed_at != 0 &&
 				  now - entry->failed_at < OMF_CACHE_REST_MS;
 

@@ -110,12 +110,15 @@ extern OmfQuestion omf_cache_question(const uint8 *account, const char *path,
 									  OmfCacheTerms terms);
 
 /*
- * This backend waits for what is asked over that channel, 0: it does not, or
- * not any more.  Channels of one statement share the upper half of their
- * numbers; a lower half of 0 stands for all of them, which PostgreSQL's Append waits for.
- * Never throws.
+ * This backend waits for what is asked over that channel until
+ * omf_cache_look_up(), after which it is believed to come back for a moment;
+ * 0: for nothing.  Channels of one statement share the upper half of their
+ * numbers; a lower half of 0 stands for all of them.  That is for PostgreSQL's
+ * Append, which waits itself: there, omf_cache_look_up() is for before and
+ * after it.  Neither throws.
  */
 extern void omf_cache_attend(uint64 channel);
+extern void omf_cache_look_up(uint64 channel);
 
 /*
  * What to do.  After OMF_CACHE_ASK one of the following three must be called.
