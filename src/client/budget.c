@@ -182,8 +182,9 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve,
 		permit = refuse_behind(budget, now, reserve);
 	else
 		permit = decide(budget, now, reserve);
-	if (!place->wants_little && permit.ask_at != INT64_MAX &&
-		(!permit.granted || place->turn != 0))
+	if ((place->wants_little ? find_turn(budget, place->turn, now) != NULL
+							 : !permit.granted || place->turn != 0) &&
+		permit.ask_at != INT64_MAX)
 		take_turn(budget, place, now, permit.granted ? now : permit.ask_at);
 	return permit;
 }

@@ -21,7 +21,8 @@
  * Those that have to wait have turns, in the order in which they began: who is
  * first gets permits until it is done, so that many who want much end one
  * after the other, instead of all sharing what is too little for any.  Who
- * wants little does not wait for a turn.  A turn that is not taken passes.
+ * wants little does not wait for a turn, but keeps the one that it has.  A turn
+ * that is not taken passes.
  *
  * Used up, a budget waits for the time of the reset and then lets a single
  * request through, a probe, whose answer tells how many may follow.

@@ -344,6 +344,25 @@ test_turns(void)
 	ok(!ask_from(&second).granted, "  and comes again behind that");
 }
 
+/* The last few of somebody who has a turn, in a window that lasts. */
+static void
+test_last_few(void)
+{
+	OmfPlace first = {0, false};
+	OmfPlace second = {0, false};
+
+	start();
+	land_one(ask(0).number, answer(200, 250, 0, 1000));
+	ok(!ask_from(&first).granted && !ask_from(&second).granted, "two that have to wait");
+	now += 1010;
+	land_one(ask_from(&first).number, answer(200, 250, 0, 2 * OMF_TURN_PATIENCE_MS));
+	first.wants_little = true;
+	ok(!ask_from(&first).granted && !ask_from(&second).granted, "  and wait again, one of them for little");
+	now += 2 * OMF_TURN_PATIENCE_MS + 1010;
+	ok(!ask_from(&second).granted, "who has a turn keeps it for its last few");
+	ok(ask_from(&first).granted, "  which it then gets");
+}
+
 /* More than there are turns, and those that have none. */
 static void
 test_many_turns(void)
@@ -488,6 +507,7 @@ main(void)
 	test_reserve();
 	test_clocks();
 	test_turns();
+	test_last_few();
 	test_many_turns();
 	test_window();
 	return finish_tests();

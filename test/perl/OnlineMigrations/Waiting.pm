@@ -43,6 +43,17 @@ sub is_waiting
 	return until_true(sub { $node->safe_psql('postgres', $sql) eq 't' });
 }
 
+# Kills the backend, and waits until the server has noticed, ended all others
+# and begun anew; false when it never has.
+sub crash
+{
+	my ($node, $pid) = @_;
+	my $ready = sub { return scalar(() = $node->log_text =~ /database system is ready to accept connections/g) };
+	my $before = $ready->();
+	kill 'KILL', $pid;
+	return until_true(sub { $ready->() > $before });
+}
+
 # A listener whose queue is full: who connects to it never gets an answer,
 # not even that of TCP.  Returns a hash with its url; it works until that goes.
 # It is on the loopback address and port that are given, or on any port.
