@@ -5,6 +5,7 @@ use warnings;
 
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
+use OnlineMigrations::Waiting;
 use Test::More;
 
 my $cluster = '00000000-0000-4000-8000-000000000001';
@@ -84,8 +85,7 @@ $node->safe_psql('digitalocean', 'DROP SERVER gone CASCADE; DROP SCHEMA gone');
 my $session = $node->session;
 $session->query_safe($status);
 my $pid = $session->query_safe('SELECT pg_backend_pid()');
-kill KILL => $pid;
-$node->poll_query_until('digitalocean', 'SELECT true');
+ok(OnlineMigrations::Waiting::crash($node, $pid), 'the server is back after a crash');
 $node->run_sql($status);
 $node->psql_ok($asked, '1 1 0', 'after kill -9 counting goes on');
 
@@ -101,8 +101,7 @@ for my $when ('', 'after kill -9, ')
 	{
 		my $victim = $node->session;
 		is($victim->query_safe($status), 'running', 'a session that is killed');
-		kill KILL => $victim->query_safe('SELECT pg_backend_pid()');
-		$node->poll_query_until('digitalocean', 'SELECT true');
+		ok(OnlineMigrations::Waiting::crash($node, $victim->query_safe('SELECT pg_backend_pid()')), '  and the server is back');
 	}
 	is($node->run_sql("$status; $status; $asked")->{out}, "running\nrunning\n1 1 0", "${when}without preloading: a session's own");
 	$node->requests_ok($shares ? {} : { GET => 1 }, sub { $node->run_sql($status) }, '  and what others see of its answers');

@@ -12,7 +12,6 @@ use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
 use PostgreSQL::Test::Utils qw(slurp_file);
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 my $PASSWORD = 's3cr3t-of-the-source';
 my $simulator = OnlineMigrations::Simulator->start;
@@ -344,11 +343,10 @@ for my $phase ('a look', 'a start', 'a pause')
 	$simulator->fault('hang', uuid => $uuid, method => $phase eq 'a look' ? 'GET' : 'PUT', apply => 'true', times => 1);
 	my $session = OnlineMigrations::Session->open($node);
 	$session->post(q{CALL migration_jobs.run_plan('1 min')});
-	my $is_there = $phase eq 'a pause' ? q{wait_event = 'PgSleep'} : q{wait_event LIKE 'OnlineMigrations%' OR wait_event = 'Extension'};
+	my $is_paused = q{SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = } . $session->pid;
 	ok(OnlineMigrations::Waiting::until_true(sub {
-		($phase ne 'a start' || column($uuid, 'state') eq 'starting')
-		&& $node->safe_psql('digitalocean', "SELECT 1 FROM pg_stat_activity WHERE pid = " . $session->pid . " AND ($is_there)") }), "in $phase");
-	sleep(0.3);
+		$phase eq 'a pause' ? $node->safe_psql('digitalocean', $is_paused) eq 't'
+		  : grep { !$_->{status} && $_->{method} eq ($phase eq 'a look' ? 'GET' : 'PUT') && $_->{path} =~ $uuid } $simulator->log }), "in $phase");
 	$node->safe_psql('digitalocean', 'SELECT pg_cancel_backend(' . $session->pid . ')');
 	is($session->result->{sqlstate}, '57014', 'cancel');
 	my $other = OnlineMigrations::Session->open($node);
