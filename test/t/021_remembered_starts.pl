@@ -9,6 +9,7 @@ use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('starts', simulator => $simulator,
@@ -123,7 +124,10 @@ $cluster = new_cluster();
 $simulator->fault('status', uuid => $cluster, method => 'PUT', status => 429, retry_after => 4, times => 1);
 $simulator->fault('close_before', uuid => $cluster, method => 'PUT', times => 1, apply => 'true');
 $node->psql_fails(start($cluster), 'HV010', undef, 'unknown after a pause of 4 s');
-refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended [0-2] s ago, and its outcome is not known\./, '  it has just ended');
+my ($last) = map { $_->{time} } reverse grep { $_->{method} eq 'PUT' } $simulator->log;
+$result = refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended \d+ s ago, and its outcome is not known\./, '  it is remembered');
+my ($ago) = $result->{detail} =~ /ended (\d+) s ago/;
+cmp_ok($ago, '<=', time - $last, '  since it was sent again');
 is(puts($cluster), 2, '  and none is sent');
 $simulator->delete_faults;
 
