@@ -82,9 +82,10 @@ ALTER SERVER digitalocean OPTIONS (DROP max_concurrency);
 SELECT count(*) FROM clusters;
 \! simctl log --clear >/dev/null
 -- The rest of the order is the inner side's: some more, so that the last of
--- those rows are all there.
-SELECT count(*) FROM (SELECT FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY n, m.created_at LIMIT 5) x;
-\! simctl log --clear | wc -l
+-- those rows are all there.  The API need not see the last of them: when the
+-- rows are there, the statement ends.
+SELECT regexp_replace(line, '^ *', '') AS asked FROM explained('SELECT FROM names LEFT JOIN online_migrations m ON m.database_cluster_uuid = k ORDER BY n, m.created_at LIMIT 5') line WHERE line ~ 'Batches|Requests: [1-9]';
+\! test $(simctl log --clear | wc -l) -le 15 && echo no more than that
 -- An expression is evaluated of no row that the join drops.
 SELECT count(*) FROM (SELECT FROM (SELECT 0 AS z, NULL::uuid AS k UNION ALL SELECT i, k FROM few) o JOIN online_migrations m ON m.database_cluster_uuid = o.k ORDER BY 1 / z LIMIT 1) x;
 \! simctl log --clear | wc -l

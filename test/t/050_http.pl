@@ -10,7 +10,11 @@ use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
+
+# It takes a few milliseconds.  A loaded machine is no reason to fail; else it
+# would be half a minute or more.
+my $AT_ONCE = 15;
 
 my $PROXY = 'http://bob:p#ss-w0rd@proxy.invalid:3128';
 
@@ -77,7 +81,7 @@ sub try_start_beside_reads
 	# a start is remembered: each is of another cluster
 	my ($read, $hung, $stopped, $started) = @clusters[ 0 .. 2, 50 + $servers ];
 	my $session = OnlineMigrations::Session->open($node);
-	$simulator->fault('slow_first_byte', uuid => $hung, ms => 20_000, method => 'GET');
+	$simulator->fault('slow_first_byte', uuid => $hung, ms => 40_000, method => 'GET');
 	$simulator->migration($stopped, 'running', "id-$stopped");
 	$session->run("BEGIN; DECLARE c CURSOR FOR SELECT status FROM $schema.online_migrations
 		WHERE database_cluster_uuid IN (" . list($read, $hung) . ')');
@@ -90,10 +94,10 @@ sub try_start_beside_reads
 	$session->run('SET LOCAL statement_timeout = 0');
 	my $result = $session->run(start_of($schema, $started));
 	is($result->{out}, 'running', "a start is carried out: $name") or diag($result->{err});
-	cmp_ok($result->{seconds}, '<', 3, "at once: $name");
+	cmp_ok($result->{seconds}, '<', $AT_ONCE, "at once: $name");
 	$result = $session->run(stop_of($schema, $stopped));
 	is($result->{out}, 't', "and a stop: $name") or diag($result->{err});
-	cmp_ok($result->{seconds}, '<', 3, "at once, too: $name");
+	cmp_ok($result->{seconds}, '<', $AT_ONCE, "at once, too: $name");
 	$session->close;
 	$simulator->delete_faults;
 	$simulator->migration($_, 'done', "id-$_") for $started, $stopped;
@@ -115,8 +119,8 @@ sub try_hanging_first
 	$simulator->fault('hang', uuid => $clusters[0]);
 	$session->post(statuses($schema, @clusters[ 0 .. 9 ]));
 	my $began = time;
-	ok(OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{get_status} >= 10 || time - $began > 5 })
-		  && time - $began < 3, "one answer that hangs holds up no others: $name");
+	ok(OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{get_status} >= 10 || time - $began > $AT_ONCE })
+		  && time - $began < $AT_ONCE, "one answer that hangs holds up no others: $name");
 	is($simulator->counters->{get_status}, 10, "all have been asked: $name");
 	$session->interrupt;
 	$session->result;
@@ -149,7 +153,7 @@ sub try_silent_host
 	my $result = $node->run_sql(statuses($schema, $clusters[0]), timeout => 30);
 	is($result->{sqlstate}, 'HV00N', 'a host that accepts and says nothing');
 	like($result->{detail}, qr/Tried [345] times/, 'is tried as often as it says') or diag($result->{err});
-	cmp_ok($result->{seconds}, '<', 5, 'and no longer');
+	cmp_ok($result->{seconds}, '<', $AT_ONCE, 'and no longer');
 	return;
 }
 
@@ -307,17 +311,18 @@ try_old_tls();
 
 sub try_flood
 {
-	my ($what, $before, $sqlstate, $act) = @_;
-	my $schema = add_server(endpoint => $simulator->https, max_retries => 0, request_timeout => '2s', @ca);
-	$simulator->fault('empty_frames', ms => 15_000, uuid => $clusters[5]);
+	my ($what, $before, $timeout, $sqlstate, $act) = @_;
+	my $schema = add_server(endpoint => $simulator->https, max_retries => 0, request_timeout => $timeout, @ca);
+	$simulator->fault('empty_frames', ms => 40_000, uuid => $clusters[5]);
+	$simulator->reset_counters;
 	my $session = OnlineMigrations::Session->open($node);
 	$session->run($before);
 	my $began = time;
 	$session->post(statuses($schema, $clusters[5]));
-	sleep(0.5);
+	OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{get_status} });
 	$act->($session);
 	my $result = $session->result;
-	cmp_ok(time - $began, '<', 6, "a flood of empty frames does not hold off $what");
+	cmp_ok(time - $began, '<', $AT_ONCE, "a flood of empty frames does not hold off $what");
 	# a newer nghttp2 has had enough of them before that
 	$sqlstate = qr/^HV00L$/ if $result->{err} =~ /ENHANCE_YOUR_CALM/;
 	like($result->{sqlstate}, $sqlstate, "which ends it: $what") or diag($result->{err});
@@ -326,9 +331,9 @@ sub try_flood
 	return;
 }
 
-try_flood('statement_timeout', q{SET statement_timeout = '300ms'}, qr/^57014$/, sub { });
-try_flood('cancel', '', qr/^57014$/, sub { $node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $_[0]->pid . ')') });
-try_flood('request_timeout', '', qr/^HV00L$/, sub { });
+try_flood('statement_timeout', q{SET statement_timeout = '300ms'}, '1min', qr/^57014$/, sub { });
+try_flood('cancel', '', '1min', qr/^57014$/, sub { $node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $_[0]->pid . ')') });
+try_flood('request_timeout', '', '2s', qr/^HV00L$/, sub { });
 
 # ----- an answer too many -----
 
