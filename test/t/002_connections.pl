@@ -105,7 +105,7 @@ sub try_many_keys
 {
 	point_to('https');
 	my $session = OnlineMigrations::Session->open($node);
-	$simulator->config(latency_ms => 100);
+	$simulator->config(latency_ms => 1000);
 	$simulator->reset_counters;
 	rows_ok($session, '100', '100 keys', 'SELECT count(status) FROM ('
 		. status_of("IN ($many)") . ') AS s');
@@ -121,7 +121,7 @@ sub try_max_concurrency
 	my ($over, $limit) = @_;
 	point_to($over, max_concurrency => $limit);
 	my $session = OnlineMigrations::Session->open($node);
-	$simulator->config(latency_ms => 20);
+	$simulator->config(latency_ms => 50);
 	$simulator->reset_counters;
 	rows_ok($session, '100', "100 keys, $limit at once over $over",
 		'SELECT count(status) FROM (' . status_of("IN ($many)") . ') AS s');

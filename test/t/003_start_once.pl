@@ -205,17 +205,19 @@ sub guard_ok
 	# Two at once: both would look before either has started.
 	$cluster = new_cluster();
 	my $first = OnlineMigrations::Session->open($node);
-	$simulator->config(latency_ms => 400);
+	$node->safe_psql('digitalocean', q{ALTER SERVER hasty OPTIONS (SET request_timeout '1min')});
+	$simulator->fault('slow_first_byte', uuid => $cluster, method => 'PUT', times => 1, ms => 5000);
 	seen_ok({ GET => 1, PUT => 1 }, sub {
 			$first->post(start($cluster));
-			OnlineMigrations::Waiting::in_flight($simulator, 1);
+			OnlineMigrations::Waiting::until_true(sub { grep { $_->{method} eq 'PUT' && $_->{path} =~ /$cluster/ } $simulator->log });
 			my $second = $node->run_sql(start($cluster));
 			is($second->{sqlstate}, '55000', 'a second start at the same moment is refused');
 			like($second->{message}, qr/is being started/, '  by its own message');
 			is($node->run_sql('SELECT 1')->{out}, '1', '  at once');
 			is($first->result->{out}, 't|running', 'the first one goes on');
 		}, 'two starts at once');
-	$simulator->config(latency_ms => 0);
+	$simulator->delete_faults;
+	$node->safe_psql('digitalocean', q{ALTER SERVER hasty OPTIONS (SET request_timeout '1s')});
 	like($node->run_sql(start($cluster))->{message}, qr/is under way/, 'then the status refuses another');
 
 	# Until the transaction ends, however it does.

@@ -177,7 +177,7 @@ for my $name (qw(wide wider))
 	cancel($session);
 	called_off_ok($session, $name, $three);
 
-	$simulator->config(latency_ms => 20);
+	$simulator->config(latency_ms => 50);
 	for my $case (
 		[ 'an Append', $many, 12 + 11 + 16 + $CLUSTERS, $CLUSTERS ],
 		[ 'a join', "SELECT i FROM $name.jobs JOIN $name.online_migrations ON database_cluster_uuid = k", 300, $CLUSTERS ],

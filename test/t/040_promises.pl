@@ -155,7 +155,7 @@ sub at_once
 # asked for together.
 $simulator->token('dop_v1_promises');
 $simulator->populate(seed => 20, count => 80, token => 'dop_v1_promises');
-$simulator->config(latency_ms => 200, list_max_page => 10);
+$simulator->config(latency_ms => 500, list_max_page => 10);
 $node->safe_psql('digitalocean',
 	"ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_promises')");
 is(at_once(sub { $node->psql_ok('SELECT count(*) FROM databases.clusters', '80', 'eight pages') }),
@@ -188,7 +188,7 @@ $simulator->delete_faults;
 
 # max_concurrency: 100 requests in flight at once; those of one scan are in
 # flight together.
-$simulator->config(latency_ms => 300);
+$simulator->config(latency_ms => 1500);
 is(at_once(sub { $node->psql_ok($many, '300', '300 clusters by key') }), 100, 'max_concurrency is 100');
 $simulator->config(latency_ms => 0);
 
