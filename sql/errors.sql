@@ -115,7 +115,7 @@ SELECT name, f.* FROM faults, LATERAL failure(stop(cluster_of_fault(n))) f WHERE
 \! simctl log --clear >/dev/null
 
 -- No answer in time.
-ALTER SERVER digitalocean OPTIONS (ADD request_timeout '200ms');
+ALTER SERVER digitalocean OPTIONS (ADD request_timeout '1s');
 \x on
 SELECT f.* FROM failure(look(cluster_of_fault(7))) f;
 SELECT f.* FROM failure(start(cluster_of_fault(7))) f;

@@ -64,7 +64,7 @@ SELECT * FROM ask('503');
 SELECT * FROM ask('close_in_body');
 \! simctl fault not_json times=1 >/dev/null
 SELECT * FROM ask('not_json');
-ALTER SERVER digitalocean OPTIONS (ADD request_timeout '100ms');
+ALTER SERVER digitalocean OPTIONS (ADD request_timeout '1s');
 \! simctl fault hang times=1 >/dev/null
 SELECT * FROM ask('hang');
 ALTER SERVER digitalocean OPTIONS (DROP request_timeout);
