@@ -3,7 +3,8 @@
  * http.c
  *	  HTTP exchanges over libcurl's multi interface.
  *
- * The only includer of curl.h.
+ * The only includer of curl.h, but for failure.c, which tells what libcurl's
+ * codes mean.
  *
  * libcurl is driven by curl_multi_socket_action() over a pollset.  (Its
  * curl_multi_poll() in 7.88 at times sleeps through an answer when many
@@ -28,6 +29,7 @@
 
 #include "compat.h"
 #include "client/drive_limit.h"
+#include "client/failure.h"
 #include "client/name.h"
 #include "client/pollset.h"
 #include "client/proxy.h"
@@ -94,7 +96,6 @@ typedef struct Multi
 } Multi;
 
 static const char no_memory[] = "Out of memory.";
-static const char server_refused[] = "The server refused the stream.";
 
 struct OmfHttp
 {
@@ -152,81 +153,14 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	return CURL_WRITEFUNC_ERROR;
 }
 
-/* Does the text that libcurl passes to on_trace() have that word? */
-static bool
-says(const char *data, size_t length, const char *word)
-{
-	return memmem(data, length, word, strlen(word)) != NULL;
-}
-
-/*
- * A server that goes away names the last stream that it may have looked at.
- * (What the client sends of that kind is told in other words.)
- */
-static bool
-says_none_processed(const char *data, size_t length)
-{
-	static const char none[] = "last_stream=0";
-	const char *found = memmem(data, length, none, sizeof(none) - 1);
-	size_t left;
-
-	if (found == NULL || !(says(data, length, "recveived GOAWAY") ||
-						   says(data, length, "received GOAWAY")))
-		return false;
-	left = length - (size_t) (found - data) - (sizeof(none) - 1);
-	return left == 0 || strchr(", \r\n", found[sizeof(none) - 1]) != NULL;
-}
-
-/*
- * What libcurl tells of an exchange.  It says why it sends something again
- * only here, in the same words since 7.81: an unknown word is no refused
- * stream.
- */
 static int
 on_trace(CURL *handle, curl_infotype type, char *data, size_t length,
 		 void *arg)
 {
-	OmfExchange *exchange = arg;
-
 	(void) handle;
-	if (type != CURLINFO_TEXT)
-		return 0;
-	exchange->refused |= says(data, length, "REFUSED_STREAM") ||
-						 says_none_processed(data, length);
-	exchange->http1_wanted |= says(data, length, "HTTP_1_1_REQUIRED") ||
-							  says(data, length, "GOAWAY, error=13");
+	if (type == CURLINFO_TEXT)
+		omf_failure_note_told(arg, data, length);
 	return 0;
-}
-
-/*
- * libcurl is about to send the request again by itself.  It must not: what is
- * sent again, how often, when, and whether the budget allows it is decided
- * above.  A kept connection has ended under the request, or the server has
- * refused its stream, which is the one case in which surely nobody has looked
- * at it; who is not traced finds out which with the next try.
- */
-static void
-note_second_sending(OmfExchange *exchange)
-{
-	OmfReply *reply = &exchange->reply;
-
-	exchange->http1_wanted |=
-		strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
-
-	/*
-	 * On a fresh connection libcurl has no other reason, and on the one that
-	 * it opened after a refusal hardly.  What a start may do is told by the
-	 * trace alone.
-	 */
-	exchange->refused |= (exchange->fresh || exchange->refused_before) &&
-						 !exchange->http1_wanted &&
-						 exchange->method == OMF_GET;
-	exchange->stale = !exchange->refused && !exchange->http1_wanted;
-	reply->outcome = exchange->refused ? OMF_REFUSED : OMF_LOST;
-	exchange->problem = exchange->refused ? server_refused
-						: exchange->http1_wanted
-							? "The server requires HTTP/1.1."
-							: "The connection ended before there was an answer.";
 }
 
 /* The connection stands, and the request is about to be sent over it. */
@@ -243,7 +177,7 @@ on_sending(void *arg, char *remote_ip, char *local_ip, int remote_port,
 	omf_drive_limit_progress();
 	if (exchange->sendings++ > 0)
 	{
-		note_second_sending(exchange);
+		omf_failure_note_second_sending(exchange);
 		return CURL_PREREQFUNC_ABORT;
 	}
 	curl_easy_getinfo(exchange->handle, CURLINFO_NUM_CONNECTS,
@@ -795,78 +729,6 @@ stalls_at(const Multi *multi)
 	return multi->moved_at + SINGLE_STREAM_MS;
 }
 
-/*
- * libcurl caps a header line of HTTP/1.x itself, and before 8.6 calls that out
- * of memory.
- */
-static bool
-is_oversized_header(const OmfExchange *exchange, CURLcode code)
-{
-	return !exchange->reply.headers_ended &&
-		   ((int) code == OMF_CURLE_TOO_LARGE ||
-			(code == CURLE_OUT_OF_MEMORY && exchange->http1));
-}
-
-/*
- * Likewise a line of the trailer, which follows a body in chunks: before 8.6
- * it has these words for it, and for nothing else.
- */
-static bool
-is_oversized_trailer(const OmfExchange *exchange, CURLcode code)
-{
-	return exchange->reply.headers_ended &&
-		   ((int) code == OMF_CURLE_TOO_LARGE ||
-			(code == CURLE_RECV_ERROR &&
-			 strcmp(exchange->reply.words,
-					"Out of memory in chunked-encoding") == 0));
-}
-
-/*
- * A server that wants a client's certificate, or another version of TLS, says
- * so in an alert, which over TLS 1.3 comes when the handshake is over for the
- * client, and the request sent.  The server has not looked at it: for the
- * server, the handshake fails.
- */
-static bool
-is_handshake_alert(const OmfExchange *exchange, CURLcode code)
-{
-	static const char *const reasons[] = {"certificate", "unknown ca",
-										  "access denied", "handshake failure",
-										  "decrypt error", "fatal alert",
-										  "protocol version"};
-	const OmfReply *reply = &exchange->reply;
-
-	if ((code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR &&
-		 code != CURLE_SSL_CONNECT_ERROR) ||
-		reply->header_bytes > 0 || strcasestr(reply->words, "alert") == NULL)
-		return false;
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (strcasestr(reply->words, reasons[i]) != NULL)
-			return true;
-	return false;
-}
-
-/* What libcurl's code for an exchange that ended means. */
-static OmfOutcome
-classify(const OmfExchange *exchange, CURLcode code)
-{
-	/* a callback has noted a reason of its own */
-	if (exchange->reply.outcome != OMF_ANSWERED)
-		return exchange->reply.outcome;
-	/* libcurl is content with headers that end with the connection */
-	if (code == CURLE_OK)
-		return exchange->reply.headers_ended ? OMF_ANSWERED : OMF_LOST;
-	if (is_oversized_header(exchange, code) ||
-		is_oversized_trailer(exchange, code))
-		return OMF_TOO_LARGE;
-	if (code == CURLE_OUT_OF_MEMORY)
-		return OMF_NO_MEMORY;
-	if (exchange->sendings == 0 || is_handshake_alert(exchange, code))
-		return OMF_UNREACHABLE;
-	return exchange->refused && exchange->reply.header_bytes == 0 ? OMF_REFUSED
-																  : OMF_LOST;
-}
-
 /* One answer is for all requests that are in flight together. */
 static bool
 is_name_unknown(OmfHttp *http)
@@ -881,58 +743,20 @@ is_name_unknown(OmfHttp *http)
 	return http->name_unknown;
 }
 
-/*
- * Is what keeps us from the server here or there for good, so that no other
- * try could do better?
- */
+/* Could no other try do better at what keeps us from the server? */
 static bool
-is_hopeless(OmfHttp *http, CURLcode code)
+is_hopeless(OmfHttp *http, const OmfExchange *exchange, CURLcode code)
 {
-	switch (code)
-	{
-		case CURLE_COULDNT_RESOLVE_HOST:
-			return is_name_unknown(http);
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			return http->proxy.malformed;
-		case CURLE_URL_MALFORMAT:
-		case CURLE_UNSUPPORTED_PROTOCOL:
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_ENGINE_NOTFOUND:
-		case CURLE_SSL_ENGINE_SETFAILED:
-		case CURLE_SSL_CRL_BADFILE:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-			return true;
-		default:
-			return false;
-	}
-}
+	long proxy_status = 0;
 
-/* Does the proxy, or how it is written, let nothing pass? */
-static bool
-is_refused_by_proxy(const OmfExchange *exchange)
-{
-	static const char unsupported[] = "Unsupported proxy";
-	long status = 0;
-
-	curl_easy_getinfo(exchange->handle, CURLINFO_HTTP_CONNECTCODE, &status);
-	return (status >= 400 && status < 500 && status != 408 && status != 425 &&
-			status != 429) ||
-		   strncmp(exchange->reply.words, unsupported,
-				   sizeof(unsupported) - 1) == 0;
-}
-
-/* Does the code say that the connection ended under the request? */
-static bool
-is_broken_connection(CURLcode code)
-{
-	return code == CURLE_HTTP2 || code == CURLE_PARTIAL_FILE ||
-		   code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
-		   code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
+	if (code == CURLE_COULDNT_RESOLVE_HOST && is_name_unknown(http))
+		return true;
+	if (code == CURLE_COULDNT_RESOLVE_PROXY && http->proxy.malformed)
+		return true;
+	curl_easy_getinfo(exchange->handle, CURLINFO_HTTP_CONNECTCODE,
+					  &proxy_status);
+	return omf_failure_is_final(&exchange->reply, (int) code) ||
+		   omf_failure_is_proxys(&exchange->reply, (int) proxy_status);
 }
 
 /* The socket that it was sent over, if libcurl keeps that, or NULL. */
@@ -965,24 +789,6 @@ is_anothers(const OmfExchange *exchange)
 }
 
 /*
- * Has the connection's end been taken for the answer's, as HTTP/1.x without a
- * length means it, and as libcurl 7.88 does with an error of HTTP/2 after the
- * header?  An empty answer over HTTP/2 is whole if its connection is well: then
- * the stream has ended.  Of a stop the status says it all.
- */
-static bool
-is_cut_off(const OmfExchange *exchange)
-{
-	const OmfReply *reply = &exchange->reply;
-
-	if (exchange->method == OMF_DELETE || !omf_reply_ends_early(reply))
-		return false;
-	return exchange->http1 ||
-		   !omf_reply_is_blank(reply) ||
-		   kept_socket(exchange) == NULL;
-}
-
-/*
  * A server that ends a stream in disorder often ends the connection, too, a
  * moment later: what is sent at once would meet that.  Where nothing else is
  * under way over it, it is not used again.
@@ -998,46 +804,6 @@ end_after_stream(OmfExchange *exchange, CURLcode code)
 	socket = kept_socket(exchange);
 	if (socket != NULL)
 		omf_sockets_end(socket);
-}
-
-/* Could the code stand for a library that is in disorder? */
-static bool
-is_disorder(CURLcode code)
-{
-	switch (code)
-	{
-		case CURLE_OK:
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_RESOLVE_PROXY:
-		case CURLE_COULDNT_CONNECT:
-		case CURLE_OPERATION_TIMEDOUT:
-			return false;
-		default:
-			return true;
-	}
-}
-
-/*
- * Does the failure come from within OpenSSL?  Where memory runs out while 3.0
- * makes what it keeps for the life of the process, that stays unmade: no
- * handshake succeeds any more, whatever is made anew here.  What servers cause
- * is told by its SSL routines or an alert, what a file does by those for
- * certificates.
- */
-static bool
-is_tls_disorder(const OmfReply *reply)
-{
-	static const char *const signs[] = {"digital envelope routines",
-										"DECODER routines", "malloc failure",
-										"internal error"};
-
-	if (reply->outcome != OMF_UNREACHABLE ||
-		strstr(reply->words, "alert") != NULL)
-		return false;
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-		if (strstr(reply->words, signs[i]) != NULL)
-			return true;
-	return false;
 }
 
 /* HTTP/2 was insisted on, and this answer to a read came over another one. */
@@ -1077,58 +843,6 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 			(int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
-/* What there is to say where libcurl says nothing of use; NULL: it does. */
-static const char *
-words_of(const OmfHttp *http, const OmfExchange *exchange, CURLcode code)
-{
-	const OmfReply *reply = &exchange->reply;
-
-	if (code == CURLE_COULDNT_RESOLVE_PROXY && http->proxy.malformed)
-		return "The environment does not write the proxy as scheme://user:password@host:port.";
-	if (is_oversized_header(exchange, code))
-		return "A line of the header is longer than libcurl takes.";
-	if (is_oversized_trailer(exchange, code))
-		return "A line of the trailer is longer than libcurl takes.";
-	if (reply->outcome == OMF_REFUSED)
-		return server_refused;
-	if (code == CURLE_OK && reply->outcome == OMF_LOST)
-		return "The connection ended within the header.";
-	return code != CURLE_OK && reply->words[0] == '\0' &&
-				   reply->outcome != OMF_TOO_LARGE
-			   ? curl_easy_strerror(code)
-			   : NULL;
-}
-
-/* Which cap of ours the answer is over. */
-static void
-set_words_of_cap(OmfReply *reply)
-{
-	if (reply->header_bytes > OMF_HEADERS_MAX)
-		snprintf(reply->words, OMF_WORDS_SIZE,
-				 "The header is longer than %d bytes.", OMF_HEADERS_MAX);
-	else if (reply->body_pieces > OMF_PIECES_MAX)
-		snprintf(reply->words, OMF_WORDS_SIZE,
-				 "The body comes in more than %d pieces.", OMF_PIECES_MAX);
-	else
-		snprintf(reply->words, OMF_WORDS_SIZE,
-				 "The body is longer than %zu bytes.", reply->body_max);
-}
-
-static void
-set_words(const OmfHttp *http, OmfExchange *exchange, CURLcode code)
-{
-	OmfReply *reply = &exchange->reply;
-	const char *words = exchange->problem;
-
-	if (words == NULL)
-		words = words_of(http, exchange, code);
-	if (words != NULL)
-		snprintf(reply->words, OMF_WORDS_SIZE, "%s", words);
-	else if (reply->outcome == OMF_TOO_LARGE)
-		set_words_of_cap(reply);
-	omf_proxy_scrub(reply->words);
-}
-
 static void
 finish(OmfExchange *exchange, CURLcode code)
 {
@@ -1139,7 +853,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	long http_status = 0;
 	long new_connections = 0;
 
-	reply->outcome = classify(exchange, code);
+	reply->outcome = omf_failure_outcome(exchange, (int) code);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	if (new_connections == 0 && http->encrypted &&
 		reply->outcome == OMF_ANSWERED && is_anothers(exchange))
@@ -1151,21 +865,24 @@ finish(OmfExchange *exchange, CURLcode code)
 	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &http_status);
 	reply->http_status = (int) http_status;
 
-	if (reply->outcome == OMF_ANSWERED && is_cut_off(exchange))
+	if (reply->outcome == OMF_ANSWERED &&
+		omf_failure_is_cut_off(exchange, kept_socket(exchange) != NULL))
 	{
 		reply->outcome = OMF_LOST;
 		exchange->problem = "The answer ended early: neither a length nor chunks say that this was all.";
 	}
-	reply->hopeless =
-		reply->outcome == OMF_UNREACHABLE &&
-		(is_hopeless(http, code) || is_handshake_alert(exchange, code) ||
-		 is_refused_by_proxy(exchange));
+	reply->hopeless = reply->outcome == OMF_UNREACHABLE &&
+					  is_hopeless(http, exchange, code);
 	reply->connections += (int) new_connections;
 	if (http_status != 0)
 		reply->http_version = exchange->http1 ? 1 : 2;
 	settle_dates(http, reply);
-	set_words(http, exchange, code);
-	reply->tls_disorder = is_tls_disorder(reply);
+	if (exchange->problem == NULL && code == CURLE_COULDNT_RESOLVE_PROXY &&
+		http->proxy.malformed)
+		exchange->problem = "The environment does not write the proxy as scheme://user:password@host:port.";
+	omf_failure_set_words(exchange, (int) code);
+	omf_proxy_scrub(reply->words);
+	reply->tls_disorder = omf_failure_is_tls_disorder(reply);
 	if (is_version_refused(http, exchange))
 	{
 		reply->outcome = OMF_UNREACHABLE;
@@ -1178,11 +895,12 @@ finish(OmfExchange *exchange, CURLcode code)
 		strstr(reply->words, "HTTP_1_1_REQUIRED") != NULL;
 	reply->http1_wanted = exchange->http1_wanted;
 	exchange->stale |= new_connections == 0 && reply->outcome == OMF_LOST &&
-					   !exchange->http1_wanted && is_broken_connection(code);
+					   !exchange->http1_wanted &&
+					   omf_failure_broke_connection((int) code);
 	exchange->timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	http->broken |= code == CURLE_OUT_OF_MEMORY ||
 					(http->encrypted && reply->outcome == OMF_UNREACHABLE &&
-					 is_disorder(code));
+					 omf_failure_may_be_disorder((int) code));
 	end_after_stream(exchange, code);
 	stop(exchange, is_alike(exchange));
 	if (exchange->http1_wanted)
