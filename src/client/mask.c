@@ -24,6 +24,12 @@
  */
 #define SPELLING_SIZE 32
 
+/*
+ * A secret that is encoded as a whole is looked for if it has so many bytes: a
+ * shorter one may be there by chance.
+ */
+#define ENCODED_MIN 4
+
 /* One character of a secret: what stands in it, and what that is. */
 typedef struct Character
 {
@@ -172,6 +178,22 @@ match_entity(const char *text, const Character *character, int level)
 												  : 0;
 }
 
+/* As a shell has a quotation mark within such marks, or once more quoted. */
+static size_t
+match_shell(const char *text, const Character *character, int level)
+{
+	static const char *const spellings[LEVELS][2] = {
+		{"'\\''", "'\"'\"'"},
+		{"'\\\\''", "'\\\"'\\\"'"}};
+
+	if (character->code != '\'' || *text != '\'')
+		return 0;
+	for (int i = 0; i < 2; i++)
+		if (begins(text, spellings[level - 1][i]) > 0)
+			return strlen(spellings[level - 1][i]);
+	return 0;
+}
+
 static size_t
 match_itself(const char *text, const Character *character, int level)
 {
@@ -191,7 +213,8 @@ advance(const char *text, const Character *character, char *ends,
 {
 	typedef size_t (*Match)(const char *, const Character *, int level);
 	static const Match matches[] = {match_itself, match_percent, match_unicode,
-									match_quoted, match_entity};
+									match_quoted, match_entity,
+									match_shell};
 	size_t last = *furthest;
 	bool found = false;
 
@@ -252,6 +275,108 @@ cover_secret(const char *text, const char *secret, char *covered, char *ends)
 		memset(covered + i, 1, match_secret(text + i, secret, ends));
 }
 
+/* ----- encoded as a whole ----- */
+
+static void
+encode_hex(const char *secret, size_t length, const char *digits,
+		   char *encoded)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		*encoded++ = digits[(unsigned char) secret[i] >> 4];
+		*encoded++ = digits[(unsigned char) secret[i] & 0xF];
+	}
+	*encoded = '\0';
+}
+
+/* Of six bits each, that come from the secret from that bit on. */
+static void
+encode_base64(const char *secret, size_t length, size_t first,
+			  const char *alphabet, char *encoded)
+{
+	const unsigned char *bytes = (const unsigned char *) secret;
+
+	for (size_t bit = first; bit + 6 <= 8 * length; bit += 6)
+	{
+		/* behind the last byte there is a zero */
+		unsigned int pair = (unsigned int) bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
+
+		*encoded++ = alphabet[pair >> (10 - bit % 8) & 0x3F];
+	}
+	*encoded = '\0';
+}
+
+static bool
+is_base64(char c)
+{
+	return isalnum((unsigned char) c) || (c != '\0' && strchr("+/-_", c));
+}
+
+/*
+ * Like cover_secret(), with the characters before and behind which the secret
+ * shares with what stands there, and what base64 is filled up with.
+ */
+static void
+cover_base64(const char *text, const char *encoded, bool shares_first,
+			 bool shares_last, char *covered, char *ends)
+{
+	for (size_t i = 0; text[i] != '\0'; i++)
+	{
+		size_t begin = i;
+		size_t end = i + match_secret(text + i, encoded, ends);
+
+		if (end == i)
+			continue;
+		if (shares_first && i > 0 && is_base64(text[i - 1]))
+			begin--;
+		if (shares_last && is_base64(text[end]))
+			end++;
+		while (text[end] == '=')
+			end++;
+		memset(covered + begin, 1, end - begin);
+	}
+}
+
+/*
+ * Mark what is the secret in hexadecimal digits, or in base64, by itself or
+ * within more, as a password is in the header of Basic authentication.  False:
+ * out of memory.
+ */
+static bool
+cover_encoded(const char *text, const char *secret, char *covered, char *ends)
+{
+	static const char *const hex[] = {"0123456789abcdef", "0123456789ABCDEF"};
+	static const char *const base64[] = {
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
+	size_t length = secret != NULL ? strlen(secret) : 0;
+	size_t size = 2 * length + 1;
+	char *encoded;
+
+	if (length < ENCODED_MIN)
+		return true;
+	encoded = malloc(size);
+	if (encoded == NULL)
+		return false;
+	for (int i = 0; i < 2; i++)
+	{
+		encode_hex(secret, length, hex[i], encoded);
+		cover_secret(text, encoded, covered, ends);
+		/* so many bytes may stand before it in its group of three */
+		for (size_t before = 0; before < 3; before++)
+		{
+			size_t first = (6 - 8 * before % 6) % 6;
+
+			encode_base64(secret, length, first, base64[i], encoded);
+			cover_base64(text, encoded, first > 0,
+						 (8 * length - first) % 6 > 0, covered, ends);
+		}
+	}
+	explicit_bzero(encoded, size);
+	free(encoded);
+	return true;
+}
+
 /* A fixed number of asterisks, where there is room, for what is covered. */
 static void
 put_asterisks(char *text, const char *covered)
@@ -278,14 +403,16 @@ omf_mask(char *text, const OmfSecrets *secrets)
 {
 	size_t size = strlen(text) + 1;
 	char *covered = calloc(size, 2);
+	bool done = covered != NULL;
 
-	if (covered == NULL)
+	for (int i = 0; i < secrets->ntexts && done; i++)
 	{
-		text[0] = '\0';
-		return;
-	}
-	for (int i = 0; i < secrets->ntexts; i++)
 		cover_secret(text, secrets->texts[i], covered, covered + size);
-	put_asterisks(text, covered);
+		done = cover_encoded(text, secrets->texts[i], covered, covered + size);
+	}
+	if (done)
+		put_asterisks(text, covered);
+	else
+		text[0] = '\0';
 	free(covered);
 }

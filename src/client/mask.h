@@ -23,8 +23,11 @@ typedef struct OmfSecrets
  * none hides a part of another one.  It is found by itself, and however many
  * of its characters are written otherwise: as in a URL (%XX, + for a blank),
  * in JSON (\" and \uXXXX), in SQL or a connection string (quotes doubled, or
- * any punctuation after a backslash), in HTML (&amp; and &#XX;), and so once
- * more, as in JSON in JSON.  Out of memory, nothing is left of the text.
+ * any punctuation after a backslash), in HTML (&amp; and &#XX;), quoted by a
+ * shell, and so once more, as in JSON in JSON.  One of four bytes or more is
+ * also found as a whole in hexadecimal digits, all small or all capital, and
+ * in base64 of either alphabet, wherever it begins there.  Out of memory,
+ * nothing is left of the text.
  */
 extern void omf_mask(char *text, const OmfSecrets *secrets);
 

@@ -234,7 +234,23 @@ test_mask(void)
 	is_masked("p='it\\\\'s a'", "it's a", "p='***'");
 	is_masked("\\\"a\\\"\\\"b\\\"", "a\"b", "\"***\"");
 	is_masked("p=it+is%20a;", "it is a", "p=***;");
+	is_masked("p='it'\\\\''s'", "it's", "p='***'");
+	is_masked("p='it'\\\"'\\\"'s'", "it's", "p='***'");
 	is_masked("<p>a&lt;b&#39;&#x26;&amp;&QUOT;</p>", "a<b'&&\"", "<p>***</p>");
+
+	/* in hexadecimal digits, and in base64 after 0, 1 and 2 other bytes */
+	is_masked("x7365637265743fx", "secret?", "x***x");
+	is_masked("7365637265743F.", "secret?", "***.");
+	is_masked("7365637265743", "secret?", "7365637265743");
+	is_masked("c2VjcmV0Pw==.", "secret?", "***.");
+	is_masked("c2VjcmV0Pw%3D.", "secret?", "***%3D.");
+	is_masked("OnNlY3JldD8=.", "secret?", "O***.");
+	is_masked("Basic dTpzZWNyZXQ/ZW5k", "secret?", "Basic dT***ZW5k");
+	is_masked("Basic dTpzZWNyZXQ_ZW5k", "secret?", "Basic dT***ZW5k");
+	is_masked("dTpzZWNyZXQ%2FZW5k", "secret?", "dT***ZW5k");
+	is_masked("c2VjcmU", "secret?", "c2VjcmU");
+	is_masked("YWJj 616263", "abc", "YWJj 616263");
+	is_masked("YWJjZA== 61626364", "abcd", "*** ***");
 	is_masked("a&#9999999999999999999999;b", "a&b", "a&#9999999999999999999999;b");
 	is_masked("''''''''x", "''''y", "''''''''x");
 	is_masked("''''''''", "''''", "***");
