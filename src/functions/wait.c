@@ -321,6 +321,15 @@ status_words(const OmfPoll *poll)
 	return poll->status != NULL ? poll->status : "of unknown status";
 }
 
+char *
+omf_wait_seen_words(const OmfWait *wait)
+{
+	if (wait->status != NULL)
+		return psprintf("was last seen %s", wait->status);
+	return pstrdup(wait->statusless ? "was seen only in answers without a status"
+									: "has not been seen");
+}
+
 void
 omf_wait_tell_absent(const OmfWait *wait, const char *cluster,
 					 const OmfPoll *poll)
@@ -384,14 +393,10 @@ omf_wait_hint_held(int64 held_ms)
 static void
 report_late(const Waiting *waiting)
 {
-	const OmfWait *wait = &waiting->wait;
-
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("timed out while waiting for an online migration"),
-			 wait->status != NULL
-				 ? errdetail("Online migration%s was last seen %s.", migration_words(waiting), wait->status)
-				 : errdetail("Online migration%s has not been seen.", migration_words(waiting)),
+			 errdetail("Online migration%s %s.", migration_words(waiting), omf_wait_seen_words(&waiting->wait)),
 			 omf_wait_hint_held(waiting->held_ms)));
 }
 
@@ -424,12 +429,9 @@ report_replaced(const Waiting *waiting, const OmfPoll *poll)
 omf_noreturn static void
 report_failure(const Waiting *waiting, OmfAction action)
 {
-	const OmfWait *wait = &waiting->wait;
-	const char *seen = wait->status != NULL
-						   ? psprintf("was last seen %s", wait->status)
-						   : "has not been seen";
 	const char *about = psprintf("Online migration%s %s.",
-								 migration_words(waiting), seen);
+								 migration_words(waiting),
+								 omf_wait_seen_words(&waiting->wait));
 
 	omf_raise_about(action, waiting->call.error, about);
 }

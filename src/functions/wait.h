@@ -42,6 +42,9 @@ extern char *omf_wait_cluster_words(const OmfSession *session,
 extern char *omf_wait_migration_words(const char *id, const char *cluster,
 									  const char *created_at);
 
+/* What has been seen of it, as part of a sentence; palloc'd. */
+extern char *omf_wait_seen_words(const OmfWait *wait);
+
 /* Whole seconds, as an interval is shown; palloc'd. */
 extern char *omf_wait_duration(int64 milliseconds);
 

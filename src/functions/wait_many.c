@@ -264,9 +264,8 @@ list_targets(const Waiting *waiting, bool only_failed)
 			continue;
 		appendStringInfo(&list, "%sonline migration%s %s", list.len > 0 ? "; " : "",
 						 migration_words(target, target->created_at),
-						 target->failure != NULL       ? target->failure
-						 : target->wait.status != NULL ? psprintf("was last seen %s", target->wait.status)
-													   : "has not been seen");
+						 target->failure != NULL ? target->failure
+												 : omf_wait_seen_words(&target->wait));
 	}
 	return list.data;
 }

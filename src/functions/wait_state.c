@@ -22,6 +22,7 @@ omf_wait_begin(OmfWait *wait, int64_t now)
 	wait->failing_since = -1;
 	wait->empties = 0;
 	wait->strangers = 0;
+	wait->statusless = false;
 	wait->held = false;
 	wait->told_absent = false;
 	wait->troubled = false;
@@ -97,7 +98,10 @@ judge_migration(OmfWait *wait, const OmfPoll *poll)
 		return poll->id != NULL ? OMF_WAIT_REPLACED : OMF_WAIT_ON;
 	}
 	if (poll->status == NULL)
+	{
+		wait->statusless = true;
 		return OMF_WAIT_ON;
+	}
 	if (is_waited_for(wait, poll->status))
 		return OMF_WAIT_REACHED;
 	if (omf_api_is_ended(poll->status))
@@ -161,6 +165,7 @@ judge(OmfWait *wait, const OmfPoll *poll)
 				return OMF_WAIT_GONE;
 			return judge_absent(wait);
 		case OMF_POLL_EMPTY:
+			wait->statusless = true;
 			return ++wait->empties >= OMF_WAIT_EMPTIES ? OMF_WAIT_UNKNOWN
 													   : OMF_WAIT_ON;
 		case OMF_POLL_HELD:

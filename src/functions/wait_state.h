@@ -71,6 +71,7 @@ typedef struct OmfWait
 	/* what has been seen; the strings are those of a poll that was kept */
 	const char *id;        /* of the migration that is waited for, or NULL */
 	const char *status;    /* its last one, or NULL: none yet */
+	bool statusless;       /* there were answers without one */
 	int64_t since;         /* when that was first seen, or the wait began */
 	int64_t seen_at;       /* when it was last seen */
 	int64_t missing_since; /* the first of a row of 404s, or -1 */

@@ -230,6 +230,17 @@ for my $name (sort keys %changes)
 	$change->{session}->close;
 }
 
+# With answers that have no status.
+for my $body ('{}', '{"id":"first"}')
+{
+	my $nameless = new_cluster('running', 'first');
+	$simulator->fault('custom', uuid => $nameless, body => $body);
+	$result = $session->run(call_for($nameless, "timeout => '500 ms', poll_interval => '1 s', server => 'digitalocean'"));
+	failed_ok($result, 'HV000', qr/Online migration of database cluster \S+ was seen only in answers without a status\.\n/,
+		"nothing but $body");
+}
+$simulator->delete_faults;
+
 # Without any answer ever.
 $result = $session->run(call_for(new_cluster(), "timeout => '1500 ms', poll_interval => '1 s', server => 'nobody'"));
 failed_ok($result, 'HV000', qr/has not been seen\.\n.*^calls fail for/ms, 'nobody answers');
