@@ -220,6 +220,18 @@ omf_failure_broke_connection(int code)
 		   code == CURLE_RECV_ERROR || code == CURLE_HTTP2_STREAM;
 }
 
+/*
+ * libcurl 7.88 takes it for nothing; who closes the connection without a word
+ * has another code.  nghttp2 misses the frame that comes first.
+ */
+bool
+omf_failure_is_no_http2(const OmfReply *reply, int code)
+{
+	return reply->header_bytes == 0 &&
+		   (code == CURLE_GOT_NOTHING ||
+			strstr(reply->words, "expected SETTINGS frame") != NULL);
+}
+
 bool
 omf_failure_may_be_disorder(int code)
 {

@@ -47,6 +47,9 @@ extern bool omf_failure_is_proxys(const OmfReply *reply, int status);
 /* Does the code say that the connection ended under the request? */
 extern bool omf_failure_broke_connection(int code);
 
+/* Was what came over a new connection of HTTP/2 nothing of HTTP/2? */
+extern bool omf_failure_is_no_http2(const OmfReply *reply, int code);
+
 /* Could the code stand for a library that is in disorder? */
 extern bool omf_failure_may_be_disorder(int code);
 

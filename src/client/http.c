@@ -806,12 +806,19 @@ end_after_stream(OmfExchange *exchange, CURLcode code)
 		omf_sockets_end(socket);
 }
 
-/* HTTP/2 was insisted on, and this answer to a read came over another one. */
+/*
+ * HTTP/2 was insisted on, and this answer to a read came over another one: on
+ * plain http libcurl, which has begun with HTTP/2, cannot read it.
+ */
 static bool
-is_version_refused(const OmfHttp *http, const OmfExchange *exchange)
+is_version_refused(const OmfHttp *http, const OmfExchange *exchange,
+				   CURLcode code)
 {
-	return http->config->version == OMF_HTTP_2 && exchange->http1 &&
-		   exchange->method == OMF_GET;
+	if (http->config->version != OMF_HTTP_2 || exchange->method != OMF_GET)
+		return false;
+	return exchange->http1 ||
+		   (!http->encrypted && exchange->fresh &&
+			omf_failure_is_no_http2(&exchange->reply, (int) code));
 }
 
 /* Handles that ask for HTTP/2 are of no use any more. */
@@ -883,7 +890,7 @@ finish(OmfExchange *exchange, CURLcode code)
 	omf_failure_set_words(exchange, (int) code);
 	omf_proxy_scrub(reply->words);
 	reply->tls_disorder = omf_failure_is_tls_disorder(reply);
-	if (is_version_refused(http, exchange))
+	if (is_version_refused(http, exchange, code))
 	{
 		reply->outcome = OMF_UNREACHABLE;
 		reply->hopeless = true;

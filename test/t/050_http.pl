@@ -270,6 +270,11 @@ sub try_http2_wanted
 	my $result = $node->run_sql(statuses($schema, $clusters[0]));
 	is($result->{sqlstate}, 'HV00N', 'and where there is none');
 	like($result->{detail}, qr/does not speak HTTP\/2/, 'it says so');
+	$schema = add_server(endpoint => $simulator->http, http_version => '2');
+	$result = $node->run_sql(statuses($schema, $clusters[0]));
+	is($result->{sqlstate}, 'HV00N', 'and on plain http');
+	like($result->{detail}, qr/does not speak HTTP\/2.*"http_version"/, 'it says so, too');
+	unlike($result->{err}, qr/Tried [2-9]/, 'and is tried once');
 	return;
 }
 
