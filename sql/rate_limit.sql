@@ -38,6 +38,13 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER limited OPTIONS (SET token 'dop_v1_sp
 SELECT * FROM one;
 SELECT remaining FROM limits;
 
+-- The same token at another endpoint, too.
+\set elsewhere :endpoint '/elsewhere'
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER online_migrations_fdw OPTIONS (endpoint :'elsewhere');
+CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (token 'dop_v1_spared');
+SELECT count(*) FROM online_migrations_fdw_rate_limits WHERE server = 'elsewhere';
+DROP SERVER elsewhere CASCADE;
+
 -- What scans leave to others: start and stop may use it.
 ALTER SERVER limited OPTIONS (ADD rate_limit_reserve '3');
 SELECT * FROM one;
