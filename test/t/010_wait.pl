@@ -231,10 +231,10 @@ for my $name (sort keys %changes)
 }
 
 # With answers that have no status.
-for my $body ('{}', '{"id":"first"}')
+for my $body ('{}', '{"id":"first"}', '')
 {
 	my $nameless = new_cluster('running', 'first');
-	$simulator->fault('custom', uuid => $nameless, body => $body);
+	$simulator->fault($body eq '' ? 'empty_200' : 'custom', uuid => $nameless, $body eq '' ? () : (body => $body));
 	$result = $session->run(call_for($nameless, "timeout => '500 ms', poll_interval => '1 s', server => 'digitalocean'"));
 	failed_ok($result, 'HV000', qr/Online migration of database cluster \S+ was seen only in answers without a status\.\n/,
 		"nothing but $body");
