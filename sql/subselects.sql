@@ -107,6 +107,34 @@ DROP VIEW both_ways;
 DROP TABLE parts;
 \! simctl log --clear >/dev/null
 
+-- A sub-select without FROM hands on what it is about: a layer's JSON object.
+SELECT * FROM batches('SELECT (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) || ''x'') FROM f');
+SELECT * FROM batches('SELECT (SELECT json_build_object(''i'', f.i, ''s'', (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k),
+    ''n'', (SELECT (SELECT name FROM clusters WHERE id = f.k)))) FROM f');
+SELECT count(DISTINCT s), min(s), max(s) FROM (SELECT (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) || f.i) s FROM f OFFSET 0) x;
+\! simctl log --clear >/dev/null
+SELECT count(s) FROM (SELECT (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) || 'x' WHERE f.i < 4) s FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+SELECT count(s) FROM (SELECT (SELECT CASE WHEN f.i < 4 THEN (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) END) s FROM f OFFSET 0) x;
+\! simctl log --clear | wc -l
+
+-- A LATERAL sub-select with DISTINCT, UNION, EXCEPT, INTERSECT.
+SELECT * FROM batches('SELECT f.i, x.* FROM f LEFT JOIN LATERAL (SELECT DISTINCT status FROM online_migrations WHERE database_cluster_uuid = f.k) x ON true');
+SELECT * FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k
+    UNION SELECT name FROM clusters WHERE id = f.k) x');
+\! simctl log --clear >/dev/null
+SELECT count(*), count(DISTINCT x) FROM f, LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k
+    UNION SELECT name FROM clusters WHERE id = f.k) x;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM (SELECT FROM f, LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k
+    EXCEPT SELECT status FROM clusters WHERE id = f.k) x) y;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k
+    EXCEPT SELECT status FROM clusters WHERE id = f.k) x') WHERE batches = 'Batches: 1';
+SELECT count(*) FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k
+    INTERSECT SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) x') WHERE batches = 'Batches: 1';
+\! simctl log --clear >/dev/null
+
 -- Statements that write.
 UPDATE f SET s = (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i <= 10;
 UPDATE f SET (s, c) = (SELECT status, created_at FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i > 10;

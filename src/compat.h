@@ -278,6 +278,15 @@ omf_named_shared_memory(const char *name, size_t size,
 								 sjinfo))
 #endif
 
+/* SELECT DISTINCT of sorted rows. */
+#if PG_VERSION_NUM >= 190000
+#define OMF_T_DISTINCT_PATH T_UniquePath
+#define OmfDistinctPath UniquePath
+#else
+#define OMF_T_DISTINCT_PATH T_UpperUniquePath
+#define OmfDistinctPath UpperUniquePath
+#endif
+
 /* ExecutorRun() lost an argument. */
 #if PG_VERSION_NUM >= 180000
 #define OMF_EXECUTOR_RUN_PARAMS \

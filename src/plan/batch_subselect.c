@@ -310,6 +310,59 @@ in_row(Node *node, void *context)
 	return expression_tree_mutator(node, in_row, context);
 }
 
+/* A sub-select without FROM. */
+typedef struct Rowless
+{
+	const SubPlan *subplan;
+	const Plan *plan;
+} Rowless;
+
+/*
+ * Put what the row has in the place of the parameters of a sub-select without
+ * FROM, and what they are for in that of its initial plans.
+ */
+static Node *
+as_evaluated(Node *node, void *context)
+{
+	const Rowless *rowless = context;
+	Found nothing = {NULL};
+	Source source = {rowless->subplan, &nothing};
+	ListCell *cell;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+	{
+		foreach (cell, rowless->plan->initPlan)
+		{
+			SubPlan *initial = lfirst_node(SubPlan, cell);
+
+			if (!list_member_int(initial->setParam, ((Param *) node)->paramid))
+				continue;
+			initial = copyObject(initial);
+			initial->parParam = rowless->subplan->parParam;
+			initial->args = rowless->subplan->args;
+			return (Node *) initial;
+		}
+		return in_row(node, &source);
+	}
+	return expression_tree_mutator(node, as_evaluated, context);
+}
+
+/* What a sub-select without FROM evaluates; NULL of another one. */
+static Node *
+evaluated_by(Work *work, const SubPlan *subplan)
+{
+	const Plan *plan = list_nth(work->statement->subplans,
+								subplan->plan_id - 1);
+	Rowless rowless = {subplan, plan};
+
+	if (!IsA(plan, Result) || plan->lefttree != NULL ||
+		((const Result *) plan)->resconstantqual != NULL)
+		return NULL;
+	return as_evaluated((Node *) plan->targetlist, &rowless);
+}
+
 static bool
 has_var(Node *node, void *context)
 {
@@ -401,9 +454,11 @@ collect_targets(Node *node, void *context)
 	switch (nodeTag(node))
 	{
 		case T_SubPlan:
-			if (!work->in_input)
-				add_targets(work, (SubPlan *) node);
-			return false;
+			if (work->in_input)
+				return false;
+			add_targets(work, (SubPlan *) node);
+			return collect_targets(evaluated_by(work, (SubPlan *) node),
+								   context);
 
 			/* these evaluate all that they have */
 		case T_List:

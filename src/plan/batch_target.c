@@ -504,6 +504,35 @@ find_in_append(const Place *place, const Path *append, const List *paths,
 	return several ? NONE : found;
 }
 
+/* What find() finds in a path that is read to its end or not at all. */
+static int
+find_whole(const Place *place, Path *path, List **targets)
+{
+	Place below = *place;
+
+	below.whole = true;
+	return find(&below, path, targets);
+}
+
+/*
+ * EXCEPT and INTERSECT: from PostgreSQL 18 on, the right one is not read where
+ * the left one has no row.
+ */
+static int
+find_in_setop(const Place *place, const SetOpPath *path, List **targets)
+{
+#if PG_VERSION_NUM >= 180000
+	Path *first = path->leftpath;
+#else
+	Path *first = path->subpath;
+#endif
+
+	(void) (path->strategy == SETOP_HASHED
+				? find_whole(place, first, targets)
+				: find(place, first, targets));
+	return NONE;
+}
+
 /* Is it sure to read a row? */
 static bool
 reads_rows(const LimitPath *path)
@@ -513,16 +542,6 @@ reads_rows(const LimitPath *path)
 	return count == NULL || (IsA(count, Const) &&
 							 (count->constisnull ||
 							  DatumGetInt64(count->constvalue) > 0));
-}
-
-/* The same, of a path that is read to its end or not at all. */
-static int
-find_whole(const Place *place, Path *path, List **targets)
-{
-	Place below = *place;
-
-	below.whole = true;
-	return find(&below, path, targets);
 }
 
 /*
@@ -575,6 +594,10 @@ find(const Place *place, Path *path, List **targets)
 							  targets);
 		case T_GroupPath:
 			return find(place, ((GroupPath *) path)->subpath, targets);
+		case OMF_T_DISTINCT_PATH:
+			return find(place, ((OmfDistinctPath *) path)->subpath, targets);
+		case T_SetOpPath:
+			return find_in_setop(place, (SetOpPath *) path, targets);
 		case T_ProjectionPath:
 			return find(place, ((ProjectionPath *) path)->subpath, targets);
 		case T_MaterialPath:
