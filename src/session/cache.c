@@ -488,17 +488,21 @@ static bool
 is_attended(const Entry *entry, int64 now)
 {
 	volatile const PGPROC *proc = &ProcGlobal->allProcs[entry->flight_proc];
-	volatile const Attention *attention = &attended[entry->flight_proc];
+	uint64 channel;
+	int64 left_at;
 
 	if (entry->flight_proc >= arena->nattended ||
 		proc->pid != entry->flight_pid)
 		return false;
-	if (attention->channel == entry->flight_channel)
-		return attention->left_at == 0 || now - attention->left_at < MOMENT_MS;
-	if (attention->channel ==
-		(entry->flight_channel & OMF_CACHE_CHANNELS_OF_ONE))
+
+	/* each once: they may change meanwhile */
+	channel = attended[entry->flight_proc].channel;
+	left_at = attended[entry->flight_proc].left_at;
+	if (channel == entry->flight_channel)
+		return left_at == 0 || now - left_at < MOMENT_MS;
+	if (channel == (entry->flight_channel & OMF_CACHE_CHANNELS_OF_ONE))
 		return proc->wait_event_info == WAIT_EVENT_APPEND_READY ||
-			   now - attention->left_at < MOMENT_MS;
+			   now - left_at < MOMENT_MS;
 	return false;
 }
 
