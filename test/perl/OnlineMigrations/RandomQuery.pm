@@ -217,7 +217,12 @@ sub _lateral
 	my $on = _equality(\@left, \@right);
 	my @chosen = @right[ 0 .. 1 ];
 	my $rest = _chance(0.5) ? _order_by(2) . ' LIMIT ' . (1 + int rand 3) : _chance(0.3) ? ' OFFSET 0' : '';
-	my $inner = "LATERAL (SELECT $chosen[0][0] AS c1, $chosen[1][0] AS c2 FROM $right WHERE $on$rest) $alias";
+	my $arm = "$chosen[0][0] AS c1, $chosen[1][0] AS c2 FROM $right WHERE";
+	my $select = "SELECT $arm $on";
+	$select = "SELECT DISTINCT $arm $on" if _chance(0.2);
+	$select .= ' ' . _pick('UNION', 'UNION ALL', 'EXCEPT', 'INTERSECT', 'EXCEPT ALL') . " SELECT $arm " . _equality(\@left, \@right)
+		if _chance(0.2);
+	my $inner = "LATERAL ($select$rest) $alias";
 	my @result = (@left, [ "$alias.c1", $chosen[0][1] ], [ "$alias.c2", $chosen[1][1] ]);
 	return _chance(0.5) ? ("$left CROSS JOIN $inner", @result) : ("$left LEFT JOIN $inner ON true", @result);
 }
@@ -464,6 +469,10 @@ sub _value
 		sub { "($row.n, 'done') IN (SELECT $row.n, $value FROM $from WHERE $on)" },
 		sub { "(SELECT max($value) FROM $from WHERE $on AND " . $self->_simple(\@columns) . ')' },
 		sub { "(SELECT $value FROM $from WHERE $on ORDER BY 1 LIMIT 1)" },
+		sub { "(SELECT " . $self->_scalar($key) . "::text || $row.n)" },
+		sub { "(SELECT (SELECT " . $self->_scalar($key) . "::text) || " . $self->_exists(@$key) . ')' },
+		sub { "(SELECT CASE WHEN $row.n > 5 THEN " . $self->_scalar($key) . '::text END)' },
+		sub { "(SELECT " . $self->_scalar($key) . "::text WHERE $row.n < 9)" },
 		sub { "(SELECT count(*) FROM $from WHERE $columns[0][0]\::text IN ($row.k::text, '" . _uuid() . "'))" },
 	);
 	return '(' . _pick(@forms)->() . ')::text';
