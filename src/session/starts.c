@@ -148,13 +148,17 @@ omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
 	if (start->id[0] != '\0' && strcmp(start->id, id) == 0)
 		return true;
 
+	/* an API that lags behind may show one that it did not show before */
+	if (created_ms >= 0 && created_ms < start->created_ms)
+		return false;
+
 	/*
 	 * the API keeps the last one only: what was not there before came after it
 	 */
 	if (start->previous_known)
 		return !is_as_before(start, id, status);
 	if (start->created_ms >= 0)
-		return created_ms >= start->created_ms;
+		return created_ms >= 0;
 	return created_ms >= start->sent_ms - CLOCK_TOLERANCE_MS;
 }
 

@@ -76,7 +76,9 @@ $simulator->migration($cluster, 'done', $second);
 my $third = $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'shown as done')->{out};
 $simulator->migration($cluster, 'done', $second);
 refused_ok($cluster, qr/"$third" of database cluster $cluster was started/, 'the one before it is shown');
-$simulator->migration($cluster, 'error', 'later-id', '2020-01-01T00:00:00Z');
+$simulator->migration($cluster, 'error', 'earlier-id', '2020-01-01T00:00:00Z');
+refused_ok($cluster, qr/"$third" of database cluster $cluster was started/, 'an earlier one is shown that was not there before');
+$simulator->migration($cluster, 'error', 'later-id', '2100-01-01T00:00:00Z');
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, 'a later one is shown, which has ended');
 
 # After a replacing start nobody knows what was there before: dates tell.
