@@ -65,7 +65,7 @@ begin_waiting(OmfChannel *channel)
 	waiting->end.func = end_waiting;
 	waiting->end.arg = waiting;
 	MemoryContextRegisterResetCallback(channel->context, &waiting->end);
-	while (waiting->own_fds < OMF_POLLSET_OWN_FDS && AcquireExternalFD())
+	while (waiting->own_fds < OMF_POLLSET_OWN_FDS && omf_session_acquire_fd())
 		waiting->own_fds++;
 	if (waiting->own_fds == OMF_POLLSET_OWN_FDS)
 		waiting->pollset = omf_pollset_create();

@@ -15,6 +15,7 @@
 #include "client/mask.h"
 #include "compat.h"
 #include "functions/call.h"
+#include "session/session.h"
 
 /* The longest text of a library's or the source's in a message, in bytes. */
 #define WORDS_MAX 500
@@ -22,7 +23,7 @@
 void
 omf_source_count_descriptor(OmfSourceWay *way)
 {
-	if (!AcquireExternalFD())
+	if (!omf_session_acquire_fd())
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 				 errmsg("could not connect to the source"),

@@ -108,20 +108,6 @@ static struct
 /* When the statement began in which a client was told of a pause. */
 static TimestampTz told_statement = 0;
 
-/* ----- descriptors that PostgreSQL is to know of ----- */
-
-static bool
-acquire_fd(void)
-{
-	return AcquireExternalFD();
-}
-
-static void
-release_fd(void)
-{
-	ReleaseExternalFD();
-}
-
 /* ----- token files ----- */
 
 static void
@@ -231,6 +217,40 @@ destroy_session(OmfSession *session)
 	free(session);
 }
 
+/* ----- descriptors that PostgreSQL is to know of ----- */
+
+/* End the session that nobody has used for longest; false: all are in use. */
+static bool
+end_idle_session(void)
+{
+	dlist_node *node;
+
+	for (node = dlist_is_empty(&sessions) ? NULL : dlist_tail_node(&sessions);
+		 node != NULL;
+		 node = dlist_has_prev(&sessions, node)
+					? dlist_prev_node(&sessions, node)
+					: NULL)
+	{
+		OmfSession *session = dlist_container(OmfSession, node, node);
+
+		/* one without a wait set is being made */
+		if (session->holders > 0 || session->wait_set == NULL)
+			continue;
+		destroy_session(session);
+		return true;
+	}
+	return false;
+}
+
+bool
+omf_session_acquire_fd(void)
+{
+	while (!AcquireExternalFD())
+		if (!end_idle_session())
+			return false;
+	return true;
+}
+
 /*
  * A server or a mapping has changed; hash value 0 stands for all of them.
  * Only marks: a callback can come at any time, also inside a wait of ours.
@@ -303,6 +323,15 @@ user_agent(void)
 }
 
 static void
+report_engine(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+			 errmsg("could not prepare connections to the API"),
+			 errdetail("%s", reason)));
+}
+
+static void
 create_engine(OmfSession *session, Oid serverid, Oid userid, const char *token)
 {
 	OmfServerOptions options = omf_options_of_server(serverid);
@@ -316,8 +345,8 @@ create_engine(OmfSession *session, Oid serverid, Oid userid, const char *token)
 	config.http.version = options.http_version;
 	config.http.connect_timeout_ms = options.connect_timeout_ms;
 	config.http.max_concurrency = options.max_concurrency;
-	config.http.acquire_fd = acquire_fd;
-	config.http.release_fd = release_fd;
+	config.http.acquire_fd = omf_session_acquire_fd;
+	config.http.release_fd = ReleaseExternalFD;
 	config.request_timeout_ms = options.request_timeout_ms;
 	config.max_retries = options.max_retries;
 	config.max_retry_wait_ms = options.max_retry_wait_ms;
@@ -327,18 +356,20 @@ create_engine(OmfSession *session, Oid serverid, Oid userid, const char *token)
 
 	session->engine = omf_engine_create(&config, &reason);
 	if (session->engine == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
-				 errmsg("could not prepare connections to the API"),
-				 errdetail("%s", reason)));
+		report_engine(reason);
 }
 
 /* The latch, postmaster death and the engine's descriptor, for every wait. */
 static WaitEventSet *
 create_wait_set(OmfEngine *engine)
 {
-	WaitEventSet *set = omf_create_wait_event_set(3);
+	WaitEventSet *set;
 
+	/* it takes one itself */
+	if (!omf_session_acquire_fd())
+		report_engine("Out of file descriptors.");
+	ReleaseExternalFD();
+	set = omf_create_wait_event_set(3);
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	if (IsUnderPostmaster)
 		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL,
@@ -429,6 +460,7 @@ omf_session_acquire(Oid serverid, Oid userid)
 	if (session == NULL)
 		session = create_session(serverid, userid, &user);
 	session->holders++;
+	dlist_move_head(&sessions, &session->node);
 	session->used_by = GetCurrentTransactionStartTimestamp();
 	return session;
 }

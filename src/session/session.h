@@ -74,6 +74,13 @@ extern bool omf_session_find_account(Oid serverid, Oid userid,
 									 uint8 account[OMF_HASH_SIZE],
 									 const char **problem);
 
+/*
+ * AcquireExternalFD() of PostgreSQL, which lends a third of its descriptors.
+ * Sessions that nobody holds end for it, the one first that was used longest
+ * ago.  False: there is none left.  Never throws.
+ */
+extern bool omf_session_acquire_fd(void);
+
 /* An Append has waited for several sessions, and does so no more. */
 extern void omf_session_end_waits(void);
 

@@ -343,6 +343,28 @@ use_token_file(write_file('good', $TOKEN));
 $simulator->reset_counters;
 $node->psql_ok(status_of(), 'running', 'a file that is right');
 
+# ----- many servers in one session -----
+
+# PostgreSQL lends a backend some 330 descriptors: sessions with servers that
+# rest make room for one that is asked now, be it for a listing, an
+# asynchronous scan or a start.
+point_to('http');
+my $servers = 80;
+$node->safe_psql('digitalocean', join '', map {
+	my $server = "s$_";
+	$node->add_server($server, $node->server_options('http'));
+	"CREATE FOREIGN TABLE databases.m$_ (database_cluster_uuid uuid, status text) SERVER $server OPTIONS (resource 'online_migrations');"
+} 1 .. $servers);
+my $wide = OnlineMigrations::Session->open($node);
+is(join(' ', map { my $result = $wide->run("SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'");
+	$result->{out} eq 'running' ? () : "$_: $result->{err}" } 1 .. $servers), '', "a session that asks $servers servers, one after the other");
+is($wide->run(q{BEGIN; } . join(' ', map { "DECLARE c$_ CURSOR FOR SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'; FETCH c$_;" } 1 .. 10)
+	. ' COMMIT')->{out}, join("\n", ('running') x 10), '  and ten of them at once');
+is($wide->run('SELECT string_agg(status, NULL) FROM (' . join(' UNION ALL ',
+	map { "SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'" } 20 .. 25) . ') u')->{out}, 'running' x 6, '  and six in an Append');
+is($wide->run(status_of())->{out}, 'running', '  and the first one again');
+$wide->close;
+
 # ----- who else has the sockets -----
 
 # The inodes of the machine's TCP sockets.  The server itself listens on a Unix
