@@ -552,7 +552,11 @@ look(Waiting *waiting, OmfPoll *poll)
 											: 0;
 		call->late = waiting->held_ms > 0;
 		if (!call->late)
+		{
 			omf_call_make(call, OMF_GET, waiting->path, NULL);
+			if (call->late)
+				waiting->held_ms = omf_wait_held_ms(call->session);
+		}
 	}
 	PG_FINALLY();
 	{

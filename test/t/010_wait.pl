@@ -382,9 +382,12 @@ failed_ok($result, 'HV000', qr/HINT:  There was no last look: the rate limit all
 is(polls($cluster), 1, '  which was not asked for');
 $began = time;
 $result = $session->run(call_for($cluster, "timeout => '0'"));
-$session->close;
 cmp_ok(time - $began, '<', $AT_ONCE, 'nor is there a first one');
 failed_ok($result, 'HV000', qr/HINT:  There was no last look/, '  where that is the last');
+$result = $session->run(call_for($cluster, "timeout => '1 s'"));
+$session->close;
+failed_ok($result, 'HV000', qr/HINT:  There was no last look/, '  or would come too late');
+is(polls($cluster), 1, '  and is not asked for either');
 for my $status (429, 500)
 {
 	$node->fresh_token('digitalocean');
