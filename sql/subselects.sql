@@ -135,6 +135,19 @@ SELECT count(*) FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status FRO
     INTERSECT SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) x') WHERE batches = 'Batches: 1';
 \! simctl log --clear >/dev/null
 
+-- Above the rows of parallel workers.
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+EXPLAIN (COSTS OFF) SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f WHERE i > 0;
+SELECT count(s) FROM (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s FROM f WHERE i > (SELECT min(i) FROM f) OFFSET 0) x;
+\! simctl log --clear | wc -l
+SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f ORDER BY i');
+\! simctl log --clear >/dev/null
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+
 -- Statements that write.
 UPDATE f SET s = (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i <= 10;
 UPDATE f SET (s, c) = (SELECT status, created_at FROM online_migrations WHERE database_cluster_uuid = f.k) WHERE i > 10;

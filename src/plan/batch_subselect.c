@@ -702,9 +702,12 @@ is_foreign_node(const Plan *plan)
 static Plan *
 improve(Work *work, Plan *plan)
 {
-	if (plan == NULL || IsA(plan, Gather) || IsA(plan, GatherMerge) ||
-		is_foreign_node(plan))
+	if (plan == NULL || is_foreign_node(plan))
 		return plan;
+
+	/* what is below them is for workers */
+	if (IsA(plan, Gather) || IsA(plan, GatherMerge))
+		return split(work, plan);
 	plan->lefttree = improve(work, plan->lefttree);
 
 	/* PostgreSQL counts on what the inner side of a merge join can do */
