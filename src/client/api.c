@@ -220,6 +220,7 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	error->sent_at = reply->sent_at;
 	error->http1_wanted = reply->http1_wanted;
 	error->tls_disorder = reply->tls_disorder;
+	error->no_descriptors = reply->no_descriptors;
 	if (reply->proxy != NULL)
 		copy_text(error->proxy, sizeof(error->proxy), reply->proxy, secrets);
 	error->resets_in = limit_resets_in(reply);

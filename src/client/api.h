@@ -73,6 +73,7 @@ typedef struct OmfError
 	int64_t sent_at;                      /* epoch seconds, last time, or 0 */
 	bool http1_wanted;                    /* the server wants HTTP/1.1 */
 	bool tls_disorder;                    /* the TLS library fails in itself */
+	bool no_descriptors;                  /* this process may have no more */
 	char proxy[OMF_PROXY_HOST_SIZE];      /* environment's proxy, or empty */
 } OmfError;
 

@@ -96,6 +96,7 @@ typedef struct Multi
 } Multi;
 
 static const char no_memory[] = "Out of memory.";
+const char omf_http_no_descriptors[] = "Out of file descriptors.";
 
 struct OmfHttp
 {
@@ -560,7 +561,7 @@ open_multi(Multi *multi)
 	while (multi->wakeup_fds < WAKEUP_FDS)
 	{
 		if (!multi->http->config->acquire_fd())
-			return "Out of file descriptors.";
+			return omf_http_no_descriptors;
 		multi->wakeup_fds++;
 	}
 	multi->handle = make_multi_handle(multi);
@@ -630,6 +631,8 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->fresh = exchange->stale = exchange->timed_out = false;
 	exchange->problem = NULL;
+	exchange->reply.no_descriptors = exchange->reply.hopeless =
+		problem == omf_http_no_descriptors;
 	if (problem != NULL)
 		return fail_start(
 			exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE,
@@ -878,8 +881,13 @@ finish(OmfExchange *exchange, CURLcode code)
 		reply->outcome = OMF_LOST;
 		exchange->problem = "The answer ended early: neither a length nor chunks say that this was all.";
 	}
-	reply->hopeless = reply->outcome == OMF_UNREACHABLE &&
-					  is_hopeless(http, exchange, code);
+	reply->no_descriptors = code == CURLE_COULDNT_CONNECT &&
+							omf_sockets_are_exhausted(http->sockets);
+	if (reply->no_descriptors)
+		exchange->problem = omf_http_no_descriptors;
+	reply->hopeless = reply->no_descriptors ||
+					  (reply->outcome == OMF_UNREACHABLE &&
+					   is_hopeless(http, exchange, code));
 	reply->connections += (int) new_connections;
 	if (http_status != 0)
 		reply->http_version = exchange->http1 ? 1 : 2;
@@ -1221,7 +1229,7 @@ make(OmfHttp *http)
 	if (problem != NULL)
 		return problem;
 	if (!make_pollset(http))
-		return "Out of file descriptors.";
+		return omf_http_no_descriptors;
 	problem = open_multi(&http->many);
 	if (problem != NULL)
 		return problem;

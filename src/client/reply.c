@@ -48,7 +48,7 @@ omf_reply_reset(OmfReply *reply)
 {
 	reset_headers(reply);
 	reply->outcome = OMF_ANSWERED;
-	reply->hopeless = reply->tls_disorder = false;
+	reply->no_descriptors = reply->hopeless = reply->tls_disorder = false;
 	reply->http_status = 0;
 	reply->header_bytes = 0;
 	reply->interim = true; /* as long as there is no other status */

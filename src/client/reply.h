@@ -116,6 +116,7 @@ typedef struct OmfReply
 	const char *proxy;             /* host of the environment's, or NULL */
 	bool earlier_unknown;          /* of a try before, whether it was done */
 	bool tls_disorder;             /* the TLS library fails in itself */
+	bool no_descriptors;           /* this process may have no more of them */
 	bool hopeless;                 /* no other try could do better */
 } OmfReply;
 

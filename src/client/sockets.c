@@ -11,6 +11,7 @@
  */
 #include "client/sockets.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ struct OmfSockets
 {
 	bool (*acquire)(void);
 	void (*release)(void);
+	bool exhausted;   /* was there no descriptor for the last one? */
 	int max;          /* length of open */
 	int nopen;        /* how many of them */
 	OmfSocket open[]; /* acquired, and not released */
@@ -83,8 +85,14 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
 
 	if (sockets->nopen == sockets->max)
 		omf_sockets_sweep(sockets);
-	if (sockets->nopen == sockets->max || !sockets->acquire())
+	sockets->exhausted = false;
+	if (sockets->nopen == sockets->max)
 		return -1;
+	if (!sockets->acquire())
+	{
+		sockets->exhausted = true;
+		return -1;
+	}
 #ifdef SOCK_CLOEXEC
 	fd = socket(family, type | SOCK_CLOEXEC, protocol);
 #else
@@ -94,11 +102,18 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
 #endif
 	if (fd < 0 || fstat(fd, &status) != 0)
 	{
+		sockets->exhausted = fd < 0 && errno == EMFILE;
 		sockets->release();
 		return fd;
 	}
 	sockets->open[sockets->nopen++] = (OmfSocket){fd, 0, false, status.st_ino};
 	return fd;
+}
+
+bool
+omf_sockets_are_exhausted(const OmfSockets *sockets)
+{
+	return sockets->exhausted;
 }
 
 OmfSocket *

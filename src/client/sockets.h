@@ -30,6 +30,9 @@ extern void omf_sockets_destroy(OmfSockets *sockets);
 extern int omf_sockets_open(OmfSockets *sockets, int family, int type,
 							int protocol);
 
+/* Did the last one lack a descriptor that this process may have? */
+extern bool omf_sockets_are_exhausted(const OmfSockets *sockets);
+
 /* As close(2). */
 extern int omf_sockets_close(OmfSockets *sockets, int fd);
 

@@ -15,6 +15,7 @@
 #include "client/mask.h"
 #include "compat.h"
 #include "functions/call.h"
+#include "session/error.h"
 #include "session/session.h"
 
 /* The longest text of a library's or the source's in a message, in bytes. */
@@ -28,7 +29,7 @@ omf_source_count_descriptor(OmfSourceWay *way)
 				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 				 errmsg("could not connect to the source"),
 				 errdetail("There are too many open files on this server."),
-				 errhint("Raise the server's max_files_per_process and ulimit -n.")));
+				 errhint("%s", omf_error_hint_descriptors)));
 	way->nfds++;
 }
 

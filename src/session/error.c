@@ -22,6 +22,8 @@
 
 static const char not_the_api[] = "Check the server option \"endpoint\": this answer is none that the API gives for this call.";
 
+const char omf_error_hint_descriptors[] = "Close cursors over other servers, or raise the PostgreSQL server's max_files_per_process and ulimit -n.";
+
 /* SQLSTATE and hint of each kind of failure; the hint may be NULL. */
 static const struct
 {
@@ -186,6 +188,8 @@ hint_of(OmfAction action, const OmfError *error, const char *hint)
 		return "The migration may have been started all the same. Look at the cluster's status in the foreign table, and set the server option \"http_version\" to '1.1', before trying again.";
 	if (error->http1_wanted)
 		return "Set the server option \"http_version\" to '1.1'.";
+	if (error->no_descriptors)
+		return omf_error_hint_descriptors;
 	if (error->tls_disorder)
 		return "The TLS library fails in itself, as it does for the rest of a process in which it has run out of memory. Connect to PostgreSQL again, and look at how much memory a process may have.";
 	if (error->kind == OMF_ERROR_UNREACHABLE && error->proxy[0] != '\0')

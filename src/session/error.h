@@ -36,6 +36,9 @@ extern char *omf_error_text(const OmfError *error);
 /* The hint that it is raised with, or NULL; palloc'd or not. */
 extern const char *omf_error_hint(OmfAction action, const OmfError *error);
 
+/* The hint where this process may have no more descriptors. */
+extern const char omf_error_hint_descriptors[];
+
 /* The SQLSTATE that the failure is raised with. */
 extern int omf_error_sqlstate(const OmfError *error);
 

@@ -242,12 +242,24 @@ end_idle_session(void)
 	return false;
 }
 
-bool
-omf_session_acquire_fd(void)
+static bool
+acquire_fd(void)
 {
 	while (!AcquireExternalFD())
 		if (!end_idle_session())
 			return false;
+	return true;
+}
+
+bool
+omf_session_acquire_fd(void)
+{
+	if (!acquire_fd())
+		return false;
+
+	/* the one that PostgreSQL takes itself when it waits: see session.h */
+	if (acquire_fd())
+		ReleaseExternalFD();
 	return true;
 }
 
@@ -328,7 +340,10 @@ report_engine(const char *reason)
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 			 errmsg("could not prepare connections to the API"),
-			 errdetail("%s", reason)));
+			 errdetail("%s", reason),
+			 reason == omf_http_no_descriptors
+				 ? errhint("%s", omf_error_hint_descriptors)
+				 : 0));
 }
 
 static void
@@ -366,8 +381,8 @@ create_wait_set(OmfEngine *engine)
 	WaitEventSet *set;
 
 	/* it takes one itself */
-	if (!omf_session_acquire_fd())
-		report_engine("Out of file descriptors.");
+	if (!acquire_fd())
+		report_engine(omf_http_no_descriptors);
 	ReleaseExternalFD();
 	set = omf_create_wait_event_set(3);
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);

@@ -77,7 +77,9 @@ extern bool omf_session_find_account(Oid serverid, Oid userid,
 /*
  * AcquireExternalFD() of PostgreSQL, which lends a third of its descriptors.
  * Sessions that nobody holds end for it, the one first that was used longest
- * ago.  False: there is none left.  Never throws.
+ * ago, until there is one more that PostgreSQL can take when it waits itself
+ * (an Append's CreateWaitEventSet() fails without).  False: there is none
+ * left.  Never throws.
  */
 extern bool omf_session_acquire_fd(void);
 

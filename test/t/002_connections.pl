@@ -345,25 +345,63 @@ $node->psql_ok(status_of(), 'running', 'a file that is right');
 
 # ----- many servers in one session -----
 
-# PostgreSQL lends a backend some 330 descriptors: sessions with servers that
-# rest make room for one that is asked now, be it for a listing, an
-# asynchronous scan or a start.
+# PostgreSQL lends a backend a third of its descriptors: here those of some 18
+# servers.  Sessions with servers that rest make room for one that is asked
+# now, be it for a listing, an asynchronous scan or a start.
+my $servers = 30;
+
+sub status_in
+{
+	my ($server) = @_;
+	return "SELECT status FROM databases.m$server WHERE database_cluster_uuid = '$clusters[0]'";
+}
+
+sub cursors
+{
+	my ($number) = @_;
+	return join ' ', map { "DECLARE c$_ CURSOR FOR " . status_in($_) . "; FETCH c$_;" } 1 .. $number;
+}
+
+# However many are left: an Append has the one that PostgreSQL takes for its
+# wait, and where all are in use, the error says so at once, be the next one
+# for a session, for its wait or for a connection.
+sub try_many_servers
+{
+	my ($others) = @_;
+	my $name = "$others descriptors less";
+	my $session = OnlineMigrations::Session->open($node);
+	my $itself = $node->connstr($OnlineMigrations::TestNode::DATABASE);
+
+	# Connections of dblink take one each.
+	$session->run("SELECT dblink_connect('c$_', \$\$$itself\$\$)") for 1 .. $others;
+	rows_ok($session, join("\n", ('running') x $servers), "$servers servers, one after the other, $name",
+		join '; ', map { status_in($_) } 1 .. $servers);
+	rows_ok($session, 'running' x 6, "six in an Append, $name",
+		'SELECT string_agg(status, NULL) FROM (' . join(' UNION ALL ', map { status_in($_) } 1 .. 6) . ') u');
+	rows_ok($session, join("\n", ('running') x 10), "ten at once, $name", 'BEGIN; ' . cursors(10) . ' COMMIT');
+	my $result = $session->run('BEGIN; ' . cursors($servers));
+	is($result->{sqlstate}, 'HV00N', "all at once, $name");
+	like($result->{detail}, qr/Out of file descriptors\.\z/, "all at once, $name: the detail says why");
+	like($result->{hint}, qr/^Close cursors/, "all at once, $name: the hint says what helps");
+	cmp_ok($result->{seconds}, '<', 5, "all at once, $name: not tried again");
+	$session->run('ROLLBACK');
+	rows_ok($session, 'running', "the session goes on, $name");
+	$session->close;
+	return $result->{message};
+}
+
 point_to('http');
-my $servers = 80;
-$node->safe_psql('digitalocean', join '', map {
+$node->append_conf('postgresql.conf', 'max_files_per_process = 330');
+$node->restart;
+$node->safe_psql('digitalocean', 'CREATE EXTENSION dblink;' . join '', map {
 	my $server = "s$_";
 	$node->add_server($server, $node->server_options('http'));
 	"CREATE FOREIGN TABLE databases.m$_ (database_cluster_uuid uuid, status text) SERVER $server OPTIONS (resource 'online_migrations');"
 } 1 .. $servers);
-my $wide = OnlineMigrations::Session->open($node);
-is(join(' ', map { my $result = $wide->run("SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'");
-	$result->{out} eq 'running' ? () : "$_: $result->{err}" } 1 .. $servers), '', "a session that asks $servers servers, one after the other");
-is($wide->run(q{BEGIN; } . join(' ', map { "DECLARE c$_ CURSOR FOR SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'; FETCH c$_;" } 1 .. 10)
-	. ' COMMIT')->{out}, join("\n", ('running') x 10), '  and ten of them at once');
-is($wide->run('SELECT string_agg(status, NULL) FROM (' . join(' UNION ALL ',
-	map { "SELECT status FROM databases.m$_ WHERE database_cluster_uuid = '$clusters[0]'" } 20 .. 25) . ') u')->{out}, 'running' x 6, '  and six in an Append');
-is($wide->run(status_of())->{out}, 'running', '  and the first one again');
-$wide->close;
+my %messages;
+$messages{try_many_servers($_)}++ for 0 .. 6;
+is(join(', ', sort keys %messages), 'could not prepare connections to the API, could not read from the API',
+	'both ways to run out of descriptors were met');
 
 # ----- who else has the sockets -----
 
