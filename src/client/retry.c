@@ -36,7 +36,9 @@ omf_retry_maybe_done(const OmfReply *reply)
 		case OMF_HELD_BACK:
 			return false;
 		case OMF_ANSWERED:
-			return reply->http_status >= 500;
+			/* of a gateway that gave up waiting: 408, and 499 by nginx */
+			return reply->http_status >= 500 || reply->http_status == 408 ||
+				   reply->http_status == 499;
 		default:
 			return true;
 	}

@@ -107,17 +107,20 @@ $simulator->fault('no_content_204', uuid => $cluster, method => 'DELETE', times 
 $node->psql_ok("SELECT databases.databases_delete_online_migration('$cluster', '$id', server => 'digitalocean')", 't', '  that is stopped');
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, '  is forgotten');
 
-my %unknown = (close_before => {}, status => { status => 502 },
-	custom => { body => '{"id": "server_error", "message": "Oh."}' }, not_json => {},
-	missing_fields => {}, empty_200 => {});
-for my $fault (sort keys %unknown)
+# Gateways say 408 or 499 of what they have passed on, and wait for no more.
+for my $end ((map { [ 'status', status => $_ ] } 408, 499, 500, 502),
+	[ 'custom', body => '{"id": "server_error", "message": "Oh."}' ],
+	map { [$_] } qw(close_before empty_200 missing_fields not_json))
 {
+	my ($fault, %more) = @$end;
+	my $name = join ' ', @$end;
 	$cluster = new_cluster();
-	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, apply => 'true', %{ $unknown{$fault} });
-	$node->run_sql(start($cluster));
-	refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended \d+ s ago, and its outcome is not known\./, "$fault: nobody knows");
+	$simulator->fault($fault, uuid => $cluster, method => 'PUT', times => 1, apply => 'true', %more);
+	like($node->run_sql(start($cluster))->{message}, qr/^outcome of starting the online migration is unknown/, "$name: nobody knows");
+	refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster ended \d+ s ago, and its outcome is not known\./, '  which is remembered');
+	is(puts($cluster), 1, '  it is not sent again');
 	$simulator->delete_faults;
-	$node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, "$fault: who insists starts it");
+	$node->psql_ok(start($cluster, 'replace => true'), qr/^[\w-]+$/, '  who insists starts it');
 }
 
 # What is sent again after a pause may have been carried out after it: that is
