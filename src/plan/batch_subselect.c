@@ -49,8 +49,9 @@ typedef struct Work
 } Work;
 
 /*
- * What the Vars of a node turn into above it: the number of each is its
- * column's, from 1 on.  Without any, those of its input keep their numbers.
+ * What only a node itself can evaluate, its Vars and aggregates, which turns
+ * into Vars above it: the number of each is its column's, from 1 on.  Without
+ * any, those of its input keep their numbers.
  */
 typedef struct Leaves
 {
@@ -527,7 +528,8 @@ collect_leaves(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, Var))
+	if (IsA(node, Var) || IsA(node, Aggref) || IsA(node, GroupingFunc) ||
+		IsA(node, WindowFunc))
 	{
 		leaves->exprs = list_append_unique(leaves->exprs, node);
 		return false;
@@ -609,20 +611,14 @@ add_prefetch(Work *work, Plan *plan, List *targets, Leaves *leaves)
 	return targets != NIL ? make_prefetch(work, plan, targets, leaves) : plan;
 }
 
-/*
- * For a node that evaluates nothing but rows of its input.  An aggregate that
- * only HAVING has is evaluated for each of them, too.
- */
+/* For a node that evaluates those for each row of its input. */
 static void
-prepare_input(Work *work, Plan *plan, bool in_input)
+prepare_input(Work *work, Plan *plan, List *exprs, bool in_input)
 {
-	List *exprs = plan->targetlist;
 	List *targets;
 	Leaves leaves = {NIL};
 
 	work->known = NIL;
-	if (in_input)
-		exprs = list_concat_copy(exprs, plan->qual);
 	targets = targets_of((Node *) exprs, in_input, work);
 	plan->lefttree = add_prefetch(work, plan->lefttree, targets, &leaves);
 }
@@ -725,13 +721,23 @@ improve(Work *work, Plan *plan)
 			improve_list(work, ((CustomScan *) plan)->custom_plans);
 			return plan;
 		case T_Result:
+		case T_ProjectSet:
 			if (plan->lefttree != NULL)
-				prepare_input(work, plan, false);
+				prepare_input(work, plan, plan->targetlist, false);
 			return plan;
 		case T_Agg:
+			/* an aggregate that only HAVING has is of each row, too */
 			if (((Agg *) plan)->aggsplit == AGGSPLIT_SIMPLE)
-				prepare_input(work, plan, true);
+				prepare_input(work, plan,
+							  list_concat_copy(plan->targetlist, plan->qual),
+							  true);
+			return split(work, plan);
+		case T_Hash:
+			prepare_input(work, plan, ((Hash *) plan)->hashkeys, false);
 			return plan;
+		case T_HashJoin:
+			prepare_input(work, plan, ((HashJoin *) plan)->hashkeys, false);
+			return split(work, plan);
 		case T_SubqueryScan:
 			((SubqueryScan *) plan)->subplan =
 				improve(work, ((SubqueryScan *) plan)->subplan);
@@ -747,11 +753,15 @@ improve(Work *work, Plan *plan)
 		case T_BitmapHeapScan:
 		case T_TidRangeScan:
 		case T_FunctionScan:
+		case T_TableFuncScan:
 		case T_ValuesScan:
 		case T_CteScan:
+		case T_NamedTuplestoreScan:
+		case T_WorkTableScan:
 		case T_NestLoop:
-		case T_HashJoin:
 		case T_MergeJoin:
+		case T_Group:
+		case T_WindowAgg:
 			return split(work, plan);
 		default:
 			return plan;

@@ -205,7 +205,7 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 
 /*
  * Leave out what never fails, though it is not marked leakproof: a uuid's text,
- * and PostgreSQL's choice of a partition.
+ * PostgreSQL's choice of a partition, and what has been evaluated by then.
  */
 static Node *
 without_harmless(Node *node, void *context)
@@ -218,6 +218,8 @@ without_harmless(Node *node, void *context)
 	if (IsA(node, PlaceHolderVar))
 		return without_harmless((Node *) ((PlaceHolderVar *) node)->phexpr,
 								context);
+	if (IsA(node, Aggref))
+		return NULL;
 	if (IsA(node, FuncExpr) &&
 		((FuncExpr *) node)->funcid == F_SATISFIES_HASH_PARTITION)
 		return without_harmless((Node *) ((FuncExpr *) node)->args, context);
