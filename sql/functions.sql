@@ -34,10 +34,10 @@ SELECT * FROM databases_update_online_migration(:'a', :'source');
 \! simctl migration 00000000-0000-4000-8000-00000000000a error id-a 2100-10-28T15:21:35Z >/dev/null
 SELECT count(*) FROM databases_update_online_migration(:'a', :'least');
 \! simctl log --bodies --clear
-\! simctl migration 00000000-0000-4000-8000-00000000000a canceled id-a 2100-10-28T15:21:35Z >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000a canceled id-c 2100-10-28T15:21:35Z >/dev/null
 SELECT count(*) FROM databases_update_online_migration(:'a', :'least', true);
 \! simctl log --bodies --clear
-\! simctl migration 00000000-0000-4000-8000-00000000000a done id-a 2100-10-28T15:21:35Z >/dev/null
+\! simctl migration 00000000-0000-4000-8000-00000000000a done id-d 2100-10-28T15:21:35Z >/dev/null
 SELECT count(*) FROM databases_update_online_migration(:'a', :'least', ignore_dbs => '{"a \"b\", c",é}');
 \! simctl log --bodies --clear | LC_ALL=C sed 's/[^ -~]\{1,\}/(e)/g'
 \! simctl migration 00000000-0000-4000-8000-00000000000a syncing id-a 2020-10-28T15:21:35Z >/dev/null

@@ -96,9 +96,20 @@ settle_reset(OmfReply *reply, int64_t epoch_ms)
 				: (api_now(reply, epoch_ms) + reply->resets_in_ms) / 1000;
 }
 
+/* What the API's calendar is ahead of ours; 0 when it makes no sense. */
+static int64_t
+clock_ahead(const OmfReply *reply, int64_t epoch_ms)
+{
+	int64_t ahead = api_now(reply, epoch_ms) - epoch_ms;
+
+	return ahead >= -OMF_RESET_SENSE_MS && ahead <= OMF_RESET_SENSE_MS ? ahead
+																	   : 0;
+}
+
 void
 omf_api_time_settle(OmfReply *reply, int64_t epoch_ms)
 {
+	reply->clock_ahead_ms = clock_ahead(reply, epoch_ms);
 	reply->pause_ms = -1;
 	if (reply->retry_after >= CALENDAR_LEAST)
 		reply->pause_ms = pause_until(reply, milliseconds(reply->retry_after),

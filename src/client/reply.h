@@ -99,6 +99,7 @@ typedef struct OmfReply
 	int64_t ratelimit_reset;                   /* epoch seconds */
 	int64_t pause_ms;                          /* Retry-After from now */
 	int64_t resets_in_ms;                      /* likewise, ratelimit_reset */
+	int64_t clock_ahead_ms;                    /* the API's, of ours */
 	char request_id[OMF_REQUEST_ID_SIZE];      /* X-Request-Id, or empty */
 
 	/* how it came about */

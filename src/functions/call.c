@@ -207,6 +207,7 @@ take_answer(OmfCall *call)
 
 	call->earlier_unknown = reply->earlier_unknown;
 	call->date = reply->date;
+	call->clock_ahead_ms = reply->clock_ahead_ms;
 	call->wordless = omf_json_is_blank(omf_reply_body(reply),
 									   reply->body_length);
 

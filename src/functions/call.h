@@ -34,6 +34,7 @@ typedef struct OmfCall
 	OmfError *error;             /* or NULL */
 	bool wordless;               /* the answer had no body */
 	int64 date;                  /* of the answer, epoch seconds, or -1 */
+	int64 clock_ahead_ms;        /* what the API's clock is ahead of ours */
 	bool earlier_unknown;        /* an earlier try may have been carried out */
 } OmfCall;
 

@@ -201,6 +201,8 @@ hash_call(const char *base_url, const char *token, const pg_uuid_t *cluster,
 		omf_raise(OMF_ACTION_START, NULL);
 }
 
+#define START_ENDS_HINT "Look at the status once it has ended, or pass replace => true."
+
 /*
  * Until the end of this transaction, no other one is to start a migration of
  * that cluster: both would look before either has started.  An advisory lock
@@ -224,7 +226,7 @@ refuse_start_at_once(const OmfEngine *engine, const pg_uuid_t *cluster,
 				 errmsg("an online migration of this database cluster is being started"),
 				 errdetail("Another transaction starts one of database cluster %s, or has done so and has not ended.",
 						   cluster_of(path)),
-				 errhint("Look at the status once it has ended, or pass replace => true.")));
+				 errhint(START_ENDS_HINT)));
 }
 
 #define UNDER_WAY_HINT "Stop it with databases_delete_online_migration(), wait for its end with databases_wait_online_migration(), or pass replace => true."
@@ -235,6 +237,13 @@ refuse_after(const OmfStart *start, const char *path)
 {
 	int64 seconds = omf_start_age(start) / 1000;
 
+	if (!start->ended)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("an online migration of this database cluster is being started"),
+				 errdetail("A start of database cluster %s began " INT64_FORMAT " s ago, and has not been answered yet.",
+						   cluster_of(path), seconds),
+				 errhint(START_ENDS_HINT)));
 	if (!start->accepted)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -286,25 +295,30 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 {
 	const char *status;
 	const char *id;
+	OmfShown shown;
 	OmfStart earlier;
+	bool is_known;
+	bool is_in_the_way;
 	bool is_after_another;
 
 	look(call, path, context);
 	status = omf_call_status(call);
 	id = omf_call_field(call, OMF_MIGRATION_ID);
+	is_known = status != NULL && omf_api_known_status(status) != NULL;
+	is_in_the_way = status != NULL && !omf_api_is_ended(status);
+	shown.id = call->values[OMF_MIGRATION_ID];
+	shown.created_at = call->values[OMF_MIGRATION_CREATED_AT];
+	shown.clock_ahead_ms = call->clock_ahead_ms;
+	shown.under_way = is_in_the_way && is_known;
 	is_after_another = omf_starts_find(key, &earlier);
-	if (is_after_another &&
-		omf_start_is_shown(&earlier, call->values[OMF_MIGRATION_ID],
-						   call->values[OMF_MIGRATION_STATUS],
-						   call->values[OMF_MIGRATION_CREATED_AT]))
+	if (is_after_another && omf_start_is_shown(&earlier, &shown))
 	{
 		omf_starts_forget(key);
 		is_after_another = false;
 	}
-	if (status != NULL && !omf_api_is_ended(status))
+	if (is_in_the_way)
 	{
 		const char *created_at = omf_call_created_at(call);
-		bool is_known = omf_api_known_status(status) != NULL;
 
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -317,8 +331,7 @@ refuse_second_start(OmfCall *call, const char *path, const uint8 *key,
 	}
 	if (is_after_another)
 		refuse_after(&earlier, path);
-	omf_start_set_previous(start, call->values[OMF_MIGRATION_ID],
-						   call->values[OMF_MIGRATION_STATUS]);
+	omf_start_set_previous(start, shown.id);
 }
 
 /* What is remembered of a start that is being sent. */
@@ -373,6 +386,7 @@ put_start(OmfCall *call, const char *path, const char *body, const uint8 *key,
 {
 	Sending sending = {call, key, start};
 
+	omf_start_begin(start);
 	sending.replaces = omf_starts_find(key, &sending.earlier);
 	if (!omf_starts_begin(key, GetUserId(), start))
 		refuse_without_room(path);
@@ -404,7 +418,7 @@ start_migration(OmfCall *call, const pg_uuid_t *cluster,
 	const char *secrets[] = {omf_engine_token(engine), source->sent_password};
 	uint8 key[OMF_HASH_SIZE];
 	char path[OMF_PATH_SIZE];
-	OmfStart start = omf_start_now();
+	OmfStart start = {0};
 
 	call->secrets.texts = secrets;
 	call->secrets.ntexts = lengthof(secrets);

@@ -27,8 +27,11 @@
 
 #define BUCKETS 4096 /* a power of 2 */
 
-/* What the API's clock may be behind ours. */
-#define CLOCK_TOLERANCE_MS 5000
+/*
+ * What a migration may seem to be older than its start: a Date and a
+ * created_at of whole seconds, and clocks that are taken for equal.
+ */
+#define CLOCK_TOLERANCE_MS 3000
 
 /* Entries are known by their number, from 1 on. */
 #define NONE 0
@@ -71,24 +74,23 @@ omf_start_key(const uint8 *account, const unsigned char *uuid,
 
 /* ----- one start ----- */
 
-OmfStart
-omf_start_now(void)
+void
+omf_start_begin(OmfStart *start)
 {
 	struct timespec calendar;
-	OmfStart start = {0};
 
 	clock_gettime(CLOCK_REALTIME, &calendar);
-	start.at = omf_pollset_now();
-	start.sent_ms = (int64) calendar.tv_sec * 1000 +
-					calendar.tv_nsec / 1000000;
-	start.created_ms = -1;
-	return start;
+	start->at = omf_pollset_now();
+	start->sent_ms = (int64) calendar.tv_sec * 1000 +
+					 calendar.tv_nsec / 1000000;
+	start->created_ms = -1;
 }
 
 void
 omf_start_end(OmfStart *start)
 {
 	start->at = omf_pollset_now();
+	start->ended = true;
 }
 
 int64
@@ -98,20 +100,25 @@ omf_start_age(const OmfStart *start)
 }
 
 static void
-hash_previous(const char *id, const char *status, uint8 hash[OMF_HASH_SIZE])
+hash_id(const char *id, uint8 hash[OMF_HASH_SIZE])
 {
-	const char *texts[] = {id != NULL ? id : "", status != NULL ? status : ""};
-	const OmfHashInput inputs[] = {{texts[0], strlen(texts[0])},
-								   {texts[1], strlen(texts[1])}};
+	const OmfHashInput input = {id, strlen(id)};
 
-	omf_shared_hash(hash, inputs, lengthof(inputs));
+	omf_shared_hash(hash, &input, 1);
 }
 
 void
-omf_start_set_previous(OmfStart *start, const char *id, const char *status)
+omf_start_set_previous(OmfStart *start, const char *id)
 {
 	start->previous_known = true;
-	hash_previous(id, status, start->previous);
+	hash_id(id != NULL ? id : "", start->previous);
+}
+
+/* Epoch milliseconds on the API's calendar, or -1. */
+static int64
+parse_time(const char *text)
+{
+	return text != NULL ? omf_api_time_parse(text) : -1;
 }
 
 /* An id that is too long to be one is not kept. */
@@ -122,44 +129,43 @@ omf_start_set_accepted(OmfStart *start, const char *id, const char *created_at)
 	start->id[0] = '\0';
 	if (id != NULL && strlen(id) <= OMF_MIGRATION_ID_MAX)
 		strcpy(start->id, id);
-	start->created_ms = created_at != NULL ? omf_api_time_parse(created_at)
-										   : -1;
+	start->created_ms = parse_time(created_at);
 }
 
-/* Does the API show what it has shown before the start? */
 static bool
-is_as_before(const OmfStart *start, const char *id, const char *status)
+was_there_before(const OmfStart *start, const char *id)
 {
-	uint8 shown[OMF_HASH_SIZE];
+	uint8 hash[OMF_HASH_SIZE];
 
-	hash_previous(id, status, shown);
-	return memcmp(start->previous, shown, OMF_HASH_SIZE) == 0;
+	if (!start->previous_known)
+		return false;
+	hash_id(id, hash);
+	return memcmp(start->previous, hash, OMF_HASH_SIZE) == 0;
 }
 
+/*
+ * An API that lags behind may show one that it did not show before, and yet is
+ * older: that another was there before the start says nothing.
+ */
 bool
-omf_start_is_shown(const OmfStart *start, const char *id, const char *status,
-				   const char *created_at)
+omf_start_is_shown(const OmfStart *start, const OmfShown *shown)
 {
-	int64 created_ms = created_at != NULL ? omf_api_time_parse(created_at)
-										  : -1;
+	int64 created_ms = parse_time(shown->created_at);
 
-	if (id == NULL)
+	if (shown->id == NULL)
 		return false;
-	if (start->id[0] != '\0' && strcmp(start->id, id) == 0)
+	if (start->id[0] != '\0' && strcmp(start->id, shown->id) == 0)
 		return true;
-
-	/* an API that lags behind may show one that it did not show before */
-	if (created_ms >= 0 && created_ms < start->created_ms)
+	if (was_there_before(start, shown->id))
 		return false;
 
-	/*
-	 * the API keeps the last one only: what was not there before came after it
-	 */
-	if (start->previous_known)
-		return !is_as_before(start, id, status);
+	/* what was there before had ended: this one has begun since */
+	if (created_ms < 0)
+		return shown->under_way && start->previous_known;
 	if (start->created_ms >= 0)
-		return created_ms >= 0;
-	return created_ms >= start->sent_ms - CLOCK_TOLERANCE_MS;
+		return created_ms >= start->created_ms;
+	return created_ms - shown->clock_ahead_ms >=
+		   start->sent_ms - CLOCK_TOLERANCE_MS;
 }
 
 /* ----- the table, which is locked ----- */

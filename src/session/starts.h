@@ -29,14 +29,15 @@ typedef struct OmfStart
 {
 	/* the start itself */
 	int64 at;                          /* steady clock: it began, or ended */
-	int64 sent_ms;                     /* when it began, on the calendar */
+	int64 sent_ms;                     /* when it began, on our calendar */
+	bool ended;                        /* it is not on its way any more */
 	bool accepted;                     /* the API has said so */
 	char id[OMF_MIGRATION_ID_MAX + 1]; /* then the migration's, else empty */
 	int64 created_ms;                  /* its created_at, or -1 */
 
 	/* what was there before, if that was looked at */
 	bool previous_known;           /* was it? */
-	uint8 previous[OMF_HASH_SIZE]; /* of its id and status */
+	uint8 previous[OMF_HASH_SIZE]; /* of its id */
 } OmfStart;
 
 /* To be called once from _PG_init(), before omf_shared_init(). */
@@ -49,14 +50,14 @@ extern void omf_starts_init(void);
 extern void omf_start_key(const uint8 *account, const unsigned char *uuid,
 						  uint8 key[OMF_HASH_SIZE]);
 
-/* A start that begins now: not before it has it been sent. */
-extern OmfStart omf_start_now(void);
+/* It begins now: not before has it been sent. */
+extern void omf_start_begin(OmfStart *start);
 
 /*
- * What the API has shown before it, any of which may be NULL: it did not say.
+ * The id of the migration that the API has shown before it, which has ended;
+ * or NULL: none, or it did not say.
  */
-extern void omf_start_set_previous(OmfStart *start, const char *id,
-								   const char *status);
+extern void omf_start_set_previous(OmfStart *start, const char *id);
 
 /*
  * The API has accepted it, and says so of its migration; created_at may be
@@ -88,11 +89,16 @@ extern void omf_starts_put(const uint8 *key, Oid userid,
 
 extern void omf_starts_forget(const uint8 *key);
 
-/*
- * Is the migration that the API shows the one of that start, or a later one?
- * Likewise.
- */
-extern bool omf_start_is_shown(const OmfStart *start, const char *id,
-							   const char *status, const char *created_at);
+/* A migration that the API shows. */
+typedef struct OmfShown
+{
+	const char *id;         /* or NULL */
+	const char *created_at; /* or NULL */
+	int64 clock_ahead_ms;   /* what the API's clock is ahead of ours */
+	bool under_way;         /* its status says so */
+} OmfShown;
+
+/* Is it surely the one of that start, or a later one? */
+extern bool omf_start_is_shown(const OmfStart *start, const OmfShown *shown);
 
 #endif /* OMF_STARTS_H */

@@ -173,7 +173,7 @@ sub guard_ok
 	like($unsure->{err}, qr/may be under way.*"some-id" of database cluster $cluster, .* is something_new, a status that is not known here\./s, '  which it says');
 	for my $status (qw(done error canceled Failed COMPLETED))
 	{
-		$simulator->migration($cluster, $status, 'some-id', '2100-01-01T00:00:00Z');
+		$simulator->migration($cluster, $status, "id-$status", '2100-01-01T00:00:00Z');
 		is(guard_ok($cluster, { GET => 1, PUT => 1 }, $status), 't|running', "not after $status");
 	}
 

@@ -8,6 +8,7 @@ use OnlineMigrations::Session;
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use OnlineMigrations::Waiting;
+use POSIX qw(strftime);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -89,6 +90,61 @@ refused_ok($cluster, qr/"$id" of database cluster $cluster was started/, '  an o
 $simulator->migration($cluster, 'done', 'new-id', '2100-01-01T00:00:00Z');
 $node->psql_ok(start($cluster), qr/^[\w-]+$/, '  a later one is shown');
 
+# Where the API did not say when its own was created, the time that it was sent
+# tells, by the API's Date: what is not known to be as new is none of it.
+sub created { my ($when) = @_; return strftime '%Y-%m-%dT%H:%M:%SZ', gmtime $when; }
+
+sub show
+{
+	my ($its, $ahead, %members) = @_;
+	my $body = join ', ', map { qq("$_": "$members{$_}") } sort keys %members;
+	$simulator->delete_faults;
+	$simulator->fault('custom', uuid => $its, method => 'GET', body => "{$body}",
+		headers => { date => strftime '%a, %d %b %Y %H:%M:%S GMT', gmtime time + $ahead });
+	return;
+}
+
+for my $answer ([ 'unknown', { status => 500, body => '{"id": "server_error", "message": "Oh."}' } ],
+	[ 'without created_at', { status => 200, body => '{"id": "own-id", "status": "running"}' } ])
+{
+	my ($name, $answered) = @$answer;
+	for my $replace (qw(false true))
+	{
+		my $case = "$name, replace => $replace";
+		my $sent = sub {
+			my (@before) = @_;
+			$cluster = new_cluster();
+			$simulator->migration($cluster, 'error', @before) if @before;
+			$simulator->fault('custom', uuid => $cluster, method => 'PUT', times => 1, %$answered);
+			$node->run_sql(start($cluster, "replace => $replace"));
+			is(puts($cluster), 1, "$case: sent");
+		};
+		$sent->();
+		show($cluster, 0, id => 'old-id', status => 'done', created_at => created(time - 86_400));
+		refused_ok($cluster, undef, '  one of yesterday is shown');
+		show($cluster, 600, id => 'old-id', status => 'done', created_at => created(time + 300));
+		refused_ok($cluster, undef, '  one of 5 minutes ago, by a clock that is 10 ahead');
+		show($cluster, 0, id => 'other-id', status => 'done');
+		refused_ok($cluster, undef, '  one of which nobody knows when it was created');
+		show($cluster, -600, id => 'new-id', status => 'done', created_at => created(time - 599));
+		$node->psql_ok(start($cluster), qr/^[\w-]+$/, '  a new one, by a clock that is 10 minutes behind');
+		next if $replace eq 'true';
+
+		$sent->('id-before', created(time - 1));
+		show($cluster, 0, id => 'id-before', status => 'failed', created_at => created(time - 1));
+		refused_ok($cluster, undef, '  the one before it, created a moment ago, by another word for its status');
+		show($cluster, 0, id => 'other-id', status => 'something_new');
+		refused_ok($cluster, undef, '  another one, which may be under way');
+		show($cluster, 0, id => 'other-id', status => 'done');
+		refused_ok($cluster, undef, '  and has ended, so it may be an older one');
+		show($cluster, 0, id => 'other-id', status => 'running');
+		refused_ok($cluster, qr/"other-id".*is running/, '  another one that is under way');
+		show($cluster, 0, id => 'other-id', status => 'done');
+		$node->psql_ok(start($cluster), qr/^[\w-]+$/, '  so it was shown, and has ended');
+	}
+}
+$simulator->delete_faults;
+
 # ----- not carried out, stopped, unknown -----
 
 $cluster = new_cluster();
@@ -135,6 +191,22 @@ my ($ago) = $result->{detail} =~ /ended (\d+) s ago/;
 cmp_ok($ago, '<=', time - $last, '  since it was sent again');
 is(puts($cluster), 2, '  and none is sent');
 $simulator->delete_faults;
+
+# On its way, which no lock tells of one with replace.
+{
+	$cluster = new_cluster();
+	$simulator->fault('hang', uuid => $cluster, method => 'PUT', times => 1);
+	my $session = OnlineMigrations::Session->open($node);
+	$session->post(start($cluster, 'replace => true'));
+	OnlineMigrations::Waiting::until_true(sub { puts($cluster) == 1 });
+	$result = refused_ok($cluster, qr/DETAIL:  A start of database cluster $cluster began \d+ s ago, and has not been answered yet\./, 'on its way');
+	like($result->{message}, qr/is being started/, '  which it says');
+	kill 'INT', $session->pid;
+	$session->result;
+	refused_ok($cluster, qr/ended \d+ s ago, and its outcome is not known/, '  and ended');
+	$session->close;
+	$simulator->delete_faults;
+}
 
 # Cancelled and terminated while the API is asked.
 for my $signal (qw(INT TERM))

@@ -125,6 +125,28 @@ test_reset(void)
 	reset_is(CALENDAR_LEAST, NOW, 0, "in 2001");
 }
 
+static void
+ahead_is(int64_t date, int64_t expected, const char *name)
+{
+	OmfReply reply = silent();
+
+	reply.date = date;
+	settle(&reply);
+	is_number(reply.clock_ahead_ms, expected, "ahead: %s", name);
+}
+
+static void
+test_ahead(void)
+{
+	ahead_is(-1, 0, "no Date");
+	ahead_is(NOW, 0, "the same second");
+	ahead_is(NOW + 2, 0, "2 s, which is none");
+	ahead_is(NOW + 600, 599750, "10 minutes");
+	ahead_is(NOW - 600, -600250, "10 minutes behind");
+	ahead_is(NOW + 2 * 24 * 3600, 0, "two days, which is not believed");
+	ahead_is(0, 0, "a Date of 1970");
+}
+
 /* What is not believed leaves nothing behind that a later answer is held to. */
 static void
 test_disbelieved(void)
@@ -197,6 +219,7 @@ main(void)
 	test_retry_after();
 	test_retry_date();
 	test_reset();
+	test_ahead();
 	test_disbelieved();
 	test_calendar();
 	test_parse();
