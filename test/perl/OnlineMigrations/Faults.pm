@@ -220,7 +220,10 @@ _add({},
 
 _add({ _same('HV000') },
 	map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] }
-	  300 .. 305, 307, 308, 402, 405, 406, 408, 410, 411, 413 .. 418, 421, 423 .. 426, 428, 431, 451, 499);
+	  300 .. 305, 307, 308, 402, 405, 406, 410, 411, 413 .. 418, 421, 423 .. 426, 428, 431, 451);
+
+# A gateway's, which has passed the request on.
+_add({ _same('HV000'), start => 'HV000?' }, map { [ "status $_", _status($_), says => qr/HTTP status $_/ ] } 408, 499);
 _add({ read => 'HV000', list => 'HV000', start => 'HV010?' },
 	map { [ "status $_", _custom('{"id":"a"}', status => $_), says => qr/HTTP status $_/ ] } 203, 205 .. 208);
 _add({ _same('HV000'), says => qr/HTTP status 20[12]/ },
