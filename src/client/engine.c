@@ -64,6 +64,7 @@ struct OmfEngine
 	OmfRequestList delayed;   /* REQUEST_DELAYED */
 	OmfRequestList active;    /* REQUEST_ACTIVE */
 	int nactive;              /* length of active, without the urgent ones */
+	int most_active;          /* as far as there are descriptors for them */
 	int nwaiting;             /* that of queued and delayed, likewise */
 	OmfPlace place;           /* among those that wait for the budget */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
@@ -360,6 +361,47 @@ is_idle_timeout(const OmfRequest *request)
 			   engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
 }
 
+/* Back to where it was in the queue. */
+static void
+queue_again(OmfEngine *engine, OmfRequest *request)
+{
+	OmfRequest *next = TAILQ_FIRST(&engine->queued);
+
+	hear_budget(request);
+	enter_state(request, REQUEST_QUEUED);
+	TAILQ_REMOVE(&engine->queued, request, link);
+	while (next != NULL && next->exchange.urgent)
+		next = TAILQ_NEXT(next, link);
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, request, link);
+	else
+		TAILQ_INSERT_TAIL(&engine->queued, request, link);
+}
+
+/*
+ * Requests of HTTP/1.1 for which there was no descriptor wait until one of
+ * those is done that have one, as if max_concurrency were that much lower.
+ */
+static void
+queue_unconnected(OmfEngine *engine, OmfRequestList *ended)
+{
+	OmfRequest *request = TAILQ_LAST(ended, OmfRequestList);
+
+	while (request != NULL && engine->nactive > 0)
+	{
+		OmfRequest *previous = TAILQ_PREV(request, OmfRequestList, link);
+
+		if (request->exchange.reply.no_descriptors &&
+			!request->exchange.urgent)
+		{
+			TAILQ_REMOVE(ended, request, link);
+			queue_again(engine, request);
+			engine->most_active = engine->nactive;
+		}
+		request = previous;
+	}
+}
+
 /*
  * Take all finished exchanges from libcurl first, and only then start
  * retries: a request added in between upsets its queue of messages.
@@ -378,6 +420,7 @@ end_requests(OmfEngine *engine)
 		request->state = REQUEST_ENDED;
 		TAILQ_INSERT_TAIL(&ended, request, link);
 	}
+	queue_unconnected(engine, &ended);
 	while ((request = TAILQ_FIRST(&ended)) != NULL)
 	{
 		TAILQ_REMOVE(&ended, request, link);
@@ -450,14 +493,14 @@ hold_back(OmfRequest *request, int64_t allowed_at, int64_t now)
 	enter_state(request, REQUEST_DONE);
 }
 
-/* May the request be sent, as far as max_concurrency goes? */
+/* May the request be sent, as far as max_concurrency and descriptors go? */
 static bool
 has_room(const OmfRequest *request)
 {
 	const OmfEngine *engine = request->engine;
 
 	return request->exchange.urgent ||
-		   engine->nactive < engine->config.http.max_concurrency;
+		   engine->nactive < engine->most_active;
 }
 
 /* Send queued requests as far as max_concurrency and the rate limit allow. */
@@ -470,6 +513,8 @@ start_requests(OmfEngine *engine)
 	OmfRequest *next;
 
 	queue_delayed(engine, now);
+	if (engine->nactive == 0)
+		engine->most_active = engine->config.http.max_concurrency;
 	engine->ask_at = INT64_MAX;
 	/* the urgent ones come first */
 	for (OmfRequest *request = TAILQ_FIRST(&engine->queued);
@@ -610,8 +655,7 @@ omf_engine_concurrency(const OmfEngine *engine)
 int
 omf_engine_room(const OmfEngine *engine)
 {
-	int room = engine->config.http.max_concurrency - engine->nactive -
-			   engine->nwaiting;
+	int room = engine->most_active - engine->nactive - engine->nwaiting;
 
 	return room > 0 ? room : 0;
 }
@@ -809,6 +853,7 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 			strchr(strstr(engine->config.http.base_url, "://") + 3, '/');
 		if (engine->path_prefix == NULL)
 			engine->path_prefix = "";
+		engine->most_active = engine->config.http.max_concurrency;
 		engine->http = omf_http_create(&engine->config.http, reason);
 	}
 	if (engine->http != NULL)

@@ -252,9 +252,11 @@ on_timer(CURLM *handle, long timeout_ms, void *arg)
 static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	OmfHttp *http = arg;
+	Multi *multi = arg;
+	OmfHttp *http = multi->http;
 	int fd = omf_sockets_open(http->sockets, address->family,
-							  address->socktype, address->protocol);
+							  address->socktype, address->protocol,
+							  multi == &http->urgent);
 
 	(void) purpose;
 	return fd >= 0 ? fd : CURL_SOCKET_BAD;
@@ -380,7 +382,6 @@ set_callbacks(OmfHttp *http, CURL *handle)
 		   SET(handle, CURLOPT_HEADERFUNCTION, on_header) &&
 		   SET(handle, CURLOPT_PREREQFUNCTION, on_sending) &&
 		   SET(handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) &&
-		   SET(handle, CURLOPT_OPENSOCKETDATA, http) &&
 		   SET(handle, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket) &&
 		   SET(handle, CURLOPT_CLOSESOCKETDATA, http);
 }
@@ -476,6 +477,7 @@ set_request(OmfHttp *http, OmfExchange *exchange, CURL *handle)
 		   SET(handle, CURLOPT_WRITEDATA, exchange) &&
 		   SET(handle, CURLOPT_HEADERDATA, exchange) &&
 		   SET(handle, CURLOPT_PREREQDATA, exchange) &&
+		   SET(handle, CURLOPT_OPENSOCKETDATA, exchange->multi) &&
 		   SET(handle, CURLOPT_ERRORBUFFER, exchange->reply.words) &&
 		   set_trace(exchange, handle) &&
 		   (exchange->method == OMF_GET || set_other(http, exchange, handle));
@@ -560,7 +562,7 @@ open_multi(Multi *multi)
 		return NULL;
 	while (multi->wakeup_fds < WAKEUP_FDS)
 	{
-		if (!multi->http->config->acquire_fd())
+		if (!multi->http->config->acquire_fd(0))
 			return omf_http_no_descriptors;
 		multi->wakeup_fds++;
 	}
@@ -1192,7 +1194,7 @@ make_pollset(OmfHttp *http)
 {
 	while (http->own_fds < OMF_POLLSET_OWN_FDS)
 	{
-		if (!http->config->acquire_fd())
+		if (!http->config->acquire_fd(0))
 			return false;
 		http->own_fds++;
 	}

@@ -29,14 +29,19 @@ typedef enum OmfHttpVersion
 
 typedef struct OmfHttpConfig
 {
-	const char *base_url;     /* scheme, host, port and path prefix */
-	const char *ca_file;      /* PEM file, or NULL for libcurl's own */
-	const char *token;        /* bearer token; wiped when done with */
-	const char *user_agent;   /* of the User-Agent header */
-	OmfHttpVersion version;   /* of HTTP */
-	int connect_timeout_ms;   /* for name look-up, TCP and TLS together */
-	int max_concurrency;      /* exchanges in flight at once */
-	bool (*acquire_fd)(void); /* may one more descriptor be opened? */
+	const char *base_url;   /* scheme, host, port and path prefix */
+	const char *ca_file;    /* PEM file, or NULL for libcurl's own */
+	const char *token;      /* bearer token; wiped when done with */
+	const char *user_agent; /* of the User-Agent header */
+	OmfHttpVersion version; /* of HTTP */
+	int connect_timeout_ms; /* for name look-up, TCP and TLS together */
+	int max_concurrency;    /* exchanges in flight at once */
+
+	/*
+	 * May one more descriptor be opened?  `others` is how many connections
+	 * there are that what is to go over it could wait for instead.
+	 */
+	bool (*acquire_fd)(int others);
 	void (*release_fd)(void); /* one was closed */
 } OmfHttpConfig;
 

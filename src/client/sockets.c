@@ -21,7 +21,7 @@
 
 struct OmfSockets
 {
-	bool (*acquire)(void);
+	bool (*acquire)(int others);
 	void (*release)(void);
 	bool exhausted;   /* was there no descriptor for the last one? */
 	int max;          /* length of open */
@@ -30,7 +30,8 @@ struct OmfSockets
 };
 
 OmfSockets *
-omf_sockets_create(int max, bool (*acquire)(void), void (*release)(void))
+omf_sockets_create(int max, bool (*acquire)(int others),
+				   void (*release)(void))
 {
 	OmfSockets *sockets =
 		malloc(sizeof(OmfSockets) + sizeof(OmfSocket) * (size_t) max);
@@ -77,8 +78,20 @@ omf_sockets_sweep(OmfSockets *sockets)
 	sockets->nopen = kept;
 }
 
+/* How many are there that what can wait could go over next? */
+static int
+count_others(const OmfSockets *sockets)
+{
+	int others = 0;
+
+	for (int i = 0; i < sockets->nopen; i++)
+		others += !sockets->open[i].urgent;
+	return others;
+}
+
 int
-omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
+omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol,
+				 bool urgent)
 {
 	struct stat status;
 	int fd;
@@ -88,7 +101,7 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
 	sockets->exhausted = false;
 	if (sockets->nopen == sockets->max)
 		return -1;
-	if (!sockets->acquire())
+	if (!sockets->acquire(urgent ? 0 : count_others(sockets)))
 	{
 		sockets->exhausted = true;
 		return -1;
@@ -106,7 +119,7 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol)
 		sockets->release();
 		return fd;
 	}
-	sockets->open[sockets->nopen++] = (OmfSocket){fd, 0, false, status.st_ino};
+	sockets->open[sockets->nopen++] = (OmfSocket){fd, 0, false, urgent, status.st_ino};
 	return fd;
 }
 

@@ -17,18 +17,22 @@
 typedef struct OmfSockets OmfSockets;
 
 /*
- * Room for `max` sockets.  acquire() is asked before one is opened, release()
- * told when one is closed.  NULL when out of memory.
+ * Room for `max` sockets.  acquire() is asked before one is opened, and told
+ * how many there are that what is to go over it could wait for instead;
+ * release() is told when one is closed.  NULL when out of memory.
  */
-extern OmfSockets *omf_sockets_create(int max, bool (*acquire)(void),
+extern OmfSockets *omf_sockets_create(int max, bool (*acquire)(int others),
 									  void (*release)(void));
 
 /* All sockets must have been closed. */
 extern void omf_sockets_destroy(OmfSockets *sockets);
 
-/* As socket(2), close-on-exec; -1 when that fails or no more are allowed. */
+/*
+ * As socket(2), close-on-exec; -1 when that fails or no more are allowed.  What
+ * is urgent waits for no other.
+ */
 extern int omf_sockets_open(OmfSockets *sockets, int family, int type,
-							int protocol);
+							int protocol, bool urgent);
 
 /* Did the last one lack a descriptor that this process may have? */
 extern bool omf_sockets_are_exhausted(const OmfSockets *sockets);
@@ -42,6 +46,7 @@ typedef struct OmfSocket
 	int fd;
 	unsigned int watched; /* OMF_POLL_...: what the pollset watches it for */
 	bool kept;            /* libcurl keeps it, unused at present */
+	bool urgent;          /* is for what can't wait */
 	ino_t inode;          /* tells it from a later one of the same number */
 } OmfSocket;
 

@@ -51,7 +51,7 @@ end_waiting(void *arg)
 	waiting->pollset = NULL;
 	while (waiting->own_fds > 0)
 	{
-		ReleaseExternalFD();
+		omf_session_release_fd();
 		waiting->own_fds--;
 	}
 }
@@ -65,7 +65,7 @@ begin_waiting(OmfChannel *channel)
 	waiting->end.func = end_waiting;
 	waiting->end.arg = waiting;
 	MemoryContextRegisterResetCallback(channel->context, &waiting->end);
-	while (waiting->own_fds < OMF_POLLSET_OWN_FDS && omf_session_acquire_fd())
+	while (waiting->own_fds < OMF_POLLSET_OWN_FDS && omf_session_acquire_fd(0))
 		waiting->own_fds++;
 	if (waiting->own_fds == OMF_POLLSET_OWN_FDS)
 		waiting->pollset = omf_pollset_create();

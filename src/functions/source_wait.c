@@ -24,7 +24,7 @@
 void
 omf_source_count_descriptor(OmfSourceWay *way)
 {
-	if (!omf_session_acquire_fd())
+	if (!omf_session_acquire_fd(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 				 errmsg("could not connect to the source"),
@@ -36,7 +36,7 @@ omf_source_count_descriptor(OmfSourceWay *way)
 void
 omf_source_uncount_descriptor(OmfSourceWay *way)
 {
-	ReleaseExternalFD();
+	omf_session_release_fd();
 	way->nfds--;
 }
 
@@ -131,5 +131,5 @@ omf_source_way_close(OmfSourceWay *way)
 	omf_resolver_free(way->lookup);
 	way->lookup = NULL;
 	for (; way->nfds > 0; way->nfds--)
-		ReleaseExternalFD();
+		omf_session_release_fd();
 }

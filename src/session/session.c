@@ -219,6 +219,11 @@ destroy_session(OmfSession *session)
 
 /* ----- descriptors that PostgreSQL is to know of ----- */
 
+/* Those of a session with an asynchronous scan, without its connections. */
+#define FDS_BESIDE_CONNECTIONS 8
+
+static int acquired_fds = 0;
+
 /* End the session that nobody has used for longest; false: all are in use. */
 static bool
 end_idle_session(void)
@@ -251,16 +256,47 @@ acquire_fd(void)
 	return true;
 }
 
-bool
-omf_session_acquire_fd(void)
+static int
+count_held_sessions(void)
 {
+	dlist_iter iter;
+	int held = 0;
+
+	dlist_foreach(iter, &sessions)
+		held += dlist_container(OmfSession, node, iter.cur)->holders > 0;
+	return held;
+}
+
+bool
+omf_session_acquire_fd(int others)
+{
+	/* PostgreSQL lends a third, of which this is two thirds */
+	int shared = max_safe_fds * 2 / 9;
+
+	if (others > 0)
+	{
+		if (others >=
+			shared / Max(count_held_sessions(), 1) - FDS_BESIDE_CONNECTIONS)
+			return false;
+		while (acquired_fds >= shared)
+			if (!end_idle_session())
+				return false;
+	}
 	if (!acquire_fd())
 		return false;
+	acquired_fds++;
 
 	/* the one that PostgreSQL takes itself when it waits: see session.h */
 	if (acquire_fd())
 		ReleaseExternalFD();
 	return true;
+}
+
+void
+omf_session_release_fd(void)
+{
+	ReleaseExternalFD();
+	acquired_fds--;
 }
 
 /*
@@ -361,7 +397,7 @@ create_engine(OmfSession *session, Oid serverid, Oid userid, const char *token)
 	config.http.connect_timeout_ms = options.connect_timeout_ms;
 	config.http.max_concurrency = options.max_concurrency;
 	config.http.acquire_fd = omf_session_acquire_fd;
-	config.http.release_fd = ReleaseExternalFD;
+	config.http.release_fd = omf_session_release_fd;
 	config.request_timeout_ms = options.request_timeout_ms;
 	config.max_retries = options.max_retries;
 	config.max_retry_wait_ms = options.max_retry_wait_ms;

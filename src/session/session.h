@@ -78,10 +78,15 @@ extern bool omf_session_find_account(Oid serverid, Oid userid,
  * AcquireExternalFD() of PostgreSQL, which lends a third of its descriptors.
  * Sessions that nobody holds end for it, the one first that was used longest
  * ago, until there is one more that PostgreSQL can take when it waits itself
- * (an Append's CreateWaitEventSet() fails without).  False: there is none
+ * (an Append's CreateWaitEventSet() fails without).  A connection beside
+ * `others` of its session is one of those that the sessions in use share
+ * alike, and leaves some for what can't do without.  False: there is none
  * left.  Never throws.
  */
-extern bool omf_session_acquire_fd(void);
+extern bool omf_session_acquire_fd(int others);
+
+/* ReleaseExternalFD(). */
+extern void omf_session_release_fd(void);
 
 /* An Append has waited for several sessions, and does so no more. */
 extern void omf_session_end_waits(void);

@@ -398,6 +398,38 @@ $node->safe_psql('digitalocean', 'CREATE EXTENSION dblink;' . join '', map {
 	$node->add_server($server, $node->server_options('http'));
 	"CREATE FOREIGN TABLE databases.m$_ (database_cluster_uuid uuid, status text) SERVER $server OPTIONS (resource 'online_migrations');"
 } 1 .. $servers);
+# Several servers that are asked for many keys at once over HTTP/1.1 share what
+# there is, and all of it is asked.
+sub try_many_connections
+{
+	my ($async) = @_;
+	$node->safe_psql('digitalocean', join '', map { "ALTER FOREIGN TABLE databases.m$_ OPTIONS (ADD async_capable '$async');" } 1 .. 4);
+	my $session = OnlineMigrations::Session->open($node);
+	my $append = join ' UNION ALL ', map { "SELECT status FROM databases.m$_ WHERE database_cluster_uuid IN ($many)" } 1 .. 4;
+	$simulator->config(latency_ms => 30);
+	$simulator->reset_counters;
+	rows_ok($session, '400', "100 keys of each of four servers, async_capable $async", "SELECT count(status) FROM ($append) u");
+	count_ok('get_status', 400, '  each is asked about once');
+	rows_ok($session, '200', '  and with a join', "SELECT count(m.status) FROM unnest((ARRAY[$many]::uuid[])[:50]) k JOIN ("
+		. join(' UNION ALL ', map { "SELECT * FROM databases.m$_" } 1 .. 4) . ') m ON m.database_cluster_uuid = k');
+	count_ok('get_status', 600, '  each is asked about once');
+	rows_ok($session, '100', '  and a server after them', "SELECT count(status) FROM databases.m5 WHERE database_cluster_uuid IN ($many)");
+	cmp_ok($simulator->counters->{max_in_flight}, '<', 100, '  by as many at once as there are descriptors for');
+	$session->close;
+	$session = OnlineMigrations::Session->open($node);
+	rows_ok($session, join("\n", ('running') x 400), '  by cursors, one after the other',
+		'BEGIN; ' . join(' ', map { "DECLARE c$_ CURSOR FOR SELECT status FROM databases.m$_ WHERE database_cluster_uuid IN ($many); FETCH ALL FROM c$_;" } 1 .. 4) . ' COMMIT');
+	$session->close;
+	$session = OnlineMigrations::Session->open($node);
+	my @connections = $session->run("EXPLAIN (ANALYZE, COSTS OFF) $append")->{out} =~ /connections=(\d+)/g;
+	is(scalar(grep { $_ >= 5 && $_ <= 20 } @connections), 4, '  which they share') or diag("@connections");
+	$simulator->config(latency_ms => 0);
+	$session->close;
+	$node->safe_psql('digitalocean', join '', map { "ALTER FOREIGN TABLE databases.m$_ OPTIONS (DROP async_capable);" } 1 .. 4);
+	return;
+}
+
+try_many_connections($_) for qw(true false);
 my %messages;
 $messages{try_many_servers($_)}++ for 0 .. 6;
 is(join(', ', sort keys %messages), 'could not prepare connections to the API, could not read from the API',

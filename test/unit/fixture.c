@@ -40,8 +40,9 @@ open_descriptors(void)
 }
 
 static bool
-acquire_fd(void)
+acquire_fd(int others)
 {
+	(void) others;
 	if (acquired >= fd_allowance)
 		return false;
 	acquired++;

@@ -83,6 +83,45 @@ test_concurrency(void)
 	end_case();
 }
 
+/* Where descriptors run out, requests wait for connections that there are. */
+static void
+test_few_descriptors(void)
+{
+	char path[8];
+
+	begin_case("few descriptors");
+	make_engine();
+	fd_allowance = fds_acquired() + 3;
+	for (int i = 0; i < 10; i++)
+	{
+		snprintf(path, sizeof(path), "/%d", i);
+		submit(OMF_GET, path, NULL);
+	}
+	ok(until_seen(3), "as many are sent as have a descriptor");
+	turns = 0;
+	settle(60);
+	is_number(server.nseen, 3, "and no more");
+	ok(turns < 20, "nobody is woken for nothing (%d turns)", turns);
+	is_number(omf_engine_room(engine), 0, "there is no room for more");
+	for (int i = 0; i < 10 && until_seen(i + 1); i++)
+	{
+		answer_at_once(&server, &server.seen[i]);
+		if (!until_finished(i + 1))
+			break;
+		snprintf(path, sizeof(path), "/%d", i);
+		is_text(reply_of(i)->body, path, "the others follow in their order");
+	}
+	is_number(nfinished, 10, "all are answered");
+	is_number(server.nconnections, 3, "over three connections");
+	is_number(reply_of(9)->tries, 1, "which is no try of its own");
+	fd_allowance++;
+	for (int i = 0; i < 4; i++)
+		submit(OMF_GET, "/again", NULL);
+	ok(until_seen(14), "later there may be more");
+	is_number(server.nconnections, 4, "over four connections");
+	end_case();
+}
+
 /* A start and what goes with it wait for no read: not in the queue either. */
 static void
 test_urgent(void)
@@ -542,6 +581,7 @@ main(void)
 	begin_tests();
 	test_order();
 	test_concurrency();
+	test_few_descriptors();
 	test_urgent();
 	test_free_waiting();
 	test_free_flying();
