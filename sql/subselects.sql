@@ -35,6 +35,14 @@ SELECT * FROM batches('SELECT ARRAY(SELECT status FROM online_migrations WHERE d
 SELECT * FROM batches('SELECT a.i, (SELECT status FROM online_migrations WHERE database_cluster_uuid = b.k) FROM f a LEFT JOIN f b ON b.i = a.i + 1');
 \! simctl log --clear >/dev/null
 
+-- A row of it taken apart, a domain, an array of another type.
+SELECT * FROM batches('SELECT ((SELECT m FROM online_migrations m WHERE m.database_cluster_uuid = f.k)).status FROM f');
+CREATE DOMAIN name_of_status AS text CHECK (VALUE <> 'none');
+SELECT * FROM batches('SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k)::name_of_status FROM f');
+SELECT * FROM batches('SELECT ARRAY(SELECT created_at FROM online_migrations WHERE database_cluster_uuid = f.k)::date[] FROM f');
+DROP DOMAIN name_of_status;
+\! simctl log --clear >/dev/null
+
 -- One request for two columns of one cluster; another table's keys in waves of their own.
 SELECT count(s), count(c), count(n) FROM (SELECT (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) s,
     (SELECT created_at FROM online_migrations WHERE database_cluster_uuid = f.k) c,
@@ -135,6 +143,10 @@ SELECT count(*) FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status FRO
     INTERSECT SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) x') WHERE batches = 'Batches: 1';
 \! simctl log --clear >/dev/null
 
+-- A LATERAL sub-select with a function that returns a set, or grouping sets.
+SELECT * FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT unnest(tags) FROM clusters WHERE id = f.k) x');
+SELECT * FROM batches('SELECT f.i, x.* FROM f, LATERAL (SELECT status, count(*) FROM online_migrations WHERE database_cluster_uuid = f.k GROUP BY ROLLUP (status)) x');
+\! simctl log --clear >/dev/null
 -- Above GROUP BY and window functions, whose rows are fewer or have more
 -- columns; beside a function that returns a set; as a join's hashed key.
 SELECT * FROM batches('SELECT k, count(*), (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k) FROM f GROUP BY k');

@@ -472,8 +472,11 @@ collect_targets(Node *node, void *context)
 		case T_MinMaxExpr:
 		case T_ArrayExpr:
 		case T_RowExpr:
+		case T_FieldSelect:
 		case T_RelabelType:
 		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_CoerceToDomain:
 		case T_NullTest:
 		case T_BooleanTest:
 			return expression_tree_walker(node, collect_targets, context);

@@ -591,6 +591,10 @@ find(const Place *place, Path *path, List **targets)
 		case T_AggPath:
 			(void) find_whole(place, ((AggPath *) path)->subpath, targets);
 			return NONE; /* one without groups has a row in any case */
+		case T_GroupingSetsPath:
+			(void) find_whole(place, ((GroupingSetsPath *) path)->subpath,
+							  targets);
+			return NONE; /* likewise, or with an empty set */
 		case T_WindowAggPath:
 			return find_whole(place, ((WindowAggPath *) path)->subpath,
 							  targets);
@@ -600,6 +604,9 @@ find(const Place *place, Path *path, List **targets)
 			return find(place, ((OmfDistinctPath *) path)->subpath, targets);
 		case T_SetOpPath:
 			return find_in_setop(place, (SetOpPath *) path, targets);
+		case T_ProjectSetPath:
+			(void) find(place, ((ProjectSetPath *) path)->subpath, targets);
+			return NONE; /* a row of it may have none above */
 		case T_ProjectionPath:
 			return find(place, ((ProjectionPath *) path)->subpath, targets);
 		case T_MaterialPath:
