@@ -44,6 +44,7 @@ struct OmfExchange
 	bool refused_before; /* so was the try before */
 	bool refused;        /* it has told that its stream was refused */
 	bool http1_wanted;   /* the server has said that HTTP/1.1 is required */
+	bool no_descriptor;  /* there was none for its connection */
 	bool http1;          /* its answer is one of HTTP/1.x */
 };
 

@@ -17,6 +17,7 @@
  */
 #include "client/http.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,13 +253,15 @@ on_timer(CURLM *handle, long timeout_ms, void *arg)
 static curl_socket_t
 on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	Multi *multi = arg;
+	OmfExchange *exchange = arg;
+	Multi *multi = exchange->multi;
 	OmfHttp *http = multi->http;
 	int fd = omf_sockets_open(http->sockets, address->family,
 							  address->socktype, address->protocol,
 							  multi == &http->urgent);
 
 	(void) purpose;
+	exchange->no_descriptor = fd < 0 && errno == EMFILE;
 	return fd >= 0 ? fd : CURL_SOCKET_BAD;
 }
 
@@ -477,7 +480,7 @@ set_request(OmfHttp *http, OmfExchange *exchange, CURL *handle)
 		   SET(handle, CURLOPT_WRITEDATA, exchange) &&
 		   SET(handle, CURLOPT_HEADERDATA, exchange) &&
 		   SET(handle, CURLOPT_PREREQDATA, exchange) &&
-		   SET(handle, CURLOPT_OPENSOCKETDATA, exchange->multi) &&
+		   SET(handle, CURLOPT_OPENSOCKETDATA, exchange) &&
 		   SET(handle, CURLOPT_ERRORBUFFER, exchange->reply.words) &&
 		   set_trace(exchange, handle) &&
 		   (exchange->method == OMF_GET || set_other(http, exchange, handle));
@@ -632,6 +635,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 	exchange->refused_before = exchange->again && exchange->refused;
 	exchange->refused = exchange->http1_wanted = exchange->http1 = false;
 	exchange->fresh = exchange->stale = exchange->timed_out = false;
+	exchange->no_descriptor = false;
 	exchange->problem = NULL;
 	exchange->reply.no_descriptors = exchange->reply.hopeless =
 		problem == omf_http_no_descriptors;
@@ -884,7 +888,7 @@ finish(OmfExchange *exchange, CURLcode code)
 		exchange->problem = "The answer ended early: neither a length nor chunks say that this was all.";
 	}
 	reply->no_descriptors = code == CURLE_COULDNT_CONNECT &&
-							omf_sockets_are_exhausted(http->sockets);
+							exchange->no_descriptor;
 	if (reply->no_descriptors)
 		exchange->problem = omf_http_no_descriptors;
 	reply->hopeless = reply->no_descriptors ||

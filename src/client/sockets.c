@@ -23,7 +23,6 @@ struct OmfSockets
 {
 	bool (*acquire)(int others);
 	void (*release)(void);
-	bool exhausted;   /* was there no descriptor for the last one? */
 	int max;          /* length of open */
 	int nopen;        /* how many of them */
 	OmfSocket open[]; /* acquired, and not released */
@@ -93,17 +92,17 @@ int
 omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol,
 				 bool urgent)
 {
+	OmfSocket *opened;
 	struct stat status;
+	int problem;
 	int fd;
 
 	if (sockets->nopen == sockets->max)
 		omf_sockets_sweep(sockets);
-	sockets->exhausted = false;
-	if (sockets->nopen == sockets->max)
-		return -1;
-	if (!sockets->acquire(urgent ? 0 : count_others(sockets)))
+	if (sockets->nopen == sockets->max ||
+		!sockets->acquire(urgent ? 0 : count_others(sockets)))
 	{
-		sockets->exhausted = true;
+		errno = EMFILE;
 		return -1;
 	}
 #ifdef SOCK_CLOEXEC
@@ -115,18 +114,14 @@ omf_sockets_open(OmfSockets *sockets, int family, int type, int protocol,
 #endif
 	if (fd < 0 || fstat(fd, &status) != 0)
 	{
-		sockets->exhausted = fd < 0 && errno == EMFILE;
+		problem = errno;
 		sockets->release();
+		errno = problem;
 		return fd;
 	}
-	sockets->open[sockets->nopen++] = (OmfSocket){fd, 0, false, urgent, status.st_ino};
+	opened = &sockets->open[sockets->nopen++];
+	*opened = (OmfSocket){fd, 0, false, urgent, status.st_ino};
 	return fd;
-}
-
-bool
-omf_sockets_are_exhausted(const OmfSockets *sockets)
-{
-	return sockets->exhausted;
 }
 
 OmfSocket *

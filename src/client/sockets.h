@@ -28,14 +28,11 @@ extern OmfSockets *omf_sockets_create(int max, bool (*acquire)(int others),
 extern void omf_sockets_destroy(OmfSockets *sockets);
 
 /*
- * As socket(2), close-on-exec; -1 when that fails or no more are allowed.  What
- * is urgent waits for no other.
+ * As socket(2), close-on-exec; errno is EMFILE, too, when no more are allowed.
+ * What is urgent waits for no other.
  */
 extern int omf_sockets_open(OmfSockets *sockets, int family, int type,
 							int protocol, bool urgent);
-
-/* Did the last one lack a descriptor that this process may have? */
-extern bool omf_sockets_are_exhausted(const OmfSockets *sockets);
 
 /* As close(2). */
 extern int omf_sockets_close(OmfSockets *sockets, int fd);

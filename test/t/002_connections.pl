@@ -430,6 +430,12 @@ sub try_many_connections
 }
 
 try_many_connections($_) for qw(true false);
+# A server that refuses connections is told from one for which there is none.
+$node->safe_psql('digitalocean', "ALTER SERVER s1 OPTIONS (SET endpoint '${\$simulator->url('refused')}', ADD max_retries '1')");
+my $refused = $node->run_sql("SELECT count(status) FROM databases.m1 WHERE database_cluster_uuid IN ($many)");
+like($refused->{detail}, qr/Failed to connect.*Tried 2 times/, 'a server that refuses is told from one for which there is no descriptor');
+$node->safe_psql('digitalocean', "ALTER SERVER s1 OPTIONS (SET endpoint '${\$simulator->http}', DROP max_retries)");
+
 my %messages;
 $messages{try_many_servers($_)}++ for 0 .. 6;
 is(join(', ', sort keys %messages), 'could not prepare connections to the API, could not read from the API',
