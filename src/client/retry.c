@@ -63,6 +63,17 @@ omf_retry_could_help(const OmfReply *reply)
 }
 
 /*
+ * Is the limit that was met the one that the header's fields tell of?  They may
+ * tell of the hour alone, of which something is left, where it is the minute's
+ * that is used up.
+ */
+static bool
+is_limit_told(const OmfReply *reply)
+{
+	return reply->http_status == 429 && reply->ratelimit_remaining <= 0;
+}
+
+/*
  * An exhausted hourly limit may come without Retry-After; ratelimit-reset then
  * says when the next request is allowed.  One that is over already says
  * nothing: the limit was met all the same.
@@ -74,7 +85,7 @@ omf_retry_asked_pause(const OmfReply *reply)
 		return -1;
 	if (reply->pause_ms >= 0)
 		return reply->pause_ms;
-	return reply->http_status == 429 && reply->resets_in_ms > 0
+	return is_limit_told(reply) && reply->resets_in_ms > 0
 			   ? reply->resets_in_ms
 			   : -1;
 }

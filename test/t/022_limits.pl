@@ -59,7 +59,7 @@ sub headers_ok
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	new_token(limit => 5000);
 	$simulator->fault('custom', status => 429, body => '{"id": "too_many_requests", "message": "No."}',
-		uuid => $clusters[0], headers => $headers);
+		uuid => $clusters[0], headers => { 'ratelimit-remaining' => 0, %$headers });
 	my $result = $node->run_sql(look($clusters[0]));
 	is($result->{sqlstate}, '53400', $name);
 	like($result->{hint} // '', $hint, "$name: what it says");
@@ -81,6 +81,21 @@ headers_ok({ @date, 'retry-after' => 'Mon, 23 Nov 2026 12:01:40 GMT' }, qr/in 10
 	'a date that goes by the clock of the API');
 headers_ok({ @date, 'ratelimit-reset' => 1795435300 }, qr/in 100 s/, 'a reset that does');
 $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)});
+
+# The headers tell of the hour.  Of which something is left: it is another limit,
+# which passes sooner than the hour.
+for my $left (4000, 1)
+{
+	new_token(limit => 5000);
+	$simulator->fault('status', status => 429, uuid => $clusters[0], times => 1, headers => { 'ratelimit-remaining' => $left });
+	my $result = $node->run_sql(look($clusters[0]));
+	is($result->{out}, 1, "a 429 with $left requests left and a reset in an hour") or diag($result->{err});
+	is($node->safe_psql('digitalocean', $held), 0, '  holds nothing for long');
+}
+new_token(limit => 5000);
+$simulator->fault('status', status => 429, uuid => $clusters[0], times => 1, headers => { 'ratelimit-remaining' => 0 });
+$node->psql_fails(look($clusters[0]), '53400', undef, 'a 429 with none left');
+is($node->safe_psql('digitalocean', $held), 1, '  holds until the reset');
 
 # No limit is none at all.
 new_token(limit => 5000);

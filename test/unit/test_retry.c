@@ -242,6 +242,17 @@ test_ratelimit_reset(void)
 	reply.pause_ms = 5000;
 	is_number(omf_retry_decide(&question).delay_ms, 5000, "  yields to retry-after");
 
+	question = ask(OMF_GET, OMF_ANSWERED, 429);
+	reply.resets_in_ms = 3000000;
+	reply.ratelimit_remaining = 0;
+	is_number(omf_retry_decide(&question).hold_ms, 3000000, "nothing left: nothing until the reset");
+	reply.ratelimit_remaining = 1;
+	is_number(omf_retry_decide(&question).again, true, "something left: another limit was met, which passes sooner");
+	is_number(omf_retry_decide(&question).hold_ms, omf_retry_decide(&question).delay_ms, "  and holds back all others as long");
+	is_number(omf_retry_asked_pause(&reply), -1, "  of which nobody says how long it lasts");
+	reply.pause_ms = 29000;
+	is_number(omf_retry_decide(&question).hold_ms, 29000, "  but where retry-after does");
+
 	question = ask(OMF_GET, OMF_ANSWERED, 503);
 	reply.resets_in_ms = 10000;
 	is_number(omf_retry_decide(&question).delay_ms, 500, "503: ratelimit-reset is not asked");

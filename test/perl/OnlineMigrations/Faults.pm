@@ -275,12 +275,15 @@ _add({ stopped => 'HV00L+' },
 # A rate limit, which is worth a wait up to max_retry_wait.
 _add({ _same('53400+'), limits => 1, says => qr/HTTP status 429/ },
 	[ 'status 429 with retry-after 0', _status(429, retry_after => '0') ],
-	[ 'status 429 with retry-after in the past', _status(429, retry_after => 'Wed, 21 Oct 2015 07:28:00 GMT') ]);
-_add({ _same('53400'), limits => 1, says => qr/next request in \d+ s, at \d{4}-/ },
-	[ 'status 429 with a reset', _status(429) ],
-	[ 'status 429 with retry-after 3600', _status(429, retry_after => '3600') ],
-	[ 'status 429 with a huge retry-after', _status(429, retry_after => '9223372036854775807') ],
+	[ 'status 429 with retry-after in the past', _status(429, retry_after => 'Wed, 21 Oct 2015 07:28:00 GMT') ],
+	[ 'status 429 of another limit than the hour\'s', _status(429) ],
 	[ 'status 429 with no retry-after', _status(429, retry_after => 'soon') ]);
+my %used_up = (headers => { 'ratelimit-remaining' => 0 });
+_add({ _same('53400'), limits => 1, says => qr/next request in \d+ s, at \d{4}-/ },
+	[ 'status 429 with a reset', _status(429, %used_up) ],
+	[ 'status 429 with a reset, and no retry-after', _status(429, %used_up, retry_after => 'soon') ],
+	[ 'status 429 with retry-after 3600', _status(429, retry_after => '3600') ],
+	[ 'status 429 with a huge retry-after', _status(429, retry_after => '9223372036854775807') ]);
 _add({ _same('53400+'), limits => 1, server => 'patient', times => 'once', least => 0.9 },
 	[ 'status 429 with retry-after 1', _status(429, retry_after => '1') ]);
 
