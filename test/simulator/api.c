@@ -28,10 +28,10 @@
 typedef struct Call
 {
 	Kind kind;
-	char uuid[37];			 /* of the cluster, or empty */
+	char uuid[37];          /* of the cluster, or empty */
 	char migration_id[128]; /* of a DELETE, or empty */
-	const char *query;		 /* behind the question mark, or NULL */
-	Token *token;			 /* whose it is */
+	const char *query;      /* behind the question mark, or NULL */
+	Token *token;           /* whose it is */
 } Call;
 
 static uint64_t last_number;
@@ -151,7 +151,7 @@ add_headers(Exchange *exchange, const Token *token)
 
 	snprintf(id, sizeof(id), "51a0a7e0-0000-4000-8000-%012llx", (unsigned long long) exchange->number);
 	fields_add(&exchange->reply.headers, "x-request-id", id);
-	if (token == NULL)
+	if (token == NULL || !token->headers)
 		return;
 	add_number(exchange, "ratelimit-limit", token->limit);
 	add_number(exchange, "ratelimit-remaining", token_remaining(token));
@@ -188,7 +188,7 @@ authorize(Exchange *exchange, const Call *call)
 	{
 		api_error(exchange, 429, NULL, "API rate limit exceeded.");
 		if (token->retry_after)
-			add_number(exchange, "retry-after", (token_reset_ms(token) + 999) / 1000);
+			add_number(exchange, "retry-after", (token_wait_ms(token) + 999) / 1000);
 		return false;
 	}
 	if (!token->can_read || (writes && !token->can_write))

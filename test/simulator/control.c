@@ -282,6 +282,11 @@ post_tokens(Control *control)
 	token->retry_after = json_flag(body, "retry_after", true);
 	token->limit = json_int(body, "limit", 5000);
 	token->window_ms = json_int(body, "window_ms", json_int(body, "window_seconds", 3600) * 1000);
+	token->headers = json_flag(body, "headers", true);
+	token->burst = json_int(body, "burst", 0);
+	if (token->burst > WINDOW_MAX)
+		token->burst = WINDOW_MAX;
+	token->burst_ms = json_int(body, "burst_seconds", 60) * 1000;
 	token->requests = 0;
 	token->oldest = 0;
 	done(control);

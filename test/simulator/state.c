@@ -36,7 +36,7 @@ Config config;
 
 static Token *tokens;
 static struct lh_table *by_uuid; /* of Cluster */
-static Cluster **clusters;		 /* in order of creation; NULL where removed */
+static Cluster **clusters;       /* in order of creation; NULL where removed */
 static int nclusters;
 static int clusters_size;
 static uint64_t last_migration; /* number of the last one started */
@@ -71,8 +71,11 @@ token_add(const char *name, const char *account)
 	token->can_write = true;
 	token->enforce = false;
 	token->retry_after = true;
+	token->headers = true;
 	token->limit = 5000;
 	token->window_ms = 3600 * 1000;
+	token->burst = 0;
+	token->burst_ms = 60 * 1000;
 	return token;
 }
 
@@ -88,11 +91,23 @@ slide(Token *token)
 		token->oldest++;
 }
 
+/* Milliseconds until the shorter window allows another request. */
+static int64_t
+burst_wait_ms(const Token *token)
+{
+	int64_t left;
+
+	if (token->burst <= 0 || token->requests < (uint64_t) token->burst)
+		return 0;
+	left = token->times[(token->requests - (uint64_t) token->burst) % WINDOW_MAX] + token->burst_ms - monotonic_ms();
+	return left > 0 ? left : 0;
+}
+
 bool
 token_take(Token *token)
 {
 	slide(token);
-	if (token->enforce && (int64_t) (token->requests - token->oldest) >= token->limit)
+	if ((token->enforce && (int64_t) (token->requests - token->oldest) >= token->limit) || burst_wait_ms(token) > 0)
 		return false;
 	token->times[token->requests++ % WINDOW_MAX] = monotonic_ms();
 	return true;
@@ -119,6 +134,16 @@ token_reset_ms(const Token *token)
 		return 0;
 	left = token->times[token->oldest % WINDOW_MAX] + token->window_ms - monotonic_ms();
 	return left > 0 ? left : 0;
+}
+
+/* Milliseconds until the token may be used again. */
+int64_t
+token_wait_ms(const Token *token)
+{
+	int64_t wait = burst_wait_ms(token);
+	bool used_up = token->enforce && token_remaining(token) == 0;
+
+	return used_up && token_reset_ms(token) > wait ? token_reset_ms(token) : wait;
 }
 
 static void
@@ -396,7 +421,8 @@ migration_freeze(Cluster *cluster, const char *status, const char *id, const cha
 	{
 		migration->present = true;
 		migration->frozen = xstrdup(status);
-		migration->id = xstrdup(id != NULL ? id : kept_id != NULL ? kept_id : "77b28fc8-19ff-11eb-8c9c-c68e24557488");
+		migration->id = xstrdup(id != NULL ? id : kept_id != NULL ? kept_id
+																  : "77b28fc8-19ff-11eb-8c9c-c68e24557488");
 		migration->created_at = xstrdup(created_at != NULL ? created_at : "2020-10-29T15:57:38Z");
 	}
 	free(kept_id);

@@ -17,26 +17,29 @@
 typedef struct Token
 {
 	struct Token *next;
-	char *name;			/* the token itself */
-	char *account;		/* whose clusters it sees */
-	bool can_read;		/* else 403 on everything */
-	bool can_write;		/* else 403 on PUT and DELETE */
-	bool enforce;		/* is the limit enforced? */
-	bool retry_after;	/* does a 429 have retry-after? */
-	int64_t limit;		/* requests in a window, up to WINDOW_MAX */
-	int64_t window_ms;	/* length of the sliding window */
-	int64_t *times;		/* of the last requests, a ring of WINDOW_MAX */
-	uint64_t requests;	/* so far */
-	uint64_t oldest;	/* the first one in the window */
+	char *name;        /* the token itself */
+	char *account;     /* whose clusters it sees */
+	bool can_read;     /* else 403 on everything */
+	bool can_write;    /* else 403 on PUT and DELETE */
+	bool enforce;      /* is the limit enforced? */
+	bool retry_after;  /* does a 429 have retry-after? */
+	bool headers;      /* does an answer tell of the limit? */
+	int64_t limit;     /* requests in a window, up to WINDOW_MAX */
+	int64_t window_ms; /* length of the sliding window */
+	int64_t burst;     /* requests in a shorter window, or 0: any number */
+	int64_t burst_ms;  /* its length; the headers do not tell of it */
+	int64_t *times;    /* of the last requests, a ring of WINDOW_MAX */
+	uint64_t requests; /* so far */
+	uint64_t oldest;   /* the first one in the window */
 } Token;
 
 typedef struct Migration
 {
-	bool present;	  /* was there ever one? */
+	bool present; /* was there ever one? */
 	char *id;
 	char *created_at; /* ISO 8601 */
-	char *frozen;	  /* the status that it keeps, or NULL: it moves on */
-	char *outcome;	  /* of one that moves: done, error, or none */
+	char *frozen;     /* the status that it keeps, or NULL: it moves on */
+	char *outcome;    /* of one that moves: done, error, or none */
 	int64_t started;  /* monotonic_ms() */
 	int64_t kickoff_ms;
 	int64_t running_ms;
@@ -45,16 +48,16 @@ typedef struct Migration
 
 typedef struct Cluster
 {
-	char uuid[37];			/* lower case */
-	char *account;			/* that owns it */
-	char *engine;			/* slug */
+	char uuid[37];          /* lower case */
+	char *account;          /* that owns it */
+	char *engine;           /* slug */
 	json_object *overrides; /* fields set by a control call, or NULL */
-	int64_t latency_ms;		/* of its calls, or -1: the common one */
-	int64_t kickoff_ms;		/* of its migrations, or -1: the common one */
-	int64_t running_ms;		/* likewise */
-	int64_t syncing_ms;		/* likewise */
-	char *outcome;			/* likewise, or NULL */
-	int number;				/* in order of creation */
+	int64_t latency_ms;     /* of its calls, or -1: the common one */
+	int64_t kickoff_ms;     /* of its migrations, or -1: the common one */
+	int64_t running_ms;     /* likewise */
+	int64_t syncing_ms;     /* likewise */
+	char *outcome;          /* likewise, or NULL */
+	int number;             /* in order of creation */
 	Migration migration;
 } Cluster;
 
@@ -67,6 +70,7 @@ extern Token *token_add(const char *name, const char *account);
 extern bool token_take(Token *token);
 extern int64_t token_remaining(const Token *token);
 extern int64_t token_reset_ms(const Token *token);
+extern int64_t token_wait_ms(const Token *token);
 
 extern Cluster *cluster_find(const char *uuid, const char *account);
 extern Cluster *cluster_add(const char *uuid, const char *account, const char *engine);

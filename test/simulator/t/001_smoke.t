@@ -51,6 +51,14 @@ is(ask('GET', $path)->{status}, 599, 'a fault');
 is(ask('GET', $path)->{status}, 200, 'so many times');
 is(ask('GET', '/v2/databases/0badc0de-0001-4000-8000-000000000028/online-migration')->{content}, 'This is not JSON.', 'magic fault');
 
+$simulator->token('dop_v1_burst', account => 'dop_v1_simulator', burst => 2);
+my @burst = map { ask('GET', $path, undef, Authorization => 'Bearer dop_v1_burst') } 1 .. 3;
+is(join(' ', map { $_->{status} } @burst), '200 200 429', 'a burst');
+is($burst[2]{headers}{'ratelimit-remaining'}, 5000, 'of which the headers tell nothing');
+like($burst[2]{headers}{'retry-after'}, qr/^(59|60)$/, 'but how long it lasts');
+$simulator->token('dop_v1_silent', account => 'dop_v1_simulator', headers => 'false');
+is(ask('GET', $path, undef, Authorization => 'Bearer dop_v1_silent')->{headers}{'ratelimit-limit'}, undef, 'no headers');
+
 my @log = $simulator->log;
 is($log[0]{method}, 'GET', 'the log');
 is($simulator->counters->{put}, 2, 'the counters');
