@@ -261,6 +261,30 @@ enter_state(OmfRequest *request, RequestState state)
 }
 
 /*
+ * Back to where it was in the queue: before those that have been tried as
+ * often, or less.  What is urgent stays before all.
+ */
+static void
+queue_again(OmfRequest *request)
+{
+	OmfRequestList *queued = &request->engine->queued;
+	OmfRequest *next;
+
+	enter_state(request, REQUEST_QUEUED);
+	if (request->exchange.urgent)
+		return;
+	TAILQ_REMOVE(queued, request, link);
+	next = TAILQ_FIRST(queued);
+	while (next != NULL &&
+		   (next->exchange.urgent || next->retries > request->retries))
+		next = TAILQ_NEXT(next, link);
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, request, link);
+	else
+		TAILQ_INSERT_TAIL(queued, request, link);
+}
+
+/*
  * The try is over with what reply.outcome says: try again, or hand it over.
  */
 static void
@@ -310,8 +334,10 @@ finish_try(OmfRequest *request)
 		reply->earlier_unknown = true;
 	request->exchange.again = true;
 	request->not_before = omf_pollset_now() + answer.delay_ms;
-	enter_state(request,
-				answer.hold_ms >= 0 ? REQUEST_QUEUED : REQUEST_DELAYED);
+	if (answer.hold_ms >= 0)
+		queue_again(request);
+	else
+		enter_state(request, REQUEST_DELAYED);
 }
 
 static void
@@ -361,23 +387,6 @@ is_idle_timeout(const OmfRequest *request)
 			   engine->config.http.connect_timeout_ms * IDLE_TIMEOUT_SHARE;
 }
 
-/* Back to where it was in the queue. */
-static void
-queue_again(OmfEngine *engine, OmfRequest *request)
-{
-	OmfRequest *next = TAILQ_FIRST(&engine->queued);
-
-	hear_budget(request);
-	enter_state(request, REQUEST_QUEUED);
-	TAILQ_REMOVE(&engine->queued, request, link);
-	while (next != NULL && next->exchange.urgent)
-		next = TAILQ_NEXT(next, link);
-	if (next != NULL)
-		TAILQ_INSERT_BEFORE(next, request, link);
-	else
-		TAILQ_INSERT_TAIL(&engine->queued, request, link);
-}
-
 /*
  * Requests of HTTP/1.1 for which there was no descriptor wait until one of
  * those is done that have one, as if max_concurrency were that much lower.
@@ -395,7 +404,8 @@ queue_unconnected(OmfEngine *engine, OmfRequestList *ended)
 			!request->exchange.urgent)
 		{
 			TAILQ_REMOVE(ended, request, link);
-			queue_again(engine, request);
+			hear_budget(request);
+			queue_again(request);
 			engine->most_active = engine->nactive;
 		}
 		request = previous;

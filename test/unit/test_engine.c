@@ -375,7 +375,7 @@ test_silent_host(void)
 		config.http.base_url = url;
 		config.http.connect_timeout_ms = timeouts[i];
 		config.max_retries = 2;
-		config.max_retry_wait_ms = 1;
+		config.max_retry_wait_ms = 10;
 		make_engine();
 		submit(OMF_GET, "/x", NULL);
 		ok(until_finished(1), "with a connect_timeout of %d ms, the end comes", timeouts[i]);
@@ -493,6 +493,12 @@ answer_429_once(Server *answering, Seen *request)
 }
 
 static void
+answer_429(Server *answering, Seen *request)
+{
+	server_answer(answering, request, 429, "", "");
+}
+
+static void
 test_rate_limit(void)
 {
 	int64_t start;
@@ -530,6 +536,17 @@ test_rate_limit(void)
 	ok(until_finished(2) && reply_of(1)->outcome == OMF_HELD_BACK, "the next one fails at once");
 	ok(reply_of(1)->pause_ms > 900 && reply_of(1)->pause_ms <= 1000, "  and says when it may go");
 	is_number(server.nseen, 1, "  without being sent");
+	end_case();
+
+	begin_case("429 for ever");
+	config.max_retries = 2;
+	make_engine();
+	server.handler = answer_429;
+	for (int i = 0; i < 4; i++)
+		submit(OMF_GET, "/x", NULL);
+	ok(until_finished(1), "the first one ends");
+	is_number(reply_of(0)->tries, 3, "  after its tries");
+	is_number(server.nseen, 4 + 2, "  for which the others waited");
 	end_case();
 }
 
