@@ -90,19 +90,56 @@ omf_retry_asked_pause(const OmfReply *reply)
 			   : -1;
 }
 
+static int64_t
+doubled(int64_t first, int retries, int64_t last)
+{
+	int64_t bound = first;
+
+	for (int i = 0; i < retries && bound < last; i++)
+		bound *= 2;
+	return bound < last ? bound : last;
+}
+
+static int64_t
+share_of(int64_t bound, double share)
+{
+	return (int64_t) (share * (double) bound);
+}
+
 /* "Full jitter": anything from nothing to the exponential bound. */
 static int64_t
 backoff(const OmfRetryQuestion *question)
 {
-	int64_t bound = OMF_BACKOFF_FIRST_MS;
+	int64_t bound = doubled(OMF_BACKOFF_FIRST_MS, question->retries,
+							OMF_BACKOFF_LAST_MS);
 
-	for (int i = 0; i < question->retries && bound < OMF_BACKOFF_LAST_MS; i++)
-		bound *= 2;
-	if (bound > OMF_BACKOFF_LAST_MS)
-		bound = OMF_BACKOFF_LAST_MS;
 	if (bound > question->max_wait_ms)
 		bound = question->max_wait_ms;
-	return (int64_t) (question->random * (double) bound);
+	return share_of(bound, question->random);
+}
+
+/* The limit is the token's: who waits too briefly only adds to it. */
+static int64_t
+limit_pause(const OmfRetryQuestion *question)
+{
+	int64_t bound = doubled(OMF_LIMIT_PAUSE_FIRST_MS, question->retries,
+							OMF_LIMIT_PAUSE_LAST_MS);
+
+	bound += share_of(bound / 4, question->random);
+	return bound < question->max_wait_ms ? bound : question->max_wait_ms;
+}
+
+/* The pause before another try; "at once" is none. */
+static int64_t
+pause_before(const OmfRetryQuestion *question, bool limited)
+{
+	int64_t pause = omf_retry_asked_pause(question->reply);
+
+	if (pause < 0 && limited)
+		pause = limit_pause(question);
+	else if (pause <= 0)
+		pause = backoff(question);
+	return pause > OMF_PAUSE_LEAST_MS ? pause : OMF_PAUSE_LEAST_MS;
 }
 
 OmfRetryAnswer
@@ -111,7 +148,6 @@ omf_retry_decide(const OmfRetryQuestion *question)
 	const OmfReply *reply = question->reply;
 	OmfRetryAnswer answer = {false, true, false, 0, -1};
 	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
-	int64_t pause;
 
 	if (!omf_retry_could_help(reply))
 		return answer;
@@ -129,9 +165,7 @@ omf_retry_decide(const OmfRetryQuestion *question)
 		return answer;
 	}
 
-	pause = omf_retry_asked_pause(reply);
-	/* "at once" is no pause: who is told so time and again asks slower */
-	answer.delay_ms = pause > 0 ? pause : backoff(question);
+	answer.delay_ms = pause_before(question, limited);
 	if (limited)
 		answer.hold_ms = answer.delay_ms;
 	answer.again = answer.delay_ms <= question->max_wait_ms &&

@@ -20,6 +20,17 @@
 #define OMF_BACKOFF_LAST_MS 30000
 
 /*
+ * After a 429 that does not say how long: from 4 s doubling to 32 s, and up to
+ * a quarter more.  Four of these outlast a minute, which is the shorter of the
+ * API's windows.
+ */
+#define OMF_LIMIT_PAUSE_FIRST_MS 4000
+#define OMF_LIMIT_PAUSE_LAST_MS 32000
+
+/* A shorter pause is none. */
+#define OMF_PAUSE_LEAST_MS 10
+
+/*
  * How often a request that met a connection which the server had meanwhile
  * closed is sent again at once, without a pause.  The first time is free: that
  * a connection was kept is our affair, and no reason for a request to fail.
@@ -45,7 +56,7 @@ typedef struct OmfRetryAnswer
 	bool again;       /* try again? */
 	bool counts;      /* does that count against max_retries? */
 	bool at_once;     /* only for the sake of a connection that was kept */
-	int64_t delay_ms; /* how long to wait before it, 0 or more */
+	int64_t delay_ms; /* how long to wait before it; 0: at_once */
 	int64_t hold_ms;  /* how long to send nothing at all, or -1 */
 } OmfRetryAnswer;
 

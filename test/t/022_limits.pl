@@ -82,13 +82,15 @@ headers_ok({ @date, 'retry-after' => 'Mon, 23 Nov 2026 12:01:40 GMT' }, qr/in 10
 headers_ok({ @date, 'ratelimit-reset' => 1795435300 }, qr/in 100 s/, 'a reset that does');
 $node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)});
 
+my $result;
+
 # The headers tell of the hour.  Of which something is left: it is another limit,
 # which passes sooner than the hour.
 for my $left (4000, 1)
 {
 	new_token(limit => 5000);
 	$simulator->fault('status', status => 429, uuid => $clusters[0], times => 1, headers => { 'ratelimit-remaining' => $left });
-	my $result = $node->run_sql(look($clusters[0]));
+	$result = $node->run_sql(look($clusters[0]));
 	is($result->{out}, 1, "a 429 with $left requests left and a reset in an hour") or diag($result->{err});
 	is($node->safe_psql('digitalocean', $held), 0, '  holds nothing for long');
 }
@@ -96,6 +98,25 @@ new_token(limit => 5000);
 $simulator->fault('status', status => 429, uuid => $clusters[0], times => 1, headers => { 'ratelimit-remaining' => 0 });
 $node->psql_fails(look($clusters[0]), '53400', undef, 'a 429 with none left');
 is($node->safe_psql('digitalocean', $held), 1, '  holds until the reset');
+
+# An API that tells nothing of its limits: a start outlasts a short one.
+new_token(headers => 'false', retry_after => 'false', burst => 1, burst_seconds => 3);
+my $start = "SELECT status FROM databases.databases_update_online_migration('$clusters[39]', '{\"host\": \"h\", \"port\": 1}', replace => true)";
+$node->psql_ok(look($clusters[0]), 1, 'a limit that nobody tells of');
+$result = $node->run_sql($start);
+is($result->{out}, 'running', '  which a start meets') or diag($result->{err});
+is(scalar(grep { $_->{status} == 429 } $simulator->log), 1, '  once, for the next try comes when it is over');
+
+# No retry is without a pause.
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (max_retry_wait '0ms')});
+for my $status (429, 503)
+{
+	new_token(limit => 5000);
+	$simulator->fault('status', status => $status, uuid => $clusters[0], times => 1);
+	$node->requests_ok({ GET => 1 }, sub { $result = $node->run_sql(look($clusters[0])) }, "$status, and max_retry_wait 0ms: no retry");
+	is($result->{sqlstate}, $status == 429 ? '53400' : 'HV00L', '  but an error');
+}
+$node->safe_psql('digitalocean', q{ALTER SERVER digitalocean OPTIONS (DROP max_retry_wait)});
 
 # No limit is none at all.
 new_token(limit => 5000);
@@ -165,7 +186,7 @@ $simulator->migration($clusters[31], 'running', 'last');
 $session->post("CALL databases.databases_wait_online_migration('$clusters[31]', timeout => '2 s', poll_interval => '1 h')");
 ok($session->says(qr/"last" of database cluster \S+ is running/), 'a wait whose poll comes after its timeout');
 $simulator->migration($clusters[31], 'done', 'last');
-my $result = $session->result;
+$result = $session->result;
 is($result->{sqlstate}, '', '  takes a last look') or diag($result->{err});
 cmp_ok($result->{seconds}, '<', 30, '  when the time is over');
 $node->requests_ok({ GET => 1 }, sub {

@@ -100,7 +100,7 @@ test_policy(void)
 			if (!again)
 				continue;
 			ok(answer.counts && !answer.at_once, "  counts against max_retries");
-			is_number(answer.delay_ms, 500, "  after a back-off");
+			is_number(answer.delay_ms, limited ? 4500 : 500, "  after a back-off");
 			is_number(answer.hold_ms >= 0, limited, "  holds back all others: %s",
 					  limited ? "yes" : "no");
 		}
@@ -173,15 +173,16 @@ test_backoff(void)
 		question.max_retries = 100;
 		question.retries = retries;
 		question.random = 0;
-		is_number(omf_retry_decide(&question).delay_ms, 0, "retry %d: from nothing", retries + 1);
+		is_number(omf_retry_decide(&question).delay_ms, OMF_PAUSE_LEAST_MS, "retry %d: from next to nothing", retries + 1);
 		question.random = 0.9999999;
 		delay = omf_retry_decide(&question).delay_ms;
 		ok(delay < bounds[retries] && delay >= bounds[retries] - 1,
 		   "retry %d: to just below %lld ms", retries + 1, (long long) bounds[retries]);
 		question.max_wait_ms = 1500;
 		ok(omf_retry_decide(&question).delay_ms <= 1500, "  and within max_retry_wait");
-		question.max_wait_ms = 0;
-		is_number(omf_retry_decide(&question).delay_ms, 0, "  or nothing, if that is 0");
+		for (question.max_wait_ms = 0; question.max_wait_ms < OMF_PAUSE_LEAST_MS; question.max_wait_ms++)
+			is_number(omf_retry_decide(&question).again, false, "  but not without one: %d ms", (int) question.max_wait_ms);
+		is_number(omf_retry_decide(&question).again, true, "  which is that");
 	}
 	for (int i = 0; i < countof(many); i++)
 	{
@@ -191,6 +192,35 @@ test_backoff(void)
 		question.retries = many[i];
 		is_number(omf_retry_decide(&question).delay_ms, 15000, "retry %d", many[i] + 1);
 	}
+}
+
+/* A 429 that says nothing of time. */
+static void
+test_limit_pause(void)
+{
+	static const int64_t bounds[] = {4000, 8000, 16000, 32000, 32000};
+	int64_t sum = 0;
+
+	for (int retries = 0; retries < countof(bounds); retries++)
+	{
+		OmfRetryQuestion question = ask(OMF_PUT, OMF_ANSWERED, 429);
+
+		question.max_retries = 100;
+		question.max_wait_ms = 90000;
+		question.retries = retries;
+		question.random = 0;
+		is_number(omf_retry_decide(&question).hold_ms, bounds[retries], "429, retry %d: at least", retries + 1);
+		sum += retries < 4 ? bounds[retries] : 0;
+		question.random = 0.9999999;
+		ok(omf_retry_decide(&question).hold_ms < bounds[retries] * 5 / 4, "  and less than a quarter more");
+		question.max_wait_ms = 1500;
+		is_number(omf_retry_decide(&question).hold_ms, 1500, "  within max_retry_wait");
+		is_number(omf_retry_decide(&question).again, true, "  as which it is tried again");
+		question.max_wait_ms = 0;
+		is_number(omf_retry_decide(&question).again, false, "  but not without a pause");
+		is_number(omf_retry_decide(&question).hold_ms, OMF_PAUSE_LEAST_MS, "  which others keep to");
+	}
+	ok(sum >= 60000, "as many as there are by default outlast a minute");
 }
 
 static void
@@ -234,7 +264,7 @@ test_ratelimit_reset(void)
 	reply.resets_in_ms = 10000;
 	is_number(omf_retry_decide(&question).delay_ms, 10000, "429: ratelimit-reset");
 	reply.resets_in_ms = 0;
-	is_number(omf_retry_decide(&question).delay_ms, 500, "  that has passed is no word: a back-off");
+	is_number(omf_retry_decide(&question).delay_ms, 4500, "  that has passed is no word");
 	reply.resets_in_ms = 60000;
 	is_number(omf_retry_decide(&question).again, true, "  just max_retry_wait away");
 	reply.resets_in_ms = 60001;
@@ -315,6 +345,7 @@ main(void)
 	test_put();
 	test_max_retries();
 	test_backoff();
+	test_limit_pause();
 	test_retry_after();
 	test_ratelimit_reset();
 	test_hopeless();
