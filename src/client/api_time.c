@@ -77,6 +77,23 @@ pause_until(const OmfReply *reply, int64_t time_ms, int64_t epoch_ms)
 	return within_sense(span_until(reply, time_ms, epoch_ms));
 }
 
+/*
+ * Of a Retry-After in digits.  It ought to be a span, but some servers send a
+ * time: one that has long passed is none.
+ */
+static int64_t
+retry_pause(const OmfReply *reply, int64_t epoch_ms)
+{
+	int64_t number = reply->retry_after;
+	int64_t time = milliseconds(number);
+
+	if (number >= CALENDAR_LEAST &&
+		span_until(reply, time, epoch_ms) >= -OMF_RESET_SENSE_MS)
+		return pause_until(reply, time, epoch_ms);
+	return number < CALENDAR_LEAST ? within_sense(number * 1000)
+								   : OMF_PAUSE_MAX_MS;
+}
+
 /* Of a reset, which may be a time or a span. */
 static void
 settle_reset(OmfReply *reply, int64_t epoch_ms)
@@ -111,11 +128,8 @@ omf_api_time_settle(OmfReply *reply, int64_t epoch_ms)
 {
 	reply->clock_ahead_ms = clock_ahead(reply, epoch_ms);
 	reply->pause_ms = -1;
-	if (reply->retry_after >= CALENDAR_LEAST)
-		reply->pause_ms = pause_until(reply, milliseconds(reply->retry_after),
-									  epoch_ms);
-	else if (reply->retry_after >= 0)
-		reply->pause_ms = within_sense(reply->retry_after * 1000);
+	if (reply->retry_after >= 0)
+		reply->pause_ms = retry_pause(reply, epoch_ms);
 	else if (reply->retry_after_date >= 0)
 		reply->pause_ms = pause_until(reply, reply->retry_after_date * 1000,
 									  epoch_ms);

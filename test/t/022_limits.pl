@@ -76,6 +76,7 @@ headers_ok({ 'ratelimit-reset' => $_ }, qr/^Try again later/, "a reset of $_ is 
   for int($now) + 200_000, 2_524_608_000, '9223372036854775807', '99999999999999999999', '-100', '+100', '100.5', '';
 headers_ok({ 'ratelimit-reset' => 100 }, qr/in 100 s/, 'a reset that is a span');
 headers_ok({ 'retry-after' => '9223372036854775807' }, qr/in 3600 s/, 'a huge Retry-After');
+headers_ok({ 'retry-after' => '1000000000' }, qr/in 3600 s/, 'one of a billion seconds');
 headers_ok({ 'retry-after' => '99999999999999999999' }, qr/in 3600 s/, 'one that fits no number');
 headers_ok({ @date, 'retry-after' => 'Mon, 23 Nov 2026 12:01:40 GMT' }, qr/in 100 s/,
 	'a date that goes by the clock of the API');

@@ -80,6 +80,13 @@ test_retry_after(void)
 	retry_after_is(29000, NOW, HOUR_MS, "29 s in milliseconds");
 	retry_after_is(INT64_MAX, NOW, HOUR_MS, "more than can be told");
 	retry_after_is(NOW + 30, NOW, 29750, "a time of the calendar");
+	retry_after_is(NOW + 630, NOW + 600, 30000, "one of a clock that is 10 minutes ahead");
+	retry_after_is(NOW - 30, NOW, 0, "one that has passed");
+	retry_after_is((NOW - 7200) * 1000, NOW, 0, "in milliseconds");
+	retry_after_is(CALENDAR_LEAST - 1, NOW, HOUR_MS, "31 years");
+	retry_after_is(CALENDAR_LEAST, NOW, HOUR_MS, "a billion, which is no time in 2001");
+	retry_after_is(CALENDAR_LEAST * 1000, NOW, HOUR_MS, "nor a trillion");
+	retry_after_is(NOW - 2 * 24 * 3600, NOW, HOUR_MS, "nor is one the day before yesterday");
 }
 
 static void
