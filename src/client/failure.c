@@ -178,6 +178,25 @@ omf_failure_is_cut_off(const OmfExchange *exchange, bool kept)
 
 /* ----- is another try of use? ----- */
 
+/*
+ * Does what answers the handshake speak something else, such as plain HTTP, or
+ * none of what we do?  These are OpenSSL's words since 1.1.1, and GnuTLS's.
+ */
+static bool
+is_no_handshake(const OmfReply *reply, int code)
+{
+	static const char *const reasons[] = {
+		"wrong version number", "packet length too long", "unknown protocol",
+		"unsupported protocol", "unrecognized name", "no application protocol",
+		"unexpected TLS packet"};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (code == CURLE_SSL_CONNECT_ERROR &&
+			strcasestr(reply->words, reasons[i]) != NULL)
+			return true;
+	return false;
+}
+
 bool
 omf_failure_is_final(const OmfReply *reply, int code)
 {
@@ -197,7 +216,8 @@ omf_failure_is_final(const OmfReply *reply, int code)
 		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 			return true;
 		default:
-			return is_handshake_alert(reply, code);
+			return is_handshake_alert(reply, code) ||
+				   is_no_handshake(reply, code);
 	}
 }
 

@@ -24,6 +24,9 @@
 #define MAX_HEAD 262144
 #define MAX_BODY 16777216
 
+/* What a client's TLS begins with. */
+#define TLS_HANDSHAKE 0x16
+
 /* The pause between the two parts of what is sent in two, in milliseconds. */
 #define SPLIT_MS 50
 
@@ -32,22 +35,22 @@
 
 typedef enum Step
 {
-	STEP_HEAD,		 /* waiting for the end of the header fields */
-	STEP_BODY,		 /* for a body of known length */
+	STEP_HEAD,       /* waiting for the end of the header fields */
+	STEP_BODY,       /* for a body of known length */
 	STEP_CHUNK_SIZE, /* for the line that opens a chunk */
-	STEP_CHUNK,		 /* for a chunk and its line end */
-	STEP_TRAILER,	 /* for the empty line after the last chunk */
-	STEP_ANSWER		 /* for our own answer to be complete */
+	STEP_CHUNK,      /* for a chunk and its line end */
+	STEP_TRAILER,    /* for the empty line after the last chunk */
+	STEP_ANSWER      /* for our own answer to be complete */
 } Step;
 
 typedef struct Http1
 {
-	Step step;		   /* what is next */
+	Step step;         /* what is next */
 	Exchange *current; /* the request being read or answered */
-	size_t wanted;	   /* bytes of the body or of the chunk */
-	size_t sent;	   /* bytes of a dripped body */
-	bool last;		   /* the client asked to close after this answer */
-	bool busy;		   /* http1_input() is on the stack */
+	size_t wanted;     /* bytes of the body or of the chunk */
+	size_t sent;       /* bytes of a dripped body */
+	bool last;         /* the client asked to close after this answer */
+	bool busy;         /* http1_input() is on the stack */
 } Http1;
 
 static void http1_input(Connection *connection);
@@ -223,7 +226,10 @@ read_head(Connection *connection, struct evbuffer *input)
 
 	if (end.pos < 0)
 	{
-		if (evbuffer_get_length(input) > MAX_HEAD)
+		const unsigned char *first = evbuffer_pullup(input, 1);
+
+		/* most servers do not wait for the end of what begins like TLS */
+		if (evbuffer_get_length(input) > MAX_HEAD || (first != NULL && *first == TLS_HANDSHAKE))
 			refuse(connection);
 		return false;
 	}

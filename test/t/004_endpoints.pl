@@ -6,6 +6,7 @@ use warnings;
 
 use IO::Select;
 use IO::Socket::INET;
+use POSIX ();
 use OnlineMigrations::Simulator;
 use OnlineMigrations::TestNode;
 use Test::More;
@@ -81,6 +82,43 @@ $node->requests_ok({ GET => 3 }, sub {
 		$node->psql_fails(status_at('patient'), 'HV00L', qr/Tried 3 times/, 'no try is') },
 	'max_retries 2 are three tries');
 $simulator->delete_faults;
+
+# ----- servers that do not speak TLS, or none of what we speak -----
+
+# Whoever comes is told the same, once he has said something.
+sub babbler
+{
+	my ($words) = @_;
+	my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "cannot listen: $!\n";
+	my $pid = fork // die "cannot fork: $!\n";
+	return ($listener->sockport, $pid) if $pid;
+	while (my $client = $listener->accept)
+	{
+		sysread $client, my $hello, 4096;
+		syswrite $client, $words;
+		close $client;
+	}
+	POSIX::_exit(0);
+}
+
+for my $case (
+	[ 'plain HTTP', "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", 1 ],
+	[ 'SSH', "SSH-2.0-OpenSSH_9.2\r\n", 1 ],
+	[ 'records that are too long', "\x16\x03\x03\xff\xff" . 'x' x 64, 1 ],
+	[ 'no name of ours', "\x15\x03\x01\0\2\2\x70", 1 ],
+	[ 'no protocol of ours', "\x15\x03\x01\0\2\2\x78", 1 ],
+	[ 'that it has a trouble of its own', "\x15\x03\x01\0\2\2\x50", 3 ])
+{
+	my ($what, $words, $tries) = @$case;
+	my ($port, $pid) = babbler($words);
+	my $name = "babbler_$port";
+	add_server($name, endpoint => "https://127.0.0.1:$port", max_retries => 2, max_retry_wait => '10ms');
+	my $result = $node->psql_fails(status_at($name), 'HV00N', qr/SSL|TLS/, "a server that says $what");
+	my ($tried) = ($result->{detail} // '') =~ /Tried (\d+) times/;
+	is($tried // 1, $tries, $tries == 1 ? '  is not tried again' : '  is');
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+}
 
 # ----- redirects -----
 

@@ -84,7 +84,7 @@ my %endpoints = (
 	tls11 => [ endpoint => $simulator->url('https_tls11'), @ca ],
 	unknown_ca => [ endpoint => $simulator->https ],
 	no_ca_file => [ endpoint => $simulator->https, ca_file => '/nowhere/ca.pem' ],
-	https_to_http => [ endpoint => with_scheme('https', $simulator->http), connect_timeout => '500ms', @ca ],
+	https_to_http => [ endpoint => with_scheme('https', $simulator->http), @ca ],
 	http_to_https => [ endpoint => with_scheme('http', $simulator->https) ],
 	refused => [ endpoint => $simulator->url('refused') ],
 	deaf => [ endpoint => $deaf->{url}, connect_timeout => '500ms' ],

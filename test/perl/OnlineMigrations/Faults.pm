@@ -298,9 +298,7 @@ _add({ %hopeless, says => qr/certificate|host ?name/i }, map { [ $_, undef, at =
 	qw(expired selfsigned wronghost unknown_ca));
 _add({ %hopeless }, [ 'no such ca_file', undef, at => 'no_ca_file', says => qr/ca_file/ ]);
 _add({ %hopeless, says => qr/SSL|TLS|protocol/i },
-	[ 'TLS 1.1 only', undef, at => 'tls11' ]);
-# Plain HTTP may wait for more of what it takes for a request.
-_add({ %unreachable, says => qr/SSL|TLS|protocol|time/i },
+	[ 'TLS 1.1 only', undef, at => 'tls11' ],
 	[ 'TLS spoken to plain HTTP', undef, at => 'https_to_http' ]);
 _add({ %unreachable },
 	[ 'connection refused', undef, at => 'refused', says => qr/refused|connect/i ],
