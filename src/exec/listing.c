@@ -65,6 +65,12 @@ struct OmfListing
 /* The tries that a listing has to agree with itself. */
 #define TRIES 2
 
+/*
+ * As many pages are asked for beyond those that were taken, or as many as
+ * those, if that is more: how many there are is only the API's word.
+ */
+#define PAGES_AHEAD 8
+
 typedef struct ListedEntry
 {
 	const unsigned char *uuid; /* in the lookup; the hash key */
@@ -552,6 +558,24 @@ page_problem(const OmfPage *page, int number)
 	return NULL;
 }
 
+/*
+ * Ask for the pages that there are by what is known, not too far ahead, and
+ * for none behind the end, which an empty one is.
+ */
+static void
+ask_pages(OmfListing *listing)
+{
+	int64 ahead = listing->taken + Max(PAGES_AHEAD, listing->taken);
+	int64 wanted = Min(listing->npages, ahead);
+
+	if (listing->last_size == 0)
+		return;
+	while (listing->asked < wanted)
+		ask_page(listing);
+	if (listing->taken == listing->asked && may_have_more(listing))
+		ask_page(listing);
+}
+
 /* A page whose turn has come. */
 static void
 take_page(OmfListing *listing, OmfPage *page, int number)
@@ -571,10 +595,7 @@ take_page(OmfListing *listing, OmfPage *page, int number)
 			return;
 		}
 	learn_pages(listing, page, number);
-	while (listing->asked < listing->npages)
-		ask_page(listing);
-	if (listing->taken == listing->asked && may_have_more(listing))
-		ask_page(listing);
+	ask_pages(listing);
 }
 
 /* The page that is to be taken next, if it has arrived. */
