@@ -52,24 +52,20 @@ copy_text(char *target, size_t size, const char *text,
 
 /* ----- answers ----- */
 
-/*
- * Statuses with a meaning of their own, and the API's words for them; for the
- * others see http_error_kind.
- */
+/* Statuses with a meaning of their own; for the others see http_error_kind. */
 static const struct
 {
 	int http_status;
-	const char *api_id;
 	OmfErrorKind kind;
 } status_kinds[] = {
-	{400, "bad_request", OMF_ERROR_INVALID},
-	{401, "unauthorized", OMF_ERROR_UNAUTHORIZED},
-	{403, "forbidden", OMF_ERROR_FORBIDDEN},
-	{404, "not_found", OMF_ERROR_NOT_FOUND},
-	{409, "conflict", OMF_ERROR_CONFLICT},
-	{412, "precondition_failed", OMF_ERROR_CONFLICT},
-	{422, "unprocessable_entity", OMF_ERROR_INVALID},
-	{429, "too_many_requests", OMF_ERROR_RATE_LIMIT},
+	{400, OMF_ERROR_INVALID},
+	{401, OMF_ERROR_UNAUTHORIZED},
+	{403, OMF_ERROR_FORBIDDEN},
+	{404, OMF_ERROR_NOT_FOUND},
+	{409, OMF_ERROR_CONFLICT},
+	{412, OMF_ERROR_CONFLICT},
+	{422, OMF_ERROR_INVALID},
+	{429, OMF_ERROR_RATE_LIMIT},
 };
 
 static OmfErrorKind
@@ -99,7 +95,7 @@ error_kind(OmfMethod method, const OmfReply *reply)
 		case OMF_ANSWERED:
 			return is_start_not_refused(method, reply)
 					   ? OMF_ERROR_UNKNOWN
-					   : http_error_kind(reply->http_status);
+					   : http_error_kind(omf_reply_status(reply));
 		case OMF_UNREACHABLE:
 			return OMF_ERROR_UNREACHABLE;
 		case OMF_REFUSED:
@@ -126,7 +122,7 @@ limit_resets_in(const OmfReply *reply)
 
 	if (reply->outcome == OMF_HELD_BACK)
 		pause = reply->pause_ms;
-	else if (reply->outcome == OMF_ANSWERED && reply->http_status == 429)
+	else if (reply->outcome == OMF_ANSWERED && omf_reply_status(reply) == 429)
 		pause = omf_retry_asked_pause(reply);
 	return pause >= 0 ? (pause + 999) / 1000 : -1;
 }
@@ -211,9 +207,8 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	snprintf(error->path, sizeof(error->path), "%s",
 			 omf_request_path(request));
 	error->http_status = reply->http_status;
-	error->maybe_done = error->method == OMF_PUT &&
-						(omf_retry_maybe_done(reply) ||
-						 reply->http_status / 100 == 2);
+	error->maybe_done =
+		error->method == OMF_PUT && omf_retry_maybe_done(reply);
 	error->passing = omf_retry_could_help(reply) ||
 					 (reply->outcome == OMF_HELD_BACK && reply->pause_ms >= 0);
 	error->tries = reply->tries;
@@ -227,7 +222,7 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	copy_text(error->words, sizeof(error->words), words, secrets);
 	copy_text(error->request_id, sizeof(error->request_id), reply->request_id,
 			  secrets);
-	if (reply->outcome == OMF_ANSWERED && reply->http_status >= 400)
+	if (reply->outcome == OMF_ANSWERED && omf_reply_status(reply) >= 400)
 		read_error_body(error, reply, secrets);
 	return error;
 }
@@ -286,74 +281,6 @@ field_members(const OmfResource *resource,
 {
 	for (int i = 0; i < resource->nfields; i++)
 		members[i] = resource->fields[i].member;
-}
-
-static bool
-has(OmfJson document, const char *path)
-{
-	return omf_json_find(document, path).text != NULL;
-}
-
-/*
- * Does the document have the shape of the API's errors, {"id", "message"}, and
- * nothing of the resource?  Then it is one, whatever the status says.
- */
-static bool
-is_error_document(OmfJson document, const OmfResource *resource)
-{
-	if (!has(document, "message") || !has(document, "id") ||
-		has(document, "databases") ||
-		(resource->item[0] != '\0' && has(document, resource->item)))
-		return false;
-	for (int i = 0; i < resource->nfields; i++)
-	{
-		const char *path = resource->fields[i].member.path;
-
-		if (path != NULL && strcmp(path, "id") != 0 && has(document, path))
-			return false;
-	}
-	return true;
-}
-
-/* What such an error is about, by the API's word for it. */
-static OmfErrorKind
-error_document_kind(const OmfError *error)
-{
-	for (int i = 0; i < lengthof_array(status_kinds); i++)
-		if (strcmp(error->api_id, status_kinds[i].api_id) == 0)
-			return status_kinds[i].kind;
-	return OMF_ERROR_SERVER;
-}
-
-/* The error that the body of an answer of success is, or NULL: it is none. */
-static OmfError *
-error_in_success(const OmfResource *resource, const OmfRequest *request,
-				 const OmfSecrets *secrets)
-{
-	const OmfReply *reply = omf_request_reply(request);
-	char reason[OMF_JSON_REASON_SIZE];
-	OmfError *error = NULL;
-	OmfJsonStatus status;
-	OmfJson document;
-
-	/* most answers are seen to be none without being parsed twice */
-	if (reply->content_encoded || reply->body_length == 0 ||
-		memmem(reply->body, reply->body_length, "\"message\"", 9) == NULL)
-		return NULL;
-	status = omf_json_check(reply->body, reply->body_length, &document,
-							reason);
-	if (status == OMF_JSON_OK && is_error_document(document, resource))
-	{
-		error = omf_api_error(request, OMF_ERROR_SERVER, "", secrets);
-		if (error != NULL)
-		{
-			read_error_body(error, reply, secrets);
-			error->kind = error->method == OMF_PUT
-							  ? OMF_ERROR_UNKNOWN
-							  : error_document_kind(error);
-		}
-	}
-	return error;
 }
 
 /*
@@ -455,17 +382,13 @@ omf_api_result(const OmfResource *resource, const OmfRequest *request,
 	*record = NULL;
 	*error = NULL;
 	if (reply->outcome != OMF_ANSWERED ||
-		!is_success(method, reply->http_status))
+		!is_success(method, omf_reply_status(reply)))
 	{
 		kind = error_kind(method, reply);
 		*error = omf_api_error(request, kind, reply->words, secrets);
 		return kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND
 										   : OMF_RESULT_ERROR;
 	}
-	*error = error_in_success(resource, request, secrets);
-	if (*error != NULL)
-		return (*error)->kind == OMF_ERROR_NOT_FOUND ? OMF_RESULT_NOT_FOUND
-													 : OMF_RESULT_ERROR;
 	if (method == OMF_DELETE)
 		return OMF_RESULT_RECORD;
 	status = read_record(resource, reply, fields, record, reason);
@@ -637,9 +560,7 @@ read_page(const OmfRequest *request, OmfJsonSet fields,
 	OmfJson document;
 	OmfPage *page;
 
-	*error = error_in_success(omf_api_resource("clusters"), request, secrets);
-	if (*error != NULL)
-		return NULL;
+	*error = NULL;
 	page = calloc(1, sizeof(OmfPage));
 	if (page != NULL)
 		status = check_body(reply, &document, reason);
@@ -662,7 +583,7 @@ omf_api_page(OmfRequest *request, OmfJsonSet fields, const OmfSecrets *secrets,
 	const OmfReply *reply = omf_request_reply(request);
 	OmfPage *page;
 
-	if (reply->outcome != OMF_ANSWERED || reply->http_status != 200)
+	if (reply->outcome != OMF_ANSWERED || omf_reply_status(reply) != 200)
 	{
 		*error = omf_api_error(request, error_kind(OMF_GET, reply),
 							   reply->words, secrets);

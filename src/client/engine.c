@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "client/api_time.h"
+#include "client/disguise.h"
 #include "client/pollset.h"
 #include "client/retry.h"
 
@@ -300,6 +301,7 @@ finish_try(OmfRequest *request)
 	if (reply->outcome == OMF_ANSWERED)
 		engine->protocol = request->exchange.http1 ? "HTTP/1.1" : "HTTP/2";
 	engine->idle_since = omf_pollset_now();
+	reply->disguised_status = omf_disguised_status(reply);
 	omf_reply_count(reply);
 	reply->latency_us = reply->outcome == OMF_ANSWERED && reply->sent_us > 0
 							? omf_pollset_now_us() - reply->sent_us

@@ -50,6 +50,7 @@ omf_reply_reset(OmfReply *reply)
 	reply->outcome = OMF_ANSWERED;
 	reply->no_descriptors = reply->hopeless = reply->tls_disorder = false;
 	reply->http_status = 0;
+	reply->disguised_status = 0;
 	reply->header_bytes = 0;
 	reply->interim = true; /* as long as there is no other status */
 	reply->http1_wanted = false;
@@ -58,6 +59,13 @@ omf_reply_reset(OmfReply *reply)
 	if (reply->body != NULL)
 		reply->body[0] = '\0';
 	reply->words[0] = '\0';
+}
+
+int
+omf_reply_status(const OmfReply *reply)
+{
+	return reply->disguised_status != 0 ? reply->disguised_status
+										: reply->http_status;
 }
 
 /* What the outcome counts as. */
@@ -76,9 +84,9 @@ class_of(const OmfReply *reply)
 		default:
 			return OMF_CLASS_LOST;
 	}
-	if (reply->http_status >= 500)
+	if (omf_reply_status(reply) >= 500)
 		return OMF_CLASS_5XX;
-	switch (reply->http_status)
+	switch (omf_reply_status(reply))
 	{
 		case 404:
 			return OMF_CLASS_404;
@@ -88,7 +96,7 @@ class_of(const OmfReply *reply)
 		case 429:
 			return OMF_CLASS_429;
 		default:
-			return reply->http_status >= 300 ? OMF_CLASS_4XX : OMF_CLASS_2XX;
+			return omf_reply_status(reply) >= 300 ? OMF_CLASS_4XX : OMF_CLASS_2XX;
 	}
 }
 

@@ -76,6 +76,7 @@ typedef struct OmfReply
 {
 	OmfOutcome outcome;     /* how it ended */
 	int http_status;        /* when answered */
+	int disguised_status;   /* of the error in an answer of success, or 0 */
 	char *body;             /* malloc'd, with a NUL, or NULL */
 	size_t body_length;     /* in bytes */
 	size_t body_room;       /* bytes allocated */
@@ -138,6 +139,9 @@ extern bool omf_reply_add_header(OmfReply *reply, const char *line,
 /* Take a piece of the body.  False with outcome set when over the cap. */
 extern bool omf_reply_add_body(OmfReply *reply, const char *data,
 							   size_t length);
+
+/* The HTTP status that it comes to: that of the error in it, if it is one. */
+extern int omf_reply_status(const OmfReply *reply);
 
 /* The body, never NULL. */
 extern const char *omf_reply_body(const OmfReply *reply);

@@ -37,8 +37,8 @@ omf_retry_maybe_done(const OmfReply *reply)
 			return false;
 		case OMF_ANSWERED:
 			/* of a gateway that gave up waiting: 408, and 499 by nginx */
-			return reply->http_status >= 500 || reply->http_status == 408 ||
-				   reply->http_status == 499;
+			return reply->http_status < 300 || reply->http_status >= 500 ||
+				   reply->http_status == 408 || reply->http_status == 499;
 		default:
 			return true;
 	}
@@ -50,7 +50,7 @@ omf_retry_could_help(const OmfReply *reply)
 	switch (reply->outcome)
 	{
 		case OMF_ANSWERED:
-			return is_passing_status(reply->http_status);
+			return is_passing_status(omf_reply_status(reply));
 		case OMF_UNREACHABLE:
 			return !reply->hopeless;
 		case OMF_REFUSED:
@@ -70,7 +70,7 @@ omf_retry_could_help(const OmfReply *reply)
 static bool
 is_limit_told(const OmfReply *reply)
 {
-	return reply->http_status == 429 && reply->ratelimit_remaining <= 0;
+	return omf_reply_status(reply) == 429 && reply->ratelimit_remaining <= 0;
 }
 
 /*
@@ -147,13 +147,14 @@ omf_retry_decide(const OmfRetryQuestion *question)
 {
 	const OmfReply *reply = question->reply;
 	OmfRetryAnswer answer = {false, true, false, 0, -1};
-	bool limited = reply->outcome == OMF_ANSWERED && reply->http_status == 429;
+	bool limited =
+		reply->outcome == OMF_ANSWERED && omf_reply_status(reply) == 429;
 
 	if (!omf_retry_could_help(reply))
 		return answer;
 
 	/* a start must never be sent twice: only what surely was not done */
-	if (question->method == OMF_PUT && !limited && omf_retry_maybe_done(reply))
+	if (question->method == OMF_PUT && omf_retry_maybe_done(reply))
 		return answer;
 
 	if (question->stale && question->stale_retries < OMF_STALE_RETRIES)

@@ -71,7 +71,10 @@ extern bool omf_retry_could_help(const OmfReply *reply);
  */
 extern int64_t omf_retry_asked_pause(const OmfReply *reply);
 
-/* May the try that ended so have been carried out by the server? */
+/*
+ * May the try that ended so, or is on its way, have been carried out by the
+ * server?
+ */
 extern bool omf_retry_maybe_done(const OmfReply *reply);
 
 #endif /* OMF_RETRY_H */

@@ -45,9 +45,7 @@ may_be_done(const OmfReply *reply)
 	if (reply->sent_at == 0)
 		return false;
 
-	/* on its way it has no status yet */
-	return reply->earlier_unknown || omf_retry_maybe_done(reply) ||
-		   (reply->outcome == OMF_ANSWERED && reply->http_status < 300);
+	return reply->earlier_unknown || omf_retry_maybe_done(reply);
 }
 
 static void

@@ -324,10 +324,15 @@ status_words(const OmfPoll *poll)
 char *
 omf_wait_seen_words(const OmfWait *wait)
 {
+	const char *seen = wait->statusless ? "was seen only in answers without a status"
+										: "has not been seen";
+
 	if (wait->status != NULL)
-		return psprintf("was last seen %s", wait->status);
-	return pstrdup(wait->statusless ? "was seen only in answers without a status"
-									: "has not been seen");
+		seen = psprintf("was last seen %s", wait->status);
+	if (wait->failing_since < 0)
+		return pstrdup(seen);
+	return psprintf("%s, and calls fail for %s", seen,
+					omf_wait_duration(omf_clock() - wait->failing_since));
 }
 
 void
@@ -393,10 +398,14 @@ omf_wait_hint_held(int64 held_ms)
 static void
 report_late(const Waiting *waiting)
 {
+	const OmfError *error = waiting->wait.failing_since >= 0 ? waiting->call.error : NULL;
+
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_ERROR),
 			 errmsg("timed out while waiting for an online migration"),
-			 errdetail("Online migration%s %s.", migration_words(waiting), omf_wait_seen_words(&waiting->wait)),
+			 errdetail("Online migration%s %s.%s%s", migration_words(waiting), omf_wait_seen_words(&waiting->wait),
+					   error != NULL ? " The last one: " : "",
+					   error != NULL ? omf_error_text(error) : ""),
 			 omf_wait_hint_held(waiting->held_ms)));
 }
 
@@ -670,6 +679,7 @@ wait_for_migration(Waiting *waiting)
 		OmfPoll poll;
 
 		MemoryContextReset(waiting->scratch);
+		waiting->call.error = NULL;
 		waiting->is_last =
 			omf_wait_time_left(&waiting->wait, omf_clock()) == 0;
 		waiting->call.deadline =

@@ -266,6 +266,16 @@ sub guard_ok
 		'not_found with status 200 is no row');
 	$simulator->delete_faults;
 
+	# One that passes is asked again, as one with a status of its own is.
+	my $passing = new_cluster();
+	$simulator->migration($passing, 'running', 'passing');
+	$simulator->fault('custom', uuid => $passing, method => 'GET', times => 2,
+		body => '{"id": "bad_gateway", "message": "Come back later."}');
+	$node->psql_ok("SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = '$passing'", 'running',
+		'bad_gateway with status 200 is asked again');
+	is(scalar(grep { $_->{path} =~ /$passing/ } $simulator->log), 3, '  until the answer is none');
+	$simulator->delete_faults;
+
 	# What does not answer the first question is not started.
 	$simulator->fault('status', uuid => $cluster, method => 'GET', status => 403);
 	is(guard_ok($cluster, { GET => 1 }, 'status not readable'), '42501', 'no guard, no start');

@@ -172,6 +172,11 @@ my %cases = (
 		change => sub { $simulator->fault('echo_secrets', uuid => $_[0], status => 503, times => 3);
 			$simulator->migration($_[0], 'done', 'first') },
 		warnings => 1 },
+	'trouble with status 200' => {
+		change => sub { $simulator->fault('custom', uuid => $_[0], times => 8,
+				body => '{"id":"server_error","message":"Come back later."}');
+			$simulator->migration($_[0], 'done', 'first') },
+		warnings => 1, warns => qr/server_error: Come back later\./ },
 	'connections lost' => {
 		change => sub { $simulator->fault('close_before', uuid => $_[0], times => 2);
 			$simulator->migration($_[0], 'done', 'first') },
@@ -243,9 +248,17 @@ $simulator->delete_faults;
 
 # Without any answer ever.
 $result = $session->run(call_for(new_cluster(), "timeout => '1500 ms', poll_interval => '1 s', server => 'nobody'"));
-failed_ok($result, 'HV000', qr/has not been seen\.\n.*^calls fail for/ms, 'nobody answers');
+failed_ok($result, 'HV000', qr/has not been seen, and calls fail for 00:00:0\d\. The last one: no answer: .*^calls fail for/ms,
+	'nobody answers');
 is(() = $result->{err} =~ /WARNING:  HV00N/g, 1, 'nobody answers: one warning');
 $node->safe_psql('digitalocean', 'DROP SERVER nobody CASCADE');
+
+# Without any answer that says more than that it is trouble, in the first look.
+$cluster = new_cluster('running', 'first');
+$simulator->fault('status', uuid => $cluster, status => 502);
+$result = $session->run(call_for($cluster, "timeout => '0', server => 'digitalocean'"));
+failed_ok($result, 'HV000', qr/has not been seen, and calls fail for 00:00:0\d\. The last one: HTTP status 502/, 'nothing but 502');
+$simulator->delete_faults;
 
 # ----- vacuum -----
 

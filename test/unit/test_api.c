@@ -9,6 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "client/api.h"
+#include "client/disguise.h"
 #include "tap.h"
 
 #include <limits.h>
@@ -276,6 +277,7 @@ answer(OmfMethod method, int http_status, const char *body, const OmfSecrets *se
 	request.reply.sent_at = 1700000000;
 	if (body != NULL)
 		omf_reply_add_body(&request.reply, body, strlen(body));
+	request.reply.disguised_status = omf_disguised_status(&request.reply);
 	return omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, secrets != NULL ? secrets : &none,
 						  &record, &error);
 }
@@ -551,6 +553,7 @@ patient_page_of(int http_status, const char *body, int how_patient)
 	request.reply.body_max = OMF_PAGE_BODY_MAX;
 	request.reply.http_status = http_status;
 	omf_reply_add_body(&request.reply, body, strlen(body));
+	request.reply.disguised_status = omf_disguised_status(&request.reply);
 	asked = 0;
 	patience = how_patient;
 	return omf_api_page(&request, 1 << 7, &none, must_stop, &error);
@@ -560,6 +563,58 @@ static OmfPage *
 page_of(int http_status, const char *body)
 {
 	return patient_page_of(http_status, body, INT_MAX);
+}
+
+/* What has the shape of an error is one, whatever its status. */
+static void
+test_disguises(void)
+{
+	static const struct
+	{
+		const char *body;
+		int status;
+	} cases[] = {
+		{"{\"id\":\"server_error\",\"message\":\"Oh.\"}", 500},
+		{"{\"message\":\"Oh.\",\"request_id\":\"r\",\"id\":\"bad_gateway\"}", 500},
+		{"{\"id\":\"not_found\",\"message\":\"Oh.\"}", 404},
+		{"{\"id\":\"unauthorized\",\"message\":\"Oh.\"}", 401},
+		{"{\"id\":\"forbidden\",\"message\":\"Oh.\"}", 403},
+		{"{\"id\":\"bad_request\",\"message\":\"Oh.\"}", 400},
+		{"{\"id\":\"conflict\",\"message\":\"Oh.\"}", 409},
+		{"{\"id\":\"precondition_failed\",\"message\":\"Oh.\"}", 412},
+		{"{\"id\":\"unprocessable_entity\",\"message\":\"Oh.\"}", 422},
+		{"{\"id\":\"too_many_requests\",\"message\":\"Oh.\"}", 429},
+		{"{\"id\":7,\"message\":\"Oh.\"}", 500},
+		{"{\"id\":null,\"message\":\"Oh.\"}", 0},
+		{"{\"message\":\"Oh.\"}", 0},
+		{"{\"id\":\"a\",\"status\":\"done\",\"message\":\"Oh.\"}", 0},
+		{"{\"id\":\"a\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":\"Oh.\"}", 0},
+		{"{\"id\":\"a\",\"databases\":[],\"message\":\"Oh.\"}", 0},
+		{"{\"id\":\"a\",\"database\":{},\"message\":\"Oh.\"}", 0},
+		{"{\"id\":\"a\",\"message\":\"Oh.\"", 0},
+	};
+	char *body;
+
+	for (int i = 0; i < countof(cases); i++)
+	{
+		answer(OMF_GET, 200, cases[i].body, NULL);
+		is_number(request.reply.disguised_status, cases[i].status, "%s", cases[i].body);
+		if (cases[i].status != 0)
+			is_text(error->message, "Oh.", "  its message");
+		if (cases[i].status != 0)
+			is_number(error->passing, cases[i].status == 500 || cases[i].status == 429, "  does it pass");
+		answer(OMF_DELETE, 200, cases[i].body, NULL);
+		is_number(error == NULL, cases[i].status == 0, "  a stop that was answered so");
+		answer(OMF_GET, 503, cases[i].body, NULL);
+		is_number(request.reply.disguised_status, 0, "  with a status of its own");
+	}
+
+	/* too long for an error */
+	body = malloc(OMF_BODY_MAX + 100);
+	sprintf(body, "{\"id\":\"a\",\"message\":\"%*s\"}", OMF_BODY_MAX, "");
+	omf_api_page_free(page_of(200, body));
+	is_number(request.reply.disguised_status, 0, "a megabyte is no error");
+	free(body);
 }
 
 static void
@@ -807,6 +862,7 @@ main(void)
 	test_records();
 	test_bad_records();
 	test_error_kinds();
+	test_disguises();
 	test_successes();
 	test_outcomes();
 	test_error_fields();

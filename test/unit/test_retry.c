@@ -24,8 +24,9 @@ static const struct
 	bool maybe_done; /* omf_retry_maybe_done() */
 	const char *name;
 } endings[] = {
-	{OMF_ANSWERED, 200, false, false, false, "200"},
-	{OMF_ANSWERED, 204, false, false, false, "204"},
+	{OMF_ANSWERED, 99, false, false, true, "099"},
+	{OMF_ANSWERED, 200, false, false, true, "200"},
+	{OMF_ANSWERED, 204, false, false, true, "204"},
 	{OMF_ANSWERED, 301, false, false, false, "301"},
 	{OMF_ANSWERED, 304, false, false, false, "304"},
 	{OMF_ANSWERED, 400, false, false, false, "400"},
@@ -111,6 +112,32 @@ test_policy(void)
 				  "%s: may have been carried out: %s", endings[i].name,
 				  endings[i].maybe_done ? "yes" : "no");
 	}
+}
+
+/*
+ * An error in an answer of success passes or not as it says, but a start that
+ * was answered so may have been carried out.
+ */
+static void
+test_disguised(void)
+{
+	static const int statuses[] = {401, 404, 422, 429, 500};
+
+	for (int i = 0; i < countof(statuses); i++)
+		for (OmfMethod method = OMF_GET; method <= OMF_DELETE; method++)
+		{
+			OmfRetryQuestion question = ask(method, OMF_ANSWERED, 200);
+			bool again = method != OMF_PUT && statuses[i] >= 429;
+			OmfRetryAnswer answer;
+
+			reply.disguised_status = statuses[i];
+			answer = omf_retry_decide(&question);
+			is_number(answer.again, again, "%s, %d in a 200: %s", method_names[method], statuses[i],
+					  again ? "again" : "not again");
+			if (again)
+				is_number(answer.hold_ms >= 0, statuses[i] == 429, "  holds back all others where it is the limit");
+			is_number(omf_retry_maybe_done(&reply), true, "  may have been carried out");
+		}
 }
 
 /* The promise that matters most, for all combinations of all that is asked. */
@@ -342,6 +369,7 @@ main(void)
 {
 	begin_tests();
 	test_policy();
+	test_disguised();
 	test_put();
 	test_max_retries();
 	test_backoff();
