@@ -102,13 +102,14 @@ listen_all(const Options *options)
 			   {"https_client12", TLS_CLIENT_12},
 			   {"https_no_tickets", TLS_NO_TICKETS}};
 
-	announce(server_listen("http", options->http, NULL, false), "http", "127.0.0.1");
-	announce(server_listen("https", options->https, tls_context(TLS_GOOD), false), "https", "localhost");
+	announce(server_listen("http", options->http, NULL, &http1_protocol), "http", "127.0.0.1");
+	announce(server_listen("https", options->https, tls_context(TLS_GOOD), NULL), "https", "localhost");
 	printf("ca_file %s/ca.pem\n", options->directory);
 	for (size_t i = 0; i < lengthof(odd); i++)
-		announce(server_listen(odd[i].name, 0, tls_context(odd[i].kind), false), "https", "localhost");
+		announce(server_listen(odd[i].name, 0, tls_context(odd[i].kind), NULL), "https", "localhost");
+	announce(server_listen("http2", 0, NULL, &http2_protocol), "http", "127.0.0.1");
 	announce(server_refuse("refused"), "https", "localhost");
-	announce(server_listen("blackhole", 0, NULL, true), "https", "localhost");
+	announce(server_listen("blackhole", 0, NULL, NULL), "https", "localhost");
 	announce(server_hang_up("hangup"), "https", "localhost");
 	puts("ready");
 	fflush(stdout);

@@ -253,8 +253,8 @@ accepted(struct evconnlistener *listener, evutil_socket_t client, struct sockadd
 		connection->next->previous = connection;
 	connections = connection;
 	bufferevent_setcb(connection->stream, connection_readable, connection_writable, connection_event, connection);
-	if (where->tls == NULL && !where->blackhole)
-		speak(connection, &http1_protocol);
+	if (where->plain != NULL)
+		speak(connection, where->plain);
 	bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
 }
 
@@ -304,13 +304,13 @@ new_listener(const char *name)
 
 /* Listen on a port of the loopback address, any if 0; NULL on failure. */
 Listener *
-server_listen(const char *name, int port, SSL_CTX *tls, bool blackhole)
+server_listen(const char *name, int port, SSL_CTX *tls, const Protocol *plain)
 {
 	struct sockaddr_in address = loopback(port);
 	Listener *result = new_listener(name);
 
 	result->tls = tls;
-	result->blackhole = blackhole;
+	result->plain = plain;
 	result->listener =
 		evconnlistener_new_bind(event_base, accepted, result,
 								LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
@@ -326,7 +326,7 @@ server_listen(const char *name, int port, SSL_CTX *tls, bool blackhole)
 Listener *
 server_hang_up(const char *name)
 {
-	Listener *result = server_listen(name, 0, NULL, true);
+	Listener *result = server_listen(name, 0, NULL, NULL);
 
 	if (result != NULL)
 		result->hangup = true;

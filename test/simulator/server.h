@@ -35,7 +35,7 @@ typedef struct Listener
 	struct Listener *next;
 	const char *name;				 /* as printed when the program starts */
 	SSL_CTX *tls;					 /* NULL on a plain port */
-	bool blackhole;					 /* accept, and never answer */
+	const Protocol *plain;			 /* without TLS; if neither: accept, and never answer */
 	bool hangup;					 /* accept, and reset */
 	struct evconnlistener *listener; /* NULL for a port that refuses */
 	evutil_socket_t socket;			 /* of a port that refuses */
@@ -65,7 +65,7 @@ typedef struct Connection
 
 extern struct event_base *event_base;
 
-extern Listener *server_listen(const char *name, int port, SSL_CTX *tls, bool blackhole);
+extern Listener *server_listen(const char *name, int port, SSL_CTX *tls, const Protocol *plain);
 extern Listener *server_hang_up(const char *name);
 extern Listener *server_refuse(const char *name);
 extern void server_close_idle(const Connection *except, bool goaway);

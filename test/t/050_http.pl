@@ -275,6 +275,17 @@ sub try_http2_wanted
 	is($result->{sqlstate}, 'HV00N', 'and on plain http');
 	like($result->{detail}, qr/does not speak HTTP\/2.*"http_version"/, 'it says so, too');
 	unlike($result->{err}, qr/Tried [2-9]/, 'and is tried once');
+
+	# Plain HTTP that begins with HTTP/2: statement by statement, many at once,
+	# and after a failure.
+	$schema = add_server(endpoint => $simulator->url('http2'), http_version => '2');
+	my $session = OnlineMigrations::Session->open($node);
+	is($session->run(statuses($schema, $clusters[0]))->{out}, 1, "$_ over plain HTTP/2") for qw(a first a second);
+	is($session->run(statuses($schema, @clusters))->{out}, scalar(@clusters), 'many over plain HTTP/2');
+	$simulator->fault('status', uuid => $clusters[0], method => 'GET', status => 503, times => 1);
+	is($session->run(statuses($schema, $clusters[0]))->{out}, 1, 'again after a failure');
+	$simulator->delete_faults;
+	$session->close;
 	return;
 }
 
