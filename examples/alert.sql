@@ -77,7 +77,7 @@ BEGIN ATOMIC
         INSERT INTO :"jobs".migration_alerts (database_cluster_uuid, id)
         SELECT s.database_cluster_uuid, s.id
         FROM :"jobs".migration_statuses AS s
-        WHERE translate(lower(s.status), E' \t_-', '') IN ('error', 'errored', 'failed', 'failure')
+        WHERE translate(lower(s.status), E' \t\r\n_-', '') IN ('error', 'errored', 'failed', 'failure')
         ORDER BY s.database_cluster_uuid, s.id
         ON CONFLICT DO NOTHING
         RETURNING database_cluster_uuid, id)

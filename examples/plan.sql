@@ -138,14 +138,14 @@ RETURN state IN ('28000', '53400', 'HV00N') OR left(state, 2) NOT IN ('22', '42'
 CREATE OR REPLACE FUNCTION :"jobs".plan_meaning(status text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN CASE
-    WHEN translate(lower(status), E' \t_-', '') IN
+    WHEN translate(lower(status), E' \t\r\n_-', '') IN
         ('running', 'pending', 'queued', 'created', 'starting', 'started', 'active', 'inprogress', 'creating',
          'provisioning', 'preparing', 'initializing', 'initialising', 'migrating', 'copying', 'resuming') THEN 'running'
-    WHEN translate(lower(status), E' \t_-', '') IN
+    WHEN translate(lower(status), E' \t\r\n_-', '') IN
         ('syncing', 'synchronizing', 'synchronising', 'replicating') THEN 'syncing'
-    WHEN translate(lower(status), E' \t_-', '') IN ('canceled', 'cancelled', 'aborted', 'stopped') THEN 'canceled'
-    WHEN translate(lower(status), E' \t_-', '') IN ('error', 'errored', 'failed', 'failure') THEN 'error'
-    WHEN translate(lower(status), E' \t_-', '') IN
+    WHEN translate(lower(status), E' \t\r\n_-', '') IN ('canceled', 'cancelled', 'aborted', 'stopped') THEN 'canceled'
+    WHEN translate(lower(status), E' \t\r\n_-', '') IN ('error', 'errored', 'failed', 'failure') THEN 'error'
+    WHEN translate(lower(status), E' \t\r\n_-', '') IN
         ('done', 'finished', 'complete', 'completed', 'success', 'succeeded', 'successful') THEN 'done' END;
 
 -- ----- a row -----

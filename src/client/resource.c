@@ -260,13 +260,16 @@ static const struct
 	{"successful", 4},
 };
 
-/* Are these the same word, whatever its case, and what parts its parts? */
+/*
+ * Are these the same word, whatever its case, what parts its parts, and what
+ * white space is around it?
+ */
 static bool
 is_word(const char *text, const char *word)
 {
 	for (; *text != '\0'; text++)
 	{
-		if (strchr(" \t_-", *text) != NULL)
+		if (strchr(" \t\r\n_-", *text) != NULL)
 			continue;
 		if (tolower((unsigned char) *text) != *word)
 			return false;

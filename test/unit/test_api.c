@@ -169,6 +169,7 @@ test_statuses(void)
 		ok(omf_api_known_status(ended[i]) != NULL && omf_api_is_ended(ended[i]), "%s is an end", ended[i]);
 	for (int i = 0; i < countof(others); i++)
 		ok(omf_api_known_status(others[i]) == NULL && !omf_api_is_ended(others[i]), "%s is neither", others[i]);
+	is_text(omf_api_known_status("\tdone \r\n"), "done", "white space around it is no other status");
 	is_text(omf_api_known_status("Cancelled"), "canceled", "a word that clearly means another one");
 	is_text(omf_api_known_status("paused"), NULL, "and one that does not");
 	ok(omf_api_is_ended("Completed") && omf_api_is_ended("failed") && !omf_api_is_ended("paused"),
