@@ -359,23 +359,15 @@ version_to_ask(const OmfHttp *http)
 			   : CURL_HTTP_VERSION_1_1;
 }
 
-/* Neither takes a connection that is there, nor leaves one behind. */
-static bool
-set_connection_of_its_own(CURL *handle)
-{
-	return SET(handle, CURLOPT_FRESH_CONNECT, 1L) &&
-		   SET(handle, CURLOPT_FORBID_REUSE, 1L);
-}
-
 static bool
 set_transport(OmfHttp *http, CURL *handle)
 {
 	const OmfHttpConfig *config = http->config;
 	long version = version_to_ask(http);
 
-	/* libcurl 7.88 sends nothing over one that is kept */
+	/* libcurl 7.88 sends nothing over one that was kept */
 	if (version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE &&
-		!set_connection_of_its_own(handle))
+		!SET(handle, CURLOPT_FRESH_CONNECT, 1L))
 		return false;
 	return SET(handle, CURLOPT_CURLU, http->url) &&
 		   SET(handle, CURLOPT_HTTP_VERSION, version) &&
@@ -414,7 +406,9 @@ set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 {
 	if (!SET(handle, CURLOPT_CUSTOMREQUEST,
 			 omf_method_name(exchange->method)) ||
-		(exchange->method == OMF_PUT && !set_connection_of_its_own(handle)))
+		(exchange->method == OMF_PUT &&
+		 (!SET(handle, CURLOPT_FRESH_CONNECT, 1L) ||
+		  !SET(handle, CURLOPT_FORBID_REUSE, 1L))))
 		return false;
 	return exchange->body == NULL ||
 		   (SET(handle, CURLOPT_HTTPHEADER, http->body_headers) &&
