@@ -77,18 +77,53 @@ find_turn(OmfBudget *budget, uint64_t number, int64_t now)
 	return NULL;
 }
 
-/* Is it somebody else's turn? */
+/*
+ * Is it somebody else's turn?  One of a higher rank counts about the time at
+ * which it is to be taken: who waits for something else is in nobody's way.
+ */
 static bool
 is_behind(OmfBudget *budget, const OmfPlace *place, int64_t now)
 {
-	uint64_t own = find_turn(budget, place->turn, now) != NULL ? place->turn
-															   : UINT64_MAX;
+	uint64_t own;
+
+	if (budget->turns_until <= now)
+		return false;
+	own = find_turn(budget, place->turn, now) != NULL ? place->turn
+													  : UINT64_MAX;
+	for (int i = 0; i < OMF_TURNS; i++)
+	{
+		const OmfTurn *turn = &budget->turns[i];
+
+		if (turn->number == 0 || turn->number == own ||
+			turn->lives_until <= now)
+			continue;
+		if (turn->rank < place->rank
+				? turn->lives_until - 2 * OMF_TURN_PATIENCE_MS <= now
+				: turn->rank == place->rank && turn->rank == OMF_RANK_MUCH &&
+					  turn->number < own)
+			return true;
+	}
+	return false;
+}
+
+/* A turn that nobody has, or else the last one of a lower rank, or NULL. */
+static OmfTurn *
+new_turn(OmfBudget *budget, OmfRank rank, int64_t now)
+{
+	OmfTurn *last = NULL;
 
 	for (int i = 0; i < OMF_TURNS; i++)
-		if (budget->turns[i].number != 0 && budget->turns[i].number < own &&
-			budget->turns[i].lives_until > now)
-			return true;
-	return false;
+	{
+		OmfTurn *turn = &budget->turns[i];
+
+		if (turn->number == 0 || turn->lives_until <= now)
+			return turn;
+		if (turn->rank > rank &&
+			(last == NULL || turn->rank > last->rank ||
+			 (turn->rank == last->rank && turn->number > last->number)))
+			last = turn;
+	}
+	return last;
 }
 
 /* Have a turn, if there is one to be had, until some time after `ask_at`. */
@@ -97,16 +132,19 @@ take_turn(OmfBudget *budget, OmfPlace *place, int64_t now, int64_t ask_at)
 {
 	OmfTurn *turn = find_turn(budget, place->turn, now);
 
-	for (int i = 0; turn == NULL && i < OMF_TURNS; i++)
-		if (budget->turns[i].number == 0 ||
-			budget->turns[i].lives_until <= now)
-		{
-			turn = &budget->turns[i];
+	if (turn == NULL)
+	{
+		turn = new_turn(budget, place->rank, now);
+		if (turn != NULL)
 			turn->number = ++budget->last_turn;
-		}
+	}
 	place->turn = turn != NULL ? turn->number : 0;
-	if (turn != NULL)
-		turn->lives_until = ask_at + OMF_TURN_PATIENCE_MS;
+	if (turn == NULL)
+		return;
+	turn->rank = place->rank;
+	turn->lives_until = ask_at + OMF_TURN_PATIENCE_MS;
+	if (turn->lives_until > budget->turns_until)
+		budget->turns_until = turn->lives_until;
 }
 
 void
@@ -178,14 +216,21 @@ omf_budget_ask(OmfBudget *budget, int64_t now, int64_t reserve,
 {
 	OmfPermit permit;
 
-	if (budget->known && !place->wants_little && is_behind(budget, place, now))
+	if (budget->known && is_behind(budget, place, now))
 		permit = refuse_behind(budget, now, reserve);
 	else
 		permit = decide(budget, now, reserve);
-	if ((place->wants_little ? find_turn(budget, place->turn, now) != NULL
-							 : !permit.granted || place->turn != 0) &&
-		permit.ask_at != INT64_MAX)
-		take_turn(budget, place, now, permit.granted ? now : permit.ask_at);
+	if (!permit.granted)
+	{
+		if (permit.ask_at != INT64_MAX)
+			take_turn(budget, place, now, permit.ask_at);
+	}
+	else if (place->turn != 0 && !place->more)
+		omf_budget_leave(budget, place);
+	else if (place->turn != 0)
+		take_turn(budget, place, now,
+				  place->rank == OMF_RANK_CHANGE ? now + OMF_TURN_PATIENCE_MS
+												 : now);
 	return permit;
 }
 

@@ -18,11 +18,14 @@
  * for used, which the API will have counted, and their ends do not count any
  * more.
  *
- * Those that have to wait have turns, in the order in which they began: who is
- * first gets permits until it is done, so that many who want much end one
- * after the other, instead of all sharing what is too little for any.  Who
- * wants little does not wait for a turn, but keeps the one that it has.  A turn
- * that is not taken passes.
+ * Those that have to wait have turns.  Starts and stops go first, then those who
+ * want little, each of them in any order: as long as one of them waits, nobody
+ * of a lower rank is granted anything, or a large scan would take all that a
+ * new window allows before they look.  Then come those who want much, in the
+ * order in which they began: who is first gets permits until it is done, so
+ * that many end one after the other, instead of all sharing what is too little
+ * for any.  A turn that is not taken passes: nobody who has died, or sleeps, is
+ * waited for.
  *
  * Used up, a budget waits for the time of the reset and then lets a single
  * request through, a probe, whose answer tells how many may follow.
@@ -66,17 +69,27 @@
 /* After so long without being taken, a turn passes. */
 #define OMF_TURN_PATIENCE_MS 2000
 
+/* Who goes before whom, the first one first. */
+typedef enum OmfRank
+{
+	OMF_RANK_CHANGE, /* a start or a stop, and what is looked at before it */
+	OMF_RANK_LITTLE, /* who wants OMF_LITTLE at most */
+	OMF_RANK_MUCH
+} OmfRank;
+
 typedef struct OmfTurn
 {
 	uint64_t number;     /* the lowest is the first one; 0: none */
 	int64_t lives_until; /* then it passes */
+	OmfRank rank;
 } OmfTurn;
 
-/* Somebody who asks for permits: all zeroes at first. */
+/* Somebody who asks for permits. */
 typedef struct OmfPlace
 {
-	uint64_t turn;     /* number of its turn, or 0 */
-	bool wants_little; /* does it not wait for one? */
+	uint64_t turn; /* number of its turn, or 0, which it is at first */
+	OmfRank rank;  /* as of now */
+	bool more;     /* does it keep its turn after this permit? */
 } OmfPlace;
 
 /* All zeroes: nothing is known, and everything may be sent. */
@@ -98,6 +111,7 @@ typedef struct OmfBudget
 	uint64_t latest;     /* the latest permit whose answer was listened to */
 	uint64_t probe;      /* permit of the probe that is out, or 0 */
 	uint64_t last_turn;  /* number of the last turn that was given */
+	int64_t turns_until; /* then all turns have passed */
 	OmfTurn turns[OMF_TURNS];
 } OmfBudget;
 

@@ -54,6 +54,7 @@ struct OmfRequest
 	int retries;          /* that count against max_retries */
 	int stale_retries;    /* at once, as retry.h has it */
 	uint64_t permit;      /* of the present try, or 0 */
+	bool changes;         /* something, or is there for that */
 };
 
 struct OmfEngine
@@ -68,6 +69,7 @@ struct OmfEngine
 	int most_active;          /* as far as there are descriptors for them */
 	int nwaiting;             /* that of queued and delayed, likewise */
 	OmfPlace place;           /* among those that wait for the budget */
+	OmfPlace urgent_place;    /* likewise, of the urgent ones */
 	int64_t ask_at;           /* when the queue is to ask for permits again */
 	int64_t clock;            /* milliseconds spent waiting or driving */
 	int64_t clock_read_at;    /* up to when they count, or -1: it stands */
@@ -127,31 +129,63 @@ unlock_budget(OmfEngine *engine)
 	engine->config.gate.unlock(engine->config.gate.arg);
 }
 
+/*
+ * A change keeps its place until it is over: a GET for its sake has it after
+ * it, and its connection is yet to be made, while those of others are there.
+ */
+static void
+set_urgent_place(OmfPlace *place, const OmfRequest *request)
+{
+	const OmfRequest *next = TAILQ_NEXT(request, link);
+
+	place->rank = request->changes ? OMF_RANK_CHANGE : OMF_RANK_LITTLE;
+	place->more = request->changes || (next != NULL && next->exchange.urgent);
+}
+
 static OmfPermit
 ask_permit(OmfRequest *request, int64_t now)
 {
 	OmfEngine *engine = request->engine;
 	bool urgent = request->exchange.urgent;
-	OmfPlace aside = {0, true};
+	OmfPlace *place = urgent ? &engine->urgent_place : &engine->place;
 	OmfPermit permit;
 
-	engine->place.wants_little =
-		engine->nwaiting + engine->nactive <= OMF_LITTLE;
+	if (urgent)
+		set_urgent_place(place, request);
+	else
+	{
+		place->rank = engine->nwaiting + engine->nactive <= OMF_LITTLE
+						  ? OMF_RANK_LITTLE
+						  : OMF_RANK_MUCH;
+		place->more = place->rank == OMF_RANK_MUCH || engine->nwaiting > 1;
+	}
 	permit = omf_budget_ask(lock_budget(engine), now,
-							urgent ? 0 : engine->config.reserve,
-							urgent ? &aside : &engine->place);
+							urgent ? 0 : engine->config.reserve, place);
 	unlock_budget(engine);
 	return permit;
+}
+
+static void
+leave(OmfEngine *engine, OmfPlace *place)
+{
+	if (place->turn == 0)
+		return;
+	omf_budget_leave(lock_budget(engine), place);
+	unlock_budget(engine);
 }
 
 /* Who wants nothing any more is in nobody's way. */
 static void
 leave_place(OmfEngine *engine)
 {
-	if (engine->place.turn == 0 || engine->nwaiting > 0 || engine->nactive > 0)
-		return;
-	omf_budget_leave(lock_budget(engine), &engine->place);
-	unlock_budget(engine);
+	if (engine->nwaiting == 0 && engine->nactive == 0)
+		leave(engine, &engine->place);
+}
+
+void
+omf_engine_rest(OmfEngine *engine)
+{
+	leave(engine, &engine->urgent_place);
 }
 
 /* The request is called off, or starts over. */
@@ -734,10 +768,11 @@ omf_engine_submit(OmfEngine *engine, OmfInbox *inbox, OmfMethod method,
 }
 
 void
-omf_request_make_urgent(OmfRequest *request)
+omf_request_make_urgent(OmfRequest *request, bool changes)
 {
 	leave_state(request);
 	request->exchange.urgent = true;
+	request->changes = changes;
 	enter_state(request, REQUEST_QUEUED);
 }
 
@@ -756,6 +791,8 @@ omf_request_free(OmfRequest *request)
 	leave_state(request);
 	end_permit(request);
 	leave_place(request->engine);
+	if (request->changes && request->exchange.method != OMF_GET)
+		omf_engine_rest(request->engine);
 	omf_reply_free(&request->exchange.reply);
 	free_secret(request->body);
 	free(request->target);

@@ -93,9 +93,14 @@ extern OmfRequest *omf_engine_submit(OmfEngine *engine, OmfInbox *inbox,
 /*
  * The request, which was just submitted, waits for no other: it is sent before
  * them, beyond max_concurrency, and over connections of its own.  It may also
- * use what the option rate_limit_reserve leaves to others.
+ * use what the option rate_limit_reserve leaves to others.  One that changes
+ * something goes before those of other engines, too, until it is freed, and so
+ * does a GET for the sake of a change, which keeps its place for that.
  */
-extern void omf_request_make_urgent(OmfRequest *request);
+extern void omf_request_make_urgent(OmfRequest *request, bool changes);
+
+/* Nobody uses the engine for now: it keeps no place before others. */
+extern void omf_engine_rest(OmfEngine *engine);
 
 /* The most requests in flight at once. */
 extern int omf_engine_concurrency(const OmfEngine *engine);

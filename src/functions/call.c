@@ -260,7 +260,8 @@ omf_call_make(OmfCall *call, OmfMethod method, const char *path,
 									  OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
-	omf_request_make_urgent(call->request);
+	omf_request_make_urgent(call->request,
+							method != OMF_GET || call->before_start);
 	PG_TRY();
 	{
 		PG_ENSURE_ERROR_CLEANUP(end_unanswered, PointerGetDatum(call));
@@ -301,7 +302,7 @@ submit_get(OmfCall *call, OmfSession *session, OmfInbox *inbox)
 						  call->path, NULL, OMF_BODY_MAX, call);
 	if (call->request == NULL)
 		omf_raise(OMF_ACTION_READ, NULL);
-	omf_request_make_urgent(call->request);
+	omf_request_make_urgent(call->request, false);
 }
 
 /* Take the answers as they come. */

@@ -18,6 +18,7 @@ typedef struct OmfCall
 	OmfSecrets secrets;          /* that no message may show */
 	const OmfResource *resource; /* of the call; NULL: the online migration */
 	bool wants_status;           /* an answer without it is an error */
+	bool before_start;           /* is a GET that a start waits for */
 	OmfMethod method;            /* GET, PUT or DELETE */
 	const char *path;            /* of the call */
 	const char *body;            /* or NULL */

@@ -268,6 +268,7 @@ refuse_after(const OmfStart *start, const char *path)
 static void
 look(OmfCall *call, const char *path, StartContext *context)
 {
+	call->before_start = true;
 	call->wants_status = true;
 	for (int i = 1;; i++)
 	{
@@ -277,6 +278,7 @@ look(OmfCall *call, const char *path, StartContext *context)
 			break;
 		omf_wait_pause(LOOK_AGAIN_MS);
 	}
+	call->before_start = false;
 	call->wants_status = false;
 	if (call->result != OMF_RESULT_ERROR)
 		return;

@@ -519,7 +519,10 @@ omf_session_acquire(Oid serverid, Oid userid)
 void
 omf_session_release(OmfSession *session)
 {
-	if (--session->holders == 0 && session->outdated)
+	if (--session->holders > 0)
+		return;
+	omf_engine_rest(session->engine);
+	if (session->outdated)
 		destroy_session(session);
 }
 

@@ -24,7 +24,7 @@
  * The layout of the block.  To be raised with every change of what any part
  * holds, or of what its values mean.
  */
-#define OMF_SHARED_LAYOUT 8
+#define OMF_SHARED_LAYOUT 9
 
 #define OMF_HASH_SIZE 16 /* bytes of a hash that are kept */
 

@@ -90,7 +90,7 @@ is(refused(), 0, '  without a 429');
 sub has_begun
 {
 	my ($session) = @_;
-	my $sql = q{SELECT query ~ 'online_migrations' AND (state = 'idle' OR wait_event_type = 'Extension')
+	my $sql = q{SELECT query ~ 'online_migration' AND (state = 'idle' OR wait_event_type = 'Extension')
 		FROM pg_stat_activity WHERE pid = } . $session->pid;
 	return OnlineMigrations::Waiting::until_true(sub { $node->safe_psql('postgres', $sql) eq 't' });
 }
@@ -115,6 +115,36 @@ is($little->{out}, 1, '  and one key');
 cmp_ok((times_of($clusters[199]))[0], '<', $ends[4], '  does not wait for all of them');
 is(refused(), 0, '  without a 429');
 $_->close for @many;
+
+# ----- starts go first, then small looks -----
+
+# A large scan has used up the window, and waits for the next one, as do a start
+# and a look at one cluster, that come later: these are the first to be served,
+# whether the headers tell of the limit or a 429 does.
+my $third = OnlineMigrations::Session->open($node);
+$simulator->migration($clusters[198], undef);
+for my $case ([ 'a limit', limit => 40, window_seconds => 6 ],
+	[ 'a limit that 429s tell of', burst => 40, burst_seconds => 6 ])
+{
+	my ($what, %limits) = @$case;
+	new_token(%limits);
+	learn_limit($third);
+	$first->post(look(@clusters[ 0 .. 119 ]));
+	OnlineMigrations::Waiting::until_true(sub { $node->safe_psql('postgres',
+			q{SELECT wait_event FROM pg_stat_activity WHERE pid = } . $first->pid)
+		  eq ($major >= 17 ? 'OnlineMigrationsRateLimit' : 'Extension') && $simulator->log >= 39 });
+	$third->post(look($clusters[199]));
+	$second->post("SELECT count(*) FROM databases.databases_update_online_migration('$clusters[198]', '{\"host\": \"h\", \"port\": 1}')");
+	ok(has_begun($_), "$what: somebody else has begun") for $second, $third;
+	is($_->result->{out}, 1, '  and comes to its end') for $second, $third;
+	is($first->result->{out}, 120, '  as does the scan');
+	my @served = map { "$_->{method} " . ($_->{path} =~ /\d(\d\d\d)\/online/ ? $1 : '') } grep { $_->{status} == 200 || $_->{status} == 404 } $simulator->log;
+	is_deeply([ @served[ 39 .. 41 ] ], [ 'GET 199', 'PUT 199', 'GET 200' ], '  behind the start, and the look at one cluster');
+	$simulator->migration($clusters[198], undef);
+	$node->safe_psql('digitalocean', 'SELECT databases.online_migrations_fdw_rate_limits_reset()');
+}
+$third->close;
+$simulator->migration($clusters[198], 'running', 'id-0199');
 
 # ----- one 429 for all -----
 

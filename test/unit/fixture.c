@@ -62,7 +62,7 @@ release_fd(void)
 }
 
 /* The budget of the case, which no other engine shares. */
-static OmfBudget budget;
+OmfBudget budget;
 
 static OmfBudget *
 lock_budget(void *arg)

@@ -21,6 +21,7 @@
 
 extern Server server;                      /* of the case */
 extern OmfEngineConfig config;             /* of the case */
+extern OmfBudget budget;                   /* that the engine goes by */
 extern OmfEngine *engine;                  /* made by make_engine() */
 extern OmfInbox inbox;                     /* that all requests arrive in */
 extern OmfRequest *finished[FINISHED_MAX]; /* taken from it, in their order */

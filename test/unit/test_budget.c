@@ -60,9 +60,11 @@ start(void)
 static OmfPermit
 ask(int64_t reserve)
 {
-	OmfPlace alone = {0, true};
+	OmfPlace alone = {0, OMF_RANK_LITTLE, false};
+	OmfPermit permit = omf_budget_ask(&budget, now, reserve, &alone);
 
-	return omf_budget_ask(&budget, now, reserve, &alone);
+	omf_budget_leave(&budget, &alone);
+	return permit;
 }
 
 /* ----- rules ----- */
@@ -314,9 +316,9 @@ ask_from(OmfPlace *place)
 static void
 test_turns(void)
 {
-	OmfPlace first = {0, false};
-	OmfPlace second = {0, false};
-	OmfPlace third = {0, false};
+	OmfPlace first = {0, OMF_RANK_MUCH, true};
+	OmfPlace second = {0, OMF_RANK_MUCH, true};
+	OmfPlace third = {0, OMF_RANK_MUCH, true};
 	OmfPermit permit;
 
 	start();
@@ -348,32 +350,103 @@ test_turns(void)
 static void
 test_last_few(void)
 {
-	OmfPlace first = {0, false};
-	OmfPlace second = {0, false};
+	OmfPlace first = {0, OMF_RANK_MUCH, true};
+	OmfPlace second = {0, OMF_RANK_MUCH, true};
 
 	start();
 	land_one(ask(0).number, answer(200, 250, 0, 1000));
 	ok(!ask_from(&first).granted && !ask_from(&second).granted, "two that have to wait");
 	now += 1010;
 	land_one(ask_from(&first).number, answer(200, 250, 0, 2 * OMF_TURN_PATIENCE_MS));
-	first.wants_little = true;
+	first.rank = OMF_RANK_LITTLE;
 	ok(!ask_from(&first).granted && !ask_from(&second).granted, "  and wait again, one of them for little");
 	now += 2 * OMF_TURN_PATIENCE_MS + 1010;
 	ok(!ask_from(&second).granted, "who has a turn keeps it for its last few");
 	ok(ask_from(&first).granted, "  which it then gets");
 }
 
+/* Starts and stops go first, then who wants little. */
+static void
+test_ranks(void)
+{
+	OmfPlace change = {0, OMF_RANK_CHANGE, true};
+	OmfPlace little = {0, OMF_RANK_LITTLE, false};
+	OmfPlace other = {0, OMF_RANK_LITTLE, false};
+	OmfPlace much = {0, OMF_RANK_MUCH, true};
+	OmfPermit permit;
+
+	start();
+	land_one(ask(0).number, answer(200, 250, 0, 60000));
+	ok(!ask_from(&much).granted && !ask_from(&little).granted && !ask_from(&other).granted && !ask_from(&change).granted,
+	   "all have to wait");
+	now += 60010;
+	ok(!ask_from(&much).granted, "who wants much goes not first, though it has asked first");
+	ok(!ask_from(&little).granted, "nor who wants little");
+	permit = ask_from(&change);
+	ok(permit.granted, "  but a start");
+	land_one(permit.number, answer(200, 250, 249, 60000));
+	ok(!ask_from(&little).granted && !ask_from(&much).granted, "  which has its place for what follows");
+	is_number(ask_from(&much).ask_at, now + OMF_TURN_POLL_MS, "  as others see soon");
+	change.more = false;
+	ok(ask_from(&change).granted && change.turn == 0, "  until that is sent");
+	ok(!ask_from(&much).granted, "then who wants much still goes not");
+	ok(ask_from(&other).granted && ask_from(&little).granted, "  but who wants little, in any order");
+	ok(ask_from(&much).granted, "  and then it does");
+
+	start();
+	change.turn = little.turn = much.turn = 0;
+	land_one(ask(0).number, answer(200, 250, 0, 60000));
+	ok(!ask_from(&change).granted && !ask_from(&much).granted, "a start that waits");
+	now += 60010 + OMF_TURN_PATIENCE_MS - 1;
+	ok(!ask_from(&much).granted, "  and has died");
+	now += 1;
+	ok(ask_from(&much).granted, "  holds nobody up for long");
+
+	start();
+	change.turn = little.turn = much.turn = 0;
+	land_one(ask(0).number, answer(200, 250, 40, 60000));
+	ok(!omf_budget_ask(&budget, now, 50, &little).granted && little.turn != 0, "who waits for a reserve");
+	ok(ask_from(&much).granted, "  is in nobody's way until it is there");
+	now += 60010 - OMF_TURN_PATIENCE_MS;
+	ok(!ask_from(&much).granted, "  but then is");
+}
+
+/* However many wait, a start has a turn. */
+static void
+test_turn_of_start(void)
+{
+	OmfPlace change = {0, OMF_RANK_CHANGE, false};
+	OmfPlace first = {0, OMF_RANK_MUCH, true};
+	OmfPlace little;
+
+	start();
+	land_one(ask(0).number, answer(200, 250, 0, 1000));
+	(void) ask_from(&first);
+	for (int i = 0; i < OMF_TURNS; i++)
+	{
+		little = (OmfPlace){0, OMF_RANK_LITTLE, false};
+		(void) ask_from(&little);
+	}
+	ok(first.turn != 0 && little.turn != 0, "all turns are given");
+	ok(!ask_from(&change).granted && change.turn != 0, "  and a start has one");
+	now += 1010;
+	ok(!ask_from(&little).granted && ask_from(&change).granted, "  before all others");
+}
+
 /* More than there are turns, and those that have none. */
 static void
 test_many_turns(void)
 {
-	OmfPlace places[OMF_TURNS + 8] = {{0, false}};
+	OmfPlace places[OMF_TURNS + 8];
 	int granted = 0;
 
 	start();
 	land_one(ask(0).number, answer(200, 250, 0, 1000));
 	for (int i = 0; i < countof(places); i++)
+	{
+		places[i] = (OmfPlace){0, OMF_RANK_MUCH, true};
 		(void) ask_from(&places[i]);
+	}
 	now += 1010;
 	land_one(ask(0).number, answer(200, 250, 100, 60000));
 	for (int i = countof(places) - 1; i > 0; i--)
@@ -508,6 +581,8 @@ main(void)
 	test_clocks();
 	test_turns();
 	test_last_few();
+	test_ranks();
+	test_turn_of_start();
 	test_many_turns();
 	test_window();
 	return finish_tests();

@@ -133,13 +133,13 @@ test_urgent(void)
 	submit(OMF_GET, "/queued", NULL);
 	ok(until_seen(1), "one hangs, one is queued");
 	server.handler = answer_at_once;
-	omf_request_make_urgent(submit(OMF_GET, "/look", NULL));
+	omf_request_make_urgent(submit(OMF_GET, "/look", NULL), false);
 	ok(until_finished(1), "an urgent one is answered");
 	is_text(reply_of(0)->body, "/look", "before both");
-	omf_request_make_urgent(submit(OMF_PUT, "/start", "{}"));
+	omf_request_make_urgent(submit(OMF_PUT, "/start", "{}"), true);
 	ok(until_finished(2), "a start, too");
 	is_text(reply_of(1)->body, "/start", "that was it");
-	omf_request_make_urgent(submit(OMF_DELETE, "/stop", NULL));
+	omf_request_make_urgent(submit(OMF_DELETE, "/stop", NULL), true);
 	ok(until_finished(3) && reply_of(2)->http_status == 204, "and a stop");
 	is_number(omf_engine_room(engine), 0, "they take nobody's room");
 	is_number(server.nseen, 4, "what is queued still is");
@@ -483,6 +483,42 @@ test_retries(void)
 	end_case();
 }
 
+static int
+count_turns(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < OMF_TURNS; i++)
+		count += budget.turns[i].number != 0;
+	return count;
+}
+
+/* What goes before others does so no longer than it is wanted. */
+static void
+test_places(void)
+{
+	begin_case("places");
+	config.max_retry_wait_ms = 1000;
+	make_engine();
+	server.handler = answer_at_once;
+	for (int i = 0; i < 2; i++)
+	{
+		budget.known = true;
+		budget.limit = 10;
+		budget.remaining = 0;
+		budget.resets_at = omf_pollset_now() + 10;
+		omf_request_make_urgent(submit(i == 0 ? OMF_GET : OMF_DELETE, "/look", NULL), true);
+		ok(until_finished(i + 1), "a change that waits for the limit");
+		is_number(count_turns(), 1, "keeps its place");
+		if (i == 0)
+			omf_engine_rest(engine);
+		else
+			omf_request_free(finished[--nfinished]);
+		is_number(count_turns(), 0, i == 0 ? "until it rests" : "or is over");
+	}
+	end_case();
+}
+
 static void
 answer_429_once(Server *answering, Seen *request)
 {
@@ -610,6 +646,7 @@ main(void)
 	test_connect_rests();
 	test_refused_connection();
 	test_retries();
+	test_places();
 	test_rate_limit();
 	test_create();
 	return finish_tests();
