@@ -87,13 +87,25 @@ CREATE VIEW mixed_union WITH (security_barrier) AS
         UNION ALL SELECT k, 'x', 'y' FROM generate_series(4, 5) i, key(i) k UNION ALL SELECT v, 'x', 'y' FROM unnest(ARRAY[key(4), key(5)]) v UNION ALL VALUES (key(5), 'x', 'y')) m
         ON m.database_cluster_uuid = s.k JOIN clusters c ON c.id = s.k WHERE m.database_cluster_uuid IN (SELECT k FROM more);
 CREATE VIEW nested WITH (security_barrier) AS SELECT * FROM (SELECT * FROM joined OFFSET 0) j;
+-- Clauses on the key alone, which are looked at before a cluster is asked about.
+CREATE VIEW of_text WITH (security_barrier) AS
+    SELECT * FROM online_migrations WHERE database_cluster_uuid::text LIKE '00000008-%' AND database_cluster_uuid::text ~ '00000[1-3]$';
+CREATE VIEW of_subplan WITH (security_barrier) AS
+    SELECT * FROM online_migrations m WHERE EXISTS (SELECT FROM shown s WHERE s.k = m.database_cluster_uuid) OR m.database_cluster_uuid IS NULL;
+CREATE VIEW of_scalar WITH (security_barrier) AS
+    SELECT * FROM online_migrations m WHERE (SELECT i FROM shown s WHERE s.k = m.database_cluster_uuid) < 4;
+CREATE TABLE policed (LIKE parts) PARTITION BY LIST (account);
+CREATE FOREIGN TABLE policed_1 PARTITION OF policed FOR VALUES IN ('one') SERVER barred OPTIONS (resource 'online_migrations');
+ALTER FOREIGN TABLE policed_1 ALTER account OPTIONS (ADD column_name 'server');
+ALTER TABLE policed ENABLE ROW LEVEL SECURITY;
+CREATE POLICY shown ON policed USING (EXISTS (SELECT FROM shown s WHERE s.k = database_cluster_uuid));
 CREATE FUNCTION never(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RETURN true; END $$;
 DO $$ DECLARE name text;
 BEGIN
-    FOREACH name IN ARRAY '{shown,more,guessed,parts,parts_1,parts_2,parent,child,online_migrations,clusters}'::text[] LOOP
+    FOREACH name IN ARRAY '{shown,more,guessed,policed,policed_1,parts,parts_1,parts_2,parent,child,online_migrations,clusters}'::text[] LOOP
         EXECUTE format('ALTER TABLE %I OWNER TO omf_owner', name);
     END LOOP;
-    FOREACH name IN ARRAY '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested,of_many,of_groups,of_left_groups,both_exist,exists_beside,exists_within,exists_of_both,listing_exists,waits_in_left,mixed_parts,mixed_children,mixed_union}'::text[] LOOP
+    FOREACH name IN ARRAY '{joined,joined_thrice,of_exists,of_in,of_exists_and_left,children_exist,of_left,of_parts,of_children,of_union,of_both,in_list,nested,of_many,of_groups,of_left_groups,both_exist,exists_beside,exists_within,exists_of_both,listing_exists,waits_in_left,mixed_parts,mixed_children,mixed_union,of_text,of_subplan,of_scalar}'::text[] LOOP
         EXECUTE format('ALTER VIEW %I OWNER TO omf_owner', name);
     END LOOP;
 END $$;
@@ -136,6 +148,11 @@ RESET ROLE;
 SET ROLE omf_guest;
 SELECT line FROM pry('{of_many,of_groups,of_left_groups,both_exist,exists_beside,exists_within,exists_of_both,listing_exists,waits_in_left,mixed_parts,mixed_children,mixed_union}',
     '{=,enable_nestloop=off,join_collapse_limit=1,from_collapse_limit=1,geqo_threshold=2,enable_partitionwise_join=on}') line GROUP BY line ORDER BY line COLLATE "C";
+RESET ROLE;
+\! simctl log --sort --clear | sed 's/^.*databases//' | sort | uniq -c | sed 's/^ *[0-9]* //'
+-- Clauses on the key alone are looked at first, and policies.
+SET ROLE omf_guest;
+SELECT line FROM pry('{of_text,of_subplan,of_scalar,policed}', '{=,enable_nestloop=off,enable_hashjoin=off,enable_mergejoin=off,cpu_tuple_cost=1e6}') line GROUP BY line ORDER BY line COLLATE "C";
 RESET ROLE;
 \! simctl log --sort --clear | sed 's/^.*databases//' | sort | uniq -c | sed 's/^ *[0-9]* //'
 -- No cost stands for a prohibition: such a query is not compiled (JIT).

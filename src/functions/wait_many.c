@@ -270,6 +270,21 @@ list_targets(const Waiting *waiting, bool only_failed)
 	return list.data;
 }
 
+/* Has one of them ended in an error of its own, of which nobody says why? */
+static bool
+has_error(const Waiting *waiting)
+{
+	for (int i = 0; i < waiting->ntargets; i++)
+	{
+		const Target *target = &waiting->targets[i];
+
+		if (target->failure != NULL &&
+			omf_api_known_status(target->ended) == omf_api_known_status("error"))
+			return true;
+	}
+	return false;
+}
+
 static void
 report_failures(const Waiting *waiting)
 {
@@ -277,7 +292,9 @@ report_failures(const Waiting *waiting)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("online migrations have ended otherwise than waited for"),
 			 errdetail("%s: %s.", summary(waiting), list_targets(waiting, true)),
-			 errhint("The API gives no reason for an error. databases_check_online_migration() looks for one.")));
+			 has_error(waiting)
+				 ? errhint("The API gives no reason for an error. databases_check_online_migration() looks for one.")
+				 : 0));
 }
 
 static void

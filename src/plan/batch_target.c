@@ -16,6 +16,8 @@
  * - A partition is not read that the row's values exclude.
  * - A scan is not read that a one-time filter or a key filter excludes for the
  *   row, nor one that waits for other tables because of a security barrier.
+ *   A key filter that could fail is not looked at ahead: then more is asked,
+ *   but below a barrier nothing.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +52,7 @@ typedef struct Place
 	Relids outer;           /* relations of that query whose rows ask */
 	List *params;           /* a subquery's: what it takes from around it */
 	List *conditions;       /* on which it is read at all */
+	bool barred;            /* is it below a security barrier? */
 	bool whole;             /* is it read to its end? */
 	int after;              /* the target whose answer decides ... */
 	bool if_found;          /* ... whether it is read, and by which answer */
@@ -313,9 +316,18 @@ may_exclude(PlannerInfo *root, const RelOptInfo *rel, Node *constraint,
 	return false;
 }
 
+/* Does the clause hide rows: is it a barrier's, or a policy's? */
+static bool
+is_barrier(const Place *place, const RestrictInfo *restriction)
+{
+	return place->barred ||
+		   restriction->security_level < place->root->qual_security_level;
+}
+
 /*
  * Collect the conditions on which the scan is read for a row, so far as they
- * can be had; false if it may be left out for others.
+ * can be had; false if it may be left out for others.  What a barrier hides is
+ * not asked for ahead by anybody who does not know what it hides.
  */
 static bool
 add_conditions(const Place *place, OmfBatchTarget *target, RelOptInfo *rel,
@@ -334,12 +346,16 @@ add_conditions(const Place *place, OmfBatchTarget *target, RelOptInfo *rel,
 			return false;
 	}
 
-	foreach (cell, omf_plan_filter_clauses(place->root, rel, restrictions))
+	foreach (cell, omf_plan_filters(place->root, rel, restrictions))
 	{
-		Node *condition = in_rows(place, lfirst(cell), known);
+		const RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		Node *condition =
+			in_rows(place, (Node *) restriction->clause, known);
 
 		if (is_safe_condition(condition))
 			target->conditions = lappend(target->conditions, condition);
+		else if (is_barrier(place, restriction))
+			return false;
 	}
 	return true;
 }
@@ -423,6 +439,7 @@ find_in_subquery(const Place *place, SubqueryScanPath *path, List **targets)
 		!pass_gate(&below, restrictions_of(&path->path)))
 		return NONE;
 	below.up = place;
+	below.barred |= place->root->simple_rte_array[rel->relid]->security_barrier;
 	below.root = rel->subroot;
 	below.outer = NULL;
 	below.params = rel->subplan_params;
@@ -621,7 +638,7 @@ find(const Place *place, Path *path, List **targets)
 List *
 omf_batch_targets(PlannerInfo *root, Path *inner, Relids outer, bool whole)
 {
-	Place place = {NULL, root, outer, NIL, NIL, whole, NONE, true};
+	Place place = {NULL, root, outer, NIL, NIL, false, whole, NONE, true};
 	List *targets = NIL;
 
 	(void) find(&place, inner, &targets);

@@ -642,7 +642,7 @@ omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
 }
 
 List *
-omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
+omf_plan_filters(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 {
 	List *filters = NIL;
 	ListCell *cell;
@@ -653,7 +653,7 @@ omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel, List *restrictions)
 
 		if (!is_key_restriction(root, rel, restriction) &&
 			is_key_filter(root, rel, restriction))
-			filters = lappend(filters, restriction->clause);
+			filters = lappend(filters, restriction);
 	}
 	return filters;
 }

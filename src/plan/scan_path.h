@@ -46,8 +46,8 @@ extern List *omf_plan_key_clauses(PlannerInfo *root, RelOptInfo *rel,
  * Those of the restrictions that are key filters: no keys, but about the key
  * alone, so that they choose among keys before anything is asked.
  */
-extern List *omf_plan_filter_clauses(PlannerInfo *root, RelOptInfo *rel,
-									 List *restrictions);
+extern List *omf_plan_filters(PlannerInfo *root, RelOptInfo *rel,
+							  List *restrictions);
 
 /* The resource that a base relation is; only while planning it. */
 extern const OmfResource *omf_plan_rel_resource(const RelOptInfo *rel);
