@@ -54,6 +54,7 @@ omf_reply_reset(OmfReply *reply)
 	reply->header_bytes = 0;
 	reply->interim = true; /* as long as there is no other status */
 	reply->http1_wanted = false;
+	reply->sent_at = 0;
 	reply->body_length = 0;
 	reply->body_pieces = 0;
 	if (reply->body != NULL)

@@ -105,7 +105,7 @@ typedef struct OmfReply
 
 	/* how it came about */
 	char words[OMF_WORDS_SIZE];    /* libcurl's, on a failure */
-	int64_t sent_at;               /* epoch seconds of the last, or 0 */
+	int64_t sent_at;               /* epoch seconds of the last try, or 0 */
 	int tries;                     /* how often it was sent */
 	int http_version;              /* of the last answer: 1, 2, or 0: none */
 	int64_t took_ms;               /* all tries, from the first's start */

@@ -42,10 +42,8 @@ omf_clock(void)
 static bool
 may_be_done(const OmfReply *reply)
 {
-	if (reply->sent_at == 0)
-		return false;
-
-	return reply->earlier_unknown || omf_retry_maybe_done(reply);
+	return reply->earlier_unknown ||
+		   (reply->sent_at > 0 && omf_retry_maybe_done(reply));
 }
 
 static void

@@ -156,6 +156,24 @@ nothing_was_started(void)
 /* ----- start ----- */
 
 /*
+ * How far the start has come that the statement is ended in, as by a cancel:
+ * it may be in a pause, after a try that was answered.
+ */
+static void
+ended_context(const char *path, const OmfReply *reply, bool maybe_done)
+{
+	if (maybe_done)
+		errcontext("the start of an online migration of database cluster %s had been sent, and not been answered",
+				   cluster_of(path));
+	else if (reply->classes[OMF_CLASS_429] > 0)
+		errcontext("%s: the start was refused for the rate limit, and not sent again",
+				   nothing_was_started());
+	else
+		errcontext("%s: the start was refused, or could not be sent",
+				   nothing_was_started());
+}
+
+/*
  * For every error that a start ends with: keep the statement, which may hold
  * a password, out of the log, and say what has become of the start.
  */
@@ -171,10 +189,9 @@ start_context(void *arg)
 		errcontext("online migration \"%s\" has been started", context->started);
 	else if (put == NULL)
 		errcontext("%s: no start had been sent", nothing_was_started());
-	else if (put->request != NULL &&
-			 omf_request_reply(put->request)->sent_at > 0)
-		errcontext("the start of an online migration of database cluster %s had been sent, and not been answered",
-				   cluster_of(put->path));
+	else if (put->request != NULL)
+		ended_context(put->path, omf_request_reply(put->request),
+					  is_unknown(context));
 	else if (is_unknown(context))
 		errcontext("the online migration may have been started");
 	else

@@ -38,6 +38,12 @@ $node->add_server('deaf', endpoint => $deaf->{url}, connect_timeout => '1min');
 $node->add_server('blackhole', endpoint => $simulator->url('blackhole'),
 	ca_file => $simulator->ca_file, connect_timeout => '1min');
 
+# What holds its token holds no other one's.
+$node->add_server('limited', $node->server_options('http'));
+$simulator->token('dop_v1_limited', account => $OnlineMigrations::TestNode::TOKEN);
+$node->safe_psql('digitalocean',
+	q{ALTER USER MAPPING FOR CURRENT_USER SERVER limited OPTIONS (SET token 'dop_v1_limited')});
+
 sub status_of
 {
 	my ($schema, $key) = @_;
@@ -86,6 +92,9 @@ my @phases = (
 		reached => in_flight(1), context => qr/start .* had been sent/ },
 	{ name => 'start over HTTP/2', before => \&hang, sql => start_at('h2'),
 		reached => in_flight(1), context => qr/start .* had been sent/ },
+	{ name => 'start in the pause after a 429', before => \&limit, sql => start_at('limited'),
+		reached => \&has_been_limited, context => qr/nothing was started: the start was refused for the rate limit, and not sent again/,
+		no_context => qr/had been sent/ },
 	{ name => 'start that cannot connect', sql => start_at('deaf'),
 		no_context => qr/had been sent/ },
 	{ name => 'stop', before => \&hang, reached => in_flight(1),
@@ -112,6 +121,20 @@ sub has_paused
 	  && OnlineMigrations::Waiting::in_flight($simulator, 0);
 }
 
+sub limit
+{
+	my ($session) = @_;
+	$simulator->fault('status', uuid => $cluster, status => 429, retry_after => 50);
+	$session->run(q{SELECT databases.online_migrations_fdw_rate_limits_reset('limited')});
+	return;
+}
+
+sub has_been_limited
+{
+	return OnlineMigrations::Waiting::until_true(sub { $simulator->counters->{answers}{429} })
+	  && OnlineMigrations::Waiting::in_flight($simulator, 0);
+}
+
 my @latencies;
 
 # Sends the statement, and returns when it is where it is to be.
@@ -119,7 +142,7 @@ sub get_into
 {
 	my ($session, $phase) = @_;
 	$simulator->reset_counters;
-	$phase->{before}->() if $phase->{before};
+	$phase->{before}->($session) if $phase->{before};
 	$session->post($phase->{sql});
 	ok((!$phase->{reached} || $phase->{reached}->())
 		  && OnlineMigrations::Waiting::is_waiting($node, $session->pid), "it has got there: $phase->{name}");
@@ -184,7 +207,7 @@ sub try_timeout
 	{
 		$timeout = $_;
 		$session->run("SET statement_timeout = '$timeout s'");
-		$phase->{before}->() if $phase->{before};
+		$phase->{before}->($session) if $phase->{before};
 		$result = $session->run($phase->{sql});
 		last if !$phase->{context} || ($result->{context} // '') =~ $phase->{context};
 	}

@@ -219,12 +219,13 @@ test_reset(void)
 	strcpy(reply.words, "words");
 	reply.http_status = 503;
 	reply.outcome = OMF_LOST;
+	reply.sent_at = 1700000000;
 	reply.tries = 3;
 	reply.earlier_unknown = true;
 	omf_reply_reset(&reply);
 	ok(reply.retry_after == -1 && reply.http_status == 0 && reply.header_bytes == 0 &&
 		   reply.body_length == 0 && reply.body[0] == '\0' && reply.words[0] == '\0' &&
-		   reply.outcome == OMF_ANSWERED,
+		   reply.outcome == OMF_ANSWERED && reply.sent_at == 0,
 	   "a reset forgets the answer");
 	ok(reply.body_max == 100 && reply.tries == 3 && reply.earlier_unknown,
 	   "but not the cap and what is said of earlier tries");
