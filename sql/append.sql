@@ -36,6 +36,19 @@ SELECT * FROM public.failure('SELECT count(*) FROM (SELECT id FROM databases.onl
 SELECT count(*) FROM (SELECT id FROM databases.online_migrations
     UNION ALL SELECT id FROM other.online_migrations) x;
 
+-- A cursor rests while another statement brings what it has asked for.
+\! simctl fault slow_first_byte uuid=00000008-0000-4000-8000-000000000001 ms=300 >/dev/null
+\! simctl fault slow_first_byte uuid=00000008-0000-4000-8000-000000000002 ms=900 >/dev/null
+BEGIN;
+SET LOCAL statement_timeout = '20s';
+DECLARE resting CURSOR FOR SELECT status FROM databases.online_migrations WHERE database_cluster_uuid = '00000009-0000-4000-8000-000000000001'
+    UNION ALL SELECT status FROM other.online_migrations WHERE database_cluster_uuid = '00000008-0000-4000-8000-000000000001';
+FETCH 1 FROM resting;
+SELECT status FROM other.online_migrations WHERE database_cluster_uuid = '00000008-0000-4000-8000-000000000002';
+FETCH ALL FROM resting;
+COMMIT;
+\! simctl nofaults >/dev/null
+
 -- It can be turned off, for a server and for a table.
 ALTER SERVER other OPTIONS (ADD async_capable 'false');
 EXPLAIN (COSTS OFF)

@@ -348,6 +348,8 @@ omf_channel_wait(OmfChannel *channel, bool for_room, const OmfCounts *counts)
 int64
 omf_channel_prepare_wait(OmfChannel *channel)
 {
+	/* another statement of the session may have brought answers meanwhile */
+	settle(channel);
 	(void) ask_others_again(channel);
 	omf_cache_look_up(channel->number & OMF_CACHE_CHANNELS_OF_ONE);
 	return slist_is_empty(&channel->waits) ? -1 : patience(channel);

@@ -126,8 +126,9 @@ extern void omf_channel_wait(OmfChannel *channel, bool for_room,
 							 const OmfCounts *counts);
 
 /*
- * Before an Append waits for the channels of the statement: ask again for what
- * other backends were asking for. Milliseconds until that is to be done again,
+ * Before an Append waits for the channels of the statement: settle what other
+ * statements of the session have brought, and ask again for what other
+ * backends were asking for. Milliseconds until that is to be done again,
  * though nobody has set the latch; -1: none of it is waited for.
  */
 extern int64 omf_channel_prepare_wait(OmfChannel *channel);
