@@ -157,9 +157,16 @@ conversion_context(void *arg)
 		errhint("This database has the encoding %s. Leave out the column, or the cluster by a clause on its key, or ask in a database with the encoding UTF8.",
 				GetDatabaseEncodingName());
 	if (conversion->column != NULL)
+	{
+		char *cluster = uuid_text(conversion->uuid);
+
 		errcontext("column \"%s\" of foreign table \"%s\", database cluster %s",
 				   conversion->column->name, conversion->reader->table,
-				   uuid_text(conversion->uuid));
+				   cluster);
+
+		/* a notice leaves all else in ErrorContext */
+		pfree(cluster);
+	}
 }
 
 /* The number that so many digits are, or -1 where they are not all digits. */

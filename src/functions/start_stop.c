@@ -157,14 +157,15 @@ nothing_was_started(void)
 
 /*
  * How far the start has come that the statement is ended in, as by a cancel:
- * it may be in a pause, after a try that was answered.
+ * it may be in a pause, after a try that was answered.  What contexts allocate
+ * stays until the next error, for it is told of lines of the log, too.
  */
 static void
 ended_context(const char *path, const OmfReply *reply, bool maybe_done)
 {
 	if (maybe_done)
-		errcontext("the start of an online migration of database cluster %s had been sent, and not been answered",
-				   cluster_of(path));
+		errcontext("the start of an online migration of database cluster %.*s had been sent, and not been answered",
+				   OMF_UUID_TEXT, path + strlen(OMF_CLUSTERS_PATH));
 	else if (reply->classes[OMF_CLASS_429] > 0)
 		errcontext("%s: the start was refused for the rate limit, and not sent again",
 				   nothing_was_started());

@@ -286,14 +286,18 @@ wait_context(void *arg)
 {
 	const Waiting *waiting = arg;
 	const OmfWait *wait = &waiting->wait;
+	char *words;
 
 	if (waiting->telling)
 		return;
-	errcontext("wait for online migration%s, last status: %s",
-			   omf_wait_migration_words(wait->id != NULL ? wait->id
-														 : wait->wanted,
-										waiting->cluster, NULL),
+	words = omf_wait_migration_words(wait->id != NULL ? wait->id
+													  : wait->wanted,
+									 waiting->cluster, NULL);
+	errcontext("wait for online migration%s, last status: %s", words,
 			   wait->status != NULL ? wait->status : "none");
+
+	/* a line of the log leaves all else in ErrorContext, for days */
+	pfree(words);
 	if (wait->failing_since >= 0)
 		errcontext("calls fail for " INT64_FORMAT " s", (omf_clock() - wait->failing_since) / 1000);
 }

@@ -124,4 +124,32 @@ unlike(log_of("SELECT databases.databases_delete_online_migration('$cluster', 'o
 unlike(log_of(start_sql(), before => q{SET online_migrations_fdw.log_lifecycle = off;}),
 	qr/LOG:  online migration/, 'log_lifecycle = off keeps them out');
 
+# ----- what is told leaves nothing behind -----
+
+# The context of an error is made for other messages, too, and what it allocates
+# stays until the session's next error.
+$node->safe_psql('digitalocean', q{
+	CREATE FUNCTION public.told(text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE LOG $$told$$; RETURN true; END';
+	CREATE DOMAIN public.told AS text CHECK (public.told(VALUE));
+	CREATE FOREIGN TABLE public.talkative (database_cluster_uuid uuid, status public.told)
+		SERVER digitalocean OPTIONS (resource 'online_migrations')});
+my $calls = join ';', 'SET online_migrations_fdw.log_min_duration = 0', 'SET search_path = public, databases',
+  (start_sql()) x 5,
+  ("CALL databases.databases_wait_online_migration('$cluster', until => '{running,syncing,done}')") x 5,
+  ("SELECT count(status) FROM public.talkative WHERE database_cluster_uuid = '$cluster'") x 5;
+my $session = OnlineMigrations::Session->open($node);
+my @used;
+for (1 .. 3)
+{
+	$session->run("SET client_min_messages = warning; SET search_path = databases");
+	for my $sql (split /;/, $calls)
+	{
+		my $result = $session->run($sql);
+		is($result->{err}, '', 'no error') if $result->{err};
+	}
+	push @used, $session->run(q{SELECT used_bytes FROM pg_backend_memory_contexts WHERE name = 'ErrorContext'})->{out};
+}
+is($used[2], $used[1], 'ErrorContext does not grow by starts, waits and notices that succeed');
+$session->close;
+
 done_testing();
