@@ -258,7 +258,7 @@ is_awaited(PlannerInfo *root, Index base, const OmfBarrier *first)
 static OmfBarrier
 that_go_first(PlannerInfo *root, const RelOptInfo *rel, Relids others)
 {
-	OmfBarrier first = {NULL, NULL, true};
+	OmfBarrier first = {NULL, NULL, true, true};
 	int i = -1;
 
 	others = bms_intersect(others, root->all_baserels);
@@ -311,7 +311,7 @@ OmfBarrier
 omf_barrier_apply(PlannerInfo *root, RelOptInfo *rel)
 {
 	Index base = base_of(rel);
-	OmfBarrier barrier = {NULL, NULL, true};
+	OmfBarrier barrier = {NULL, NULL, true, false};
 	Relids others = NULL;
 
 	if (!is_below_barrier(root))

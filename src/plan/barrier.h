@@ -17,6 +17,7 @@ typedef struct OmfBarrier
 	Relids unique; /* those of an EXISTS or IN, without a row of which nothing
 					* is asked: parameters of each of its paths, besides */
 	bool complete; /* is that all that can leave rows of it out? */
+	bool below;    /* is the table below one at all? */
 } OmfBarrier;
 
 /*

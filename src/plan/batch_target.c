@@ -52,7 +52,6 @@ typedef struct Place
 	Relids outer;           /* relations of that query whose rows ask */
 	List *params;           /* a subquery's: what it takes from around it */
 	List *conditions;       /* on which it is read at all */
-	bool barred;            /* is it below a security barrier? */
 	bool whole;             /* is it read to its end? */
 	int after;              /* the target whose answer decides ... */
 	bool if_found;          /* ... whether it is read, and by which answer */
@@ -206,9 +205,38 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 
 /* ----- conditions ----- */
 
+/* Is it a text that is compared with a constant, pattern or not? */
+static bool
+is_text_match(Node *node)
+{
+	if (!IsA(node, OpExpr) || list_length(((OpExpr *) node)->args) != 2 ||
+		!IsA(lsecond(((OpExpr *) node)->args), Const))
+		return false;
+	switch (get_opcode(((OpExpr *) node)->opno))
+	{
+		case F_TEXTLIKE:
+		case F_TEXTNLIKE:
+		case F_TEXTICLIKE:
+		case F_TEXTICNLIKE:
+		case F_TEXTREGEXEQ:
+		case F_TEXTREGEXNE:
+		case F_TEXTICREGEXEQ:
+		case F_TEXTICREGEXNE:
+		case F_STARTS_WITH:
+		case F_TEXT_LT:
+		case F_TEXT_LE:
+		case F_TEXT_GT:
+		case F_TEXT_GE:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /*
  * Leave out what never fails, though it is not marked leakproof: a uuid's text,
- * PostgreSQL's choice of a partition, and what has been evaluated by then.
+ * PostgreSQL's choice of a partition, and what has been evaluated by then.  Nor
+ * does a text's comparison with a constant, unless it does so for any text.
  */
 static Node *
 without_harmless(Node *node, void *context)
@@ -218,6 +246,8 @@ without_harmless(Node *node, void *context)
 	if (IsA(node, CoerceViaIO) &&
 		exprType((Node *) ((CoerceViaIO *) node)->arg) == UUIDOID)
 		return without_harmless((Node *) ((CoerceViaIO *) node)->arg, context);
+	if (is_text_match(node))
+		return without_harmless(linitial(((OpExpr *) node)->args), context);
 	if (IsA(node, PlaceHolderVar))
 		return without_harmless((Node *) ((PlaceHolderVar *) node)->phexpr,
 								context);
@@ -318,10 +348,11 @@ may_exclude(PlannerInfo *root, const RelOptInfo *rel, Node *constraint,
 
 /* Does the clause hide rows: is it a barrier's, or a policy's? */
 static bool
-is_barrier(const Place *place, const RestrictInfo *restriction)
+is_barrier(const PlannerInfo *root, const RelOptInfo *rel,
+		   const RestrictInfo *restriction)
 {
-	return place->barred ||
-		   restriction->security_level < place->root->qual_security_level;
+	return omf_plan_barrier(rel).below ||
+		   restriction->security_level < root->qual_security_level;
 }
 
 /*
@@ -354,7 +385,7 @@ add_conditions(const Place *place, OmfBatchTarget *target, RelOptInfo *rel,
 
 		if (is_safe_condition(condition))
 			target->conditions = lappend(target->conditions, condition);
-		else if (is_barrier(place, restriction))
+		else if (is_barrier(place->root, rel, restriction))
 			return false;
 	}
 	return true;
@@ -439,7 +470,6 @@ find_in_subquery(const Place *place, SubqueryScanPath *path, List **targets)
 		!pass_gate(&below, restrictions_of(&path->path)))
 		return NONE;
 	below.up = place;
-	below.barred |= place->root->simple_rte_array[rel->relid]->security_barrier;
 	below.root = rel->subroot;
 	below.outer = NULL;
 	below.params = rel->subplan_params;
@@ -638,7 +668,7 @@ find(const Place *place, Path *path, List **targets)
 List *
 omf_batch_targets(PlannerInfo *root, Path *inner, Relids outer, bool whole)
 {
-	Place place = {NULL, root, outer, NIL, NIL, false, whole, NONE, true};
+	Place place = {NULL, root, outer, NIL, NIL, whole, NONE, true};
 	List *targets = NIL;
 
 	(void) find(&place, inner, &targets);

@@ -674,7 +674,7 @@ omf_is_own_rel(const RelOptInfo *rel)
 OmfBarrier
 omf_plan_barrier(const RelOptInfo *rel)
 {
-	OmfBarrier none = {NULL, NULL, true};
+	OmfBarrier none = {NULL, NULL, true, false};
 
 	return omf_is_own_rel(rel) && rel->fdw_private != NULL
 			   ? ((const RelInfo *) rel->fdw_private)->barrier
