@@ -319,6 +319,32 @@ DEALLOCATE by_array;
 EXPLAIN (COSTS OFF) SELECT (SELECT count(*) FROM online_migrations m WHERE m.database_cluster_uuid = f.k) FROM few f \g | grep 'Remote Keys'
 EXPLAIN (COSTS OFF) WITH x AS MATERIALIZED (SELECT m.id FROM few f JOIN online_migrations m ON m.database_cluster_uuid = f.k) SELECT FROM x \g | grep -c 'Remote Keys: .*f\.k'
 
-DROP TABLE few, hundred, dup3, names;
+-- What a join's condition says to be equal has as few values as the fewest of
+-- it has: the pages, and three keys, or those alone.
+CREATE FOREIGN TABLE listed (id uuid, name text) SERVER digitalocean OPTIONS (resource 'clusters');
+CREATE TABLE noted AS SELECT i, key(i)::text AS t FROM generate_series(1, 3000) i;
+ANALYZE listed, noted;
+SELECT count(*) FROM clusters;
+\! simctl log --clear >/dev/null
+SELECT count(m.id) FROM dup3 d JOIN listed c ON c.id = d.k LEFT JOIN online_migrations m ON c.id = m.database_cluster_uuid;
+\! simctl log --clear | wc -l
+SELECT count(m.id) FROM dup3 d JOIN names c ON c.k = d.k LEFT JOIN online_migrations m ON c.k = m.database_cluster_uuid;
+\! simctl log --clear | wc -l
+SELECT count(*) FROM dup3 d JOIN listed c ON c.id = d.k WHERE NOT EXISTS (SELECT FROM online_migrations m WHERE c.id = m.database_cluster_uuid);
+\! simctl log --clear | wc -l
+CREATE VIEW named AS SELECT c.id, c.name, m.status FROM listed c LEFT JOIN online_migrations m ON c.id = m.database_cluster_uuid;
+SELECT count(n.status) FROM dup3 d JOIN named n ON n.id = d.k;
+\! simctl log --clear | wc -l
+-- also where it is an expression, and below an outer join
+SELECT count(m.id) FROM dup3 d JOIN noted c ON c.t::uuid = d.k LEFT JOIN online_migrations m ON c.t::uuid = m.database_cluster_uuid;
+\! simctl log --clear | wc -l
+SELECT count(m.id) FROM noted n LEFT JOIN (dup3 d JOIN noted c ON c.t::uuid = d.k) ON d.i = n.i LEFT JOIN online_migrations m ON c.t::uuid = m.database_cluster_uuid;
+\! simctl log --clear | wc -l
+-- What the outer side has not read says nothing of it.
+SELECT count(m.id) FROM names c LEFT JOIN online_migrations m ON c.k = m.database_cluster_uuid JOIN dup3 d ON d.k = c.k;
+\! simctl log --clear | wc -l
+
+DROP TABLE few, hundred, dup3, names, noted;
+DROP FOREIGN TABLE listed CASCADE;
 DROP FUNCTION key, explained;
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');

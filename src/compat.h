@@ -82,6 +82,14 @@
 #define omf_all_query_rels(root) ((root)->all_baserels)
 #endif
 
+/* What an expression was before those joins made NULLs of it. */
+#if PG_VERSION_NUM >= 160000
+#define omf_below_outer_joins(root, node) \
+	remove_nulling_relids(node, (root)->outer_join_rels, NULL)
+#else
+#define omf_below_outer_joins(root, node) ((void) (root), (node))
+#endif
+
 /* A join clause's outer join counts from PostgreSQL 16 on. */
 #if PG_VERSION_NUM >= 160000
 #define omf_implied_equalities(root, both, outer, inner) \

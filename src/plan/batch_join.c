@@ -26,6 +26,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/guc.h"
 #include "utils/selfuncs.h"
 
@@ -49,19 +50,86 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = plan_prefetch,
 };
 
+/* How many different values the rows of an outer path have there. */
+static double
+count_values(PlannerInfo *root, const Path *outer, List *values)
+{
+	return estimate_num_groups(root, values, outer->rows, NULL, NULL);
+}
+
+/* Is it one of the class, whatever outer joins may have made of it? */
+static bool
+has_member(PlannerInfo *root, const EquivalenceClass *class, Node *value)
+{
+	ListCell *cell;
+
+	foreach (cell, class->ec_members)
+		if (equal(omf_below_outer_joins(
+					  root,
+					  (Node *) lfirst_node(EquivalenceMember, cell)->em_expr),
+				  value))
+			return true;
+	return false;
+}
+
+/*
+ * What is known to equal a value in the rows of an outer path and is the
+ * fewest: rows that have passed `c.id = d.k` have no more of the one than of
+ * the other, whichever a clause names.
+ */
+static Node *
+fewest_values(PlannerInfo *root, const Path *outer, Node *value)
+{
+	Node *below = omf_below_outer_joins(root, value);
+	Node *fewest = value;
+	double nvalues = count_values(root, outer, list_make1(value));
+	ListCell *class;
+	ListCell *cell;
+
+	foreach (class, root->eq_classes)
+	{
+		EquivalenceClass *equals = lfirst_node(EquivalenceClass, class);
+
+		if (!has_member(root, equals, below))
+			continue;
+		foreach (cell, equals->ec_members)
+		{
+			EquivalenceMember *member = lfirst_node(EquivalenceMember, cell);
+			double n;
+
+			if (!bms_is_subset(member->em_relids, outer->parent->relids))
+				continue;
+			n = count_values(root, outer, list_make1(member->em_expr));
+			if (n >= nvalues)
+				continue;
+			fewest = (Node *) member->em_expr;
+			nvalues = n;
+		}
+	}
+	return fewest;
+}
+
 /* How many clusters the rows of an outer path ask about: rows share keys. */
 static double
 count_outer_keys(PlannerInfo *root, const Path *outer, List *targets)
 {
 	double nkeys = 0;
+	ListCell *target;
 	ListCell *cell;
 
-	foreach (cell, targets)
-		nkeys += outer->rows > 1
-					 ? estimate_num_groups(root,
-										   ((OmfBatchTarget *) lfirst(cell))->values,
-										   outer->rows, NULL, NULL)
-					 : outer->rows;
+	foreach (target, targets)
+	{
+		List *values = NIL;
+
+		if (outer->rows <= 1)
+		{
+			nkeys += outer->rows;
+			continue;
+		}
+		foreach (cell, ((OmfBatchTarget *) lfirst(target))->compared)
+			values = lappend(values, fewest_values(root, outer, lfirst(cell)));
+		nkeys += count_values(root, outer, values);
+	}
 	return nkeys;
 }
 

@@ -434,6 +434,7 @@ find_in_scan(const Place *place, Path *path, List **targets)
 	if (target->values == NIL ||
 		!contain_vars_of_level((Node *) target->values, 0))
 		return NONE;
+	target->compared = list_copy(target->values);
 	omf_keys_strip_casts(target->values, target->shape);
 	target->serverid = rel->serverid;
 	target->userid = rel->userid;

@@ -22,6 +22,7 @@ typedef struct OmfBatchTarget
 	const OmfResource *resource; /* that it is */
 	List *values;                /* of omf_keys_split(), as the rows have it */
 	List *shape;                 /* likewise */
+	List *compared;              /* the values as clauses have them */
 	List *conditions;            /* that a row has to pass */
 	int after;                   /* the target that goes before, or -1 */
 	bool if_found;               /* only if that has a row, or has none */
