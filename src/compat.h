@@ -16,14 +16,14 @@
 
 /* CURLOPT_PROTOCOLS_STR came with libcurl 7.85, which deprecated the other. */
 #if LIBCURL_VERSION_NUM >= 0x075500
-#define OMF_SET_PROTOCOLS(handle, encrypted)         \
-	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, \
-					  (encrypted) ? "https" : "http") == CURLE_OK)
+#define OMF_SET_PROTOCOLS(handle, encrypted)        \
+	curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, \
+					 (encrypted) ? "https" : "http")
 #else
-#define OMF_SET_PROTOCOLS(handle, encrypted)                \
-	(curl_easy_setopt(handle, CURLOPT_PROTOCOLS,            \
-					  (long) ((encrypted) ? CURLPROTO_HTTPS \
-										  : CURLPROTO_HTTP)) == CURLE_OK)
+#define OMF_SET_PROTOCOLS(handle, encrypted)               \
+	curl_easy_setopt(handle, CURLOPT_PROTOCOLS,            \
+					 (long) ((encrypted) ? CURLPROTO_HTTPS \
+										 : CURLPROTO_HTTP))
 #endif
 
 /*
@@ -32,9 +32,9 @@
  */
 #if LIBCURL_VERSION_NUM >= 0x075700
 #define OMF_SET_QUICK_EXIT(handle) \
-	(curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK)
+	curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L)
 #else
-#define OMF_SET_QUICK_EXIT(handle) true
+#define OMF_SET_QUICK_EXIT(handle) CURLE_OK
 #endif
 
 /*

@@ -207,8 +207,8 @@ omf_api_error(const OmfRequest *request, OmfErrorKind kind, const char *words,
 	snprintf(error->path, sizeof(error->path), "%s",
 			 omf_request_path(request));
 	error->http_status = reply->http_status;
-	error->maybe_done =
-		error->method == OMF_PUT && omf_retry_maybe_done(reply);
+	error->maybe_done = error->method == OMF_PUT && reply->sent_at > 0 &&
+						omf_retry_maybe_done(reply);
 	error->passing = omf_retry_could_help(reply) ||
 					 (reply->outcome == OMF_HELD_BACK && reply->pause_ms >= 0);
 	error->tries = reply->tries;

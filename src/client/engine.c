@@ -884,7 +884,7 @@ omf_engine_create(const OmfEngineConfig *config, const char **reason)
 	OmfEngine *engine = calloc(1, sizeof(OmfEngine));
 	int64_t seed = omf_pollset_now();
 
-	*reason = "Out of memory.";
+	*reason = omf_http_no_memory;
 	if (engine == NULL)
 		return NULL;
 	TAILQ_INIT(&engine->queued);

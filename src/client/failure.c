@@ -117,6 +117,19 @@ is_oversized_trailer(const OmfExchange *exchange, int code)
 }
 
 /*
+ * libcurl has been given a URL that it could take apart: it is without one only
+ * where there is no memory to put it together.
+ */
+static bool
+is_url_lost(const OmfReply *reply, int code)
+{
+	static const char none[] = "No URL set";
+
+	return code == CURLE_URL_MALFORMAT &&
+		   strncmp(reply->words, none, sizeof(none) - 1) == 0;
+}
+
+/*
  * A server that wants a client's certificate, or another version of TLS, says
  * so in an alert, which over TLS 1.3 comes when the handshake is over for the
  * client, and the request sent.  The server has not looked at it: for the
@@ -152,7 +165,7 @@ omf_failure_outcome(const OmfExchange *exchange, int code)
 	if (is_oversized_header(exchange, code) ||
 		is_oversized_trailer(exchange, code))
 		return OMF_TOO_LARGE;
-	if (code == CURLE_OUT_OF_MEMORY)
+	if (code == CURLE_OUT_OF_MEMORY || is_url_lost(&exchange->reply, code))
 		return OMF_NO_MEMORY;
 	if (exchange->sendings == 0 || is_handshake_alert(&exchange->reply, code))
 		return OMF_UNREACHABLE;
@@ -303,6 +316,8 @@ words_of(const OmfExchange *exchange, int code)
 		return "A line of the header is longer than libcurl takes.";
 	if (is_oversized_trailer(exchange, code))
 		return "A line of the trailer is longer than libcurl takes.";
+	if (reply->outcome == OMF_NO_MEMORY)
+		return "Out of memory.";
 	if (reply->outcome == OMF_REFUSED)
 		return "The server refused the stream.";
 	if (code == CURLE_OK && reply->outcome == OMF_LOST)

@@ -96,7 +96,7 @@ typedef struct Multi
 	active; /* all of them */
 } Multi;
 
-static const char no_memory[] = "Out of memory.";
+const char omf_http_no_memory[] = "Out of memory.";
 const char omf_http_no_descriptors[] = "Out of file descriptors.";
 
 struct OmfHttp
@@ -276,9 +276,20 @@ on_close_socket(void *arg, curl_socket_t fd)
 
 /* ----- libcurl's handles ----- */
 
+/* Did the last setting that failed do so because libcurl does not have it? */
+static bool setting_is_lacking;
+
+static bool
+is_set(CURLcode code)
+{
+	if (code != CURLE_OK)
+		setting_is_lacking = code != CURLE_OUT_OF_MEMORY;
+	return code == CURLE_OK;
+}
+
 /* Every setting is checked: one that is not honoured must not go unnoticed. */
 #define SET(handle, option, value) \
-	(curl_easy_setopt(handle, option, value) == CURLE_OK)
+	is_set(curl_easy_setopt(handle, option, value))
 
 /* A CA file replaces what the system trusts. */
 static bool
@@ -293,7 +304,7 @@ set_trust(OmfHttp *http, CURL *handle)
 static bool
 set_security(OmfHttp *http, CURL *handle)
 {
-	return OMF_SET_PROTOCOLS(handle, http->encrypted) &&
+	return is_set(OMF_SET_PROTOCOLS(handle, http->encrypted)) &&
 		   SET(handle, CURLOPT_SSL_VERIFYPEER, 1L) &&
 		   SET(handle, CURLOPT_SSL_VERIFYHOST, 2L) &&
 		   SET(handle, CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2) &&
@@ -373,7 +384,8 @@ set_transport(OmfHttp *http, CURL *handle)
 		   SET(handle, CURLOPT_HTTP_VERSION, version) &&
 		   SET(handle, CURLOPT_PIPEWAIT,
 			   version != CURL_HTTP_VERSION_1_1 ? 1L : 0L) &&
-		   SET(handle, CURLOPT_NOSIGNAL, 1L) && OMF_SET_QUICK_EXIT(handle) &&
+		   SET(handle, CURLOPT_NOSIGNAL, 1L) &&
+		   is_set(OMF_SET_QUICK_EXIT(handle)) &&
 		   SET(handle, CURLOPT_CONNECTTIMEOUT_MS,
 			   (long) config->connect_timeout_ms) &&
 		   SET(handle, CURLOPT_TCP_KEEPALIVE, 1L) &&
@@ -418,12 +430,16 @@ set_other(OmfHttp *http, const OmfExchange *exchange, CURL *handle)
 			SET(handle, CURLOPT_POSTFIELDS, exchange->body));
 }
 
-/* A handle that has all but what differs between two GETs, or NULL. */
+/*
+ * A handle that has all but what differs between two GETs.  NULL: memory has
+ * run out, or the setting is lacking.
+ */
 static CURL *
 make_handle(OmfHttp *http)
 {
 	CURL *handle = curl_easy_init();
 
+	setting_is_lacking = false;
 	if (handle != NULL && set_security(http, handle) &&
 		set_proxy(http, handle) && set_transport(http, handle) &&
 		set_callbacks(http, handle) && set_get(http, handle))
@@ -577,7 +593,7 @@ open_multi(Multi *multi)
 	if (multi->handle != NULL && set_multi(multi))
 		return NULL;
 	close_multi(multi);
-	return no_memory;
+	return omf_http_no_memory;
 }
 
 static void
@@ -645,7 +661,7 @@ omf_http_start(OmfHttp *http, OmfExchange *exchange)
 		problem == omf_http_no_descriptors;
 	if (problem != NULL)
 		return fail_start(
-			exchange, problem == no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE,
+			exchange, problem == omf_http_no_memory ? OMF_NO_MEMORY : OMF_UNREACHABLE,
 			problem);
 	handle = multi->failed ? NULL : get_handle(http, exchange);
 	if (handle == NULL)
@@ -873,6 +889,10 @@ finish(OmfExchange *exchange, CURLcode code)
 	long http_status = 0;
 	long new_connections = 0;
 
+	/* an address is looked up nowhere: all that it takes is memory */
+	if (code == CURLE_COULDNT_RESOLVE_HOST &&
+		omf_name_is_address(http->config->base_url))
+		code = CURLE_OUT_OF_MEMORY;
 	reply->outcome = omf_failure_outcome(exchange, (int) code);
 	curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &new_connections);
 	if (new_connections == 0 && http->encrypted &&
@@ -924,6 +944,7 @@ finish(OmfExchange *exchange, CURLcode code)
 					   omf_failure_broke_connection((int) code);
 	exchange->timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	http->broken |= code == CURLE_OUT_OF_MEMORY ||
+					reply->outcome == OMF_NO_MEMORY ||
 					(http->encrypted && reply->outcome == OMF_UNREACHABLE &&
 					 omf_failure_may_be_disorder((int) code));
 	end_after_stream(exchange, code);
@@ -1187,23 +1208,29 @@ make_url(OmfHttp *http)
 
 	http->url = curl_url();
 	if (http->url == NULL)
-		return no_memory;
+		return omf_http_no_memory;
 	code = curl_url_set(http->url, CURLUPART_URL, http->config->base_url,
 						CURLU_DISALLOW_USER);
 	if (code == CURLUE_OUT_OF_MEMORY)
-		return no_memory;
+		return omf_http_no_memory;
 	return code == CURLUE_OK ? NULL
 							 : "libcurl does not take the endpoint for a URL.";
 }
 
-/* Two descriptors of the pollset's own, counted like any other. */
+/*
+ * Two descriptors of the pollset's own, counted like any other.  False with
+ * errno set.
+ */
 static bool
 make_pollset(OmfHttp *http)
 {
 	while (http->own_fds < OMF_POLLSET_OWN_FDS)
 	{
 		if (!http->config->acquire_fd(0))
+		{
+			errno = EMFILE;
 			return false;
+		}
 		http->own_fds++;
 	}
 	http->pollset = omf_pollset_create();
@@ -1234,18 +1261,20 @@ make(OmfHttp *http)
 		!libcurl_has(CURL_VERSION_HTTP2))
 		return "libcurl was built without HTTP/2, which the option \"http_version\" wants.";
 	if (!make_parts(http))
-		return no_memory;
+		return omf_http_no_memory;
 	problem = make_url(http);
 	if (problem != NULL)
 		return problem;
 	if (!make_pollset(http))
-		return omf_http_no_descriptors;
+		return errno == ENOMEM ? omf_http_no_memory : omf_http_no_descriptors;
 	problem = open_multi(&http->many);
 	if (problem != NULL)
 		return problem;
 	http->spare[0] = make_handle(http);
 	if (http->spare[0] == NULL)
-		return "libcurl lacks a feature that is needed here, such as TLS.";
+		return setting_is_lacking
+				   ? "libcurl lacks a feature that is needed here, such as TLS."
+				   : omf_http_no_memory;
 	http->nspare = 1;
 	return NULL;
 }
@@ -1256,7 +1285,7 @@ omf_http_create(const OmfHttpConfig *config, const char **reason)
 	OmfHttp *http = calloc(1, sizeof(OmfHttp));
 	long most = config->max_concurrency;
 
-	*reason = no_memory;
+	*reason = omf_http_no_memory;
 	if (http == NULL)
 		return NULL;
 	http->config = config;

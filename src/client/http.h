@@ -66,8 +66,9 @@ extern OmfHttpLibrary omf_http_library(void);
 extern OmfHttp *omf_http_create(const OmfHttpConfig *config,
 								const char **reason);
 
-/* The reason when it is for want of a descriptor. */
+/* The reasons when it is for want of a descriptor, or of memory. */
 extern const char omf_http_no_descriptors[];
+extern const char omf_http_no_memory[];
 
 /* Close all connections.  No exchange may be in flight. */
 extern void omf_http_destroy(OmfHttp *http);

@@ -7,7 +7,9 @@
  */
 #include "client/name.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +102,18 @@ ask(const char *url)
 	pthread_mutex_lock(&question->mutex);
 	release(question);
 	return NULL;
+}
+
+bool
+omf_name_is_address(const char *url)
+{
+	const char *host = strstr(url, "://");
+	char name[NAME_SIZE];
+	struct in_addr address;
+
+	if (host != NULL && host[3] == '[')
+		return true;
+	return host_of(url, name) && inet_pton(AF_INET, name, &address) == 1;
 }
 
 bool

@@ -22,4 +22,7 @@
  */
 extern bool omf_name_is_unknown(const char *url);
 
+/* Is the host of the URL an address, which is not looked up? */
+extern bool omf_name_is_address(const char *url);
+
 #endif /* OMF_NAME_H */

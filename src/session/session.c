@@ -374,7 +374,9 @@ static void
 report_engine(const char *reason)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+			(errcode(reason == omf_http_no_memory
+						 ? ERRCODE_OUT_OF_MEMORY
+						 : ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 			 errmsg("could not prepare connections to the API"),
 			 errdetail("%s", reason),
 			 reason == omf_http_no_descriptors

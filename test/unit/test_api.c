@@ -449,6 +449,11 @@ test_outcomes(void)
 					  "  may have been done");
 			is_text(error->words, "libcurl's words", "  in libcurl's words");
 		}
+	no_answer(OMF_PUT, OMF_NO_MEMORY, 0, "");
+	free(error);
+	request.reply.sent_at = 0;
+	omf_api_result(&omf_resources[0], &request, OMF_JSON_ALL, &(OmfSecrets){NULL, 0}, &record, &error);
+	ok(error->kind == OMF_ERROR_NO_MEMORY && !error->maybe_done, "what was not sent was not done");
 	no_answer(OMF_PUT, OMF_TOO_LARGE, 202, "");
 	is_number(error->kind, OMF_ERROR_UNKNOWN, "a success over a cap names no migration");
 	no_answer(OMF_PUT, OMF_TOO_LARGE, 422, "");
