@@ -30,6 +30,12 @@
  */
 #define ENCODED_MIN 4
 
+/*
+ * Bytes in which short texts are worked on: what was started must not lose its
+ * id where memory runs out.
+ */
+#define ROOM 512
+
 /* One character of a secret: what stands in it, and what that is. */
 typedef struct Character
 {
@@ -351,11 +357,12 @@ cover_encoded(const char *text, const char *secret, char *covered, char *ends)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
 	size_t length = secret != NULL ? strlen(secret) : 0;
 	size_t size = 2 * length + 1;
+	char room[ROOM];
 	char *encoded;
 
 	if (length < ENCODED_MIN)
 		return true;
-	encoded = malloc(size);
+	encoded = size <= sizeof(room) ? room : malloc(size);
 	if (encoded == NULL)
 		return false;
 	for (int i = 0; i < 2; i++)
@@ -373,7 +380,8 @@ cover_encoded(const char *text, const char *secret, char *covered, char *ends)
 		}
 	}
 	explicit_bzero(encoded, size);
-	free(encoded);
+	if (encoded != room)
+		free(encoded);
 	return true;
 }
 
@@ -402,7 +410,8 @@ void
 omf_mask(char *text, const OmfSecrets *secrets)
 {
 	size_t size = strlen(text) + 1;
-	char *covered = calloc(size, 2);
+	char room[ROOM] = {0};
+	char *covered = 2 * size <= sizeof(room) ? room : calloc(size, 2);
 	bool done = covered != NULL;
 
 	for (int i = 0; i < secrets->ntexts && done; i++)
@@ -414,5 +423,6 @@ omf_mask(char *text, const OmfSecrets *secrets)
 		put_asterisks(text, covered);
 	else
 		text[0] = '\0';
-	free(covered);
+	if (covered != room)
+		free(covered);
 }

@@ -27,7 +27,8 @@ typedef struct OmfSecrets
  * shell, and so once more, as in JSON in JSON.  One of four bytes or more is
  * also found as a whole in hexadecimal digits, all small or all capital, and
  * in base64 of either alphabet, wherever it begins there.  Out of memory,
- * nothing is left of the text.
+ * nothing is left of the text; one of up to 255 bytes, such as an id, takes
+ * none, nor does a secret of that size.
  */
 extern void omf_mask(char *text, const OmfSecrets *secrets);
 
