@@ -171,6 +171,8 @@ SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.datab
 SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) WHERE i <> 3 ORDER BY m.id LIMIT 1') line WHERE line ~ 'Batch|Requests: [1-9]';
 SELECT line FROM masked('SELECT i FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t) WHERE i <> 3 LIMIT 2') line WHERE line ~ 'Batch|Requests: [1-9]';
 SELECT line FROM masked('SELECT FROM few WHERE EXISTS (SELECT FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(risks.t) WHERE risks.i > few.i - 5 AND risks.i <> 3 OFFSET 0)') line WHERE line ~ 'Batch|Requests: [1-9]';
+SELECT i FROM few WHERE EXISTS (SELECT FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t)
+    WHERE risks.i + length(m.id) > length(m.id) + 1) ORDER BY i DESC;
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT i, m.id FROM risks JOIN online_migrations m ON m.database_cluster_uuid = risky(t);
 FETCH 2 FROM c;

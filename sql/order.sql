@@ -115,6 +115,48 @@ SELECT asked('SELECT count(*) FROM (' || :'keys' || ') x LIMIT 1') AS aggregate,
     asked('SELECT count(*) OVER (), * FROM (' || :'keys' || ') x LIMIT 1') AS "window",
     asked('SELECT * FROM (SELECT 1) x, (SELECT count(id) FROM (' || :'keys' || ') y OFFSET 0) z LIMIT 1') AS sub_select;
 
+-- An EXISTS ends with the first row, an ANY or ALL with the one that decides: they ask as a LIMIT 1 does.
+\set keys 'SELECT * FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT in_order.key(i) FROM generate_series(1, 190) i))'
+CREATE TABLE three AS SELECT i, i::text AS t FROM generate_series(1, 3) i;
+ANALYZE three;
+SELECT asked('SELECT EXISTS (SELECT FROM online_migrations)') AS listing,
+    asked('SELECT EXISTS (' || :'keys' || ')') AS keys,
+    asked('SELECT EXISTS (SELECT FROM online_migrations WHERE right(id, 2) = ''-5'')') AS filtered,
+    asked('SELECT i FROM three WHERE EXISTS (SELECT FROM online_migrations)') AS one_time,
+    asked('SELECT i FROM three WHERE NOT EXISTS (SELECT FROM online_migrations)') AS "not",
+    asked('SELECT count(e) FROM (SELECT EXISTS (SELECT FROM online_migrations) AS e FROM three OFFSET 0) x') AS below_aggregate,
+    asked('UPDATE three SET t = t WHERE EXISTS (SELECT FROM online_migrations)') AS "update";
+SELECT asked('SELECT ''zz'' > ANY (SELECT status FROM online_migrations)') AS "any",
+    asked('SELECT '''' >= ALL (SELECT status FROM online_migrations)') AS "all",
+    asked('SELECT i, EXISTS (SELECT FROM online_migrations WHERE status > three.t) FROM three') AS correlated,
+    asked('SELECT i FROM three WHERE i = 0 OR i + 2 > ANY (SELECT length(status) - 10 FROM online_migrations)') AS any_of_rows,
+    asked('SELECT i FROM three WHERE EXISTS (SELECT FROM online_migrations WHERE status > three.t)') AS semi_join,
+    asked('SELECT i FROM three WHERE NOT EXISTS (SELECT FROM online_migrations WHERE status > three.t)') AS anti_join,
+    asked('SELECT EXISTS (SELECT FROM all_of_them JOIN online_migrations ON database_cluster_uuid = k)') AS "join",
+    asked('SELECT EXISTS (SELECT FROM online_migrations UNION ALL SELECT FROM in_order.online_migrations)') AS append;
+-- Also in PL/pgSQL, and in what is run after the query.
+\! sleep 0.3; simctl log --clear >/dev/null
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM online_migrations) THEN
+        RAISE 'none';
+    END IF;
+END $$;
+\! sleep 0.3; simctl log --clear | wc -l
+WITH added AS (INSERT INTO three SELECT 4 WHERE EXISTS (SELECT FROM online_migrations) RETURNING 1) SELECT 1 AS one;
+\! sleep 0.3; simctl log --clear | wc -l
+-- Not what reads all of its input on the way, and no other sub-select.
+SELECT asked('SELECT EXISTS (SELECT count(*) FROM online_migrations HAVING count(*) > 1)') AS aggregate,
+    asked('SELECT EXISTS (SELECT FROM (SELECT * FROM online_migrations ORDER BY id OFFSET 1) x)') AS sort,
+    asked('SELECT ARRAY(SELECT id FROM online_migrations) IS NULL') AS "array",
+    asked('SELECT (SELECT id FROM online_migrations WHERE right(id, 2) = ''-5'')') AS expression,
+    asked('SELECT i FROM three WHERE i = 2 OR t IN (SELECT status FROM online_migrations)') AS hashed;
+DROP TABLE three;
+\! simctl config latency_ms=300 >/dev/null
+\set keys 'SELECT id FROM in_order.online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT in_order.key(i) FROM generate_series(1, 60) i))'
+EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF) SELECT (:keys AND right(id, 2) = '-5') \g | sed -n 's/.* in_flight=[56][0-9] .*/at once/p'
+\! simctl config latency_ms=0 >/dev/null
+
 -- A cursor asks for what is fetched.
 BEGIN;
 \! simctl log --clear >/dev/null

@@ -10,7 +10,8 @@
  * planner can't tell these apart: its tuple fraction holds above a sort and
  * below it, and it does not know what a cursor's FETCH is going to say.  So
  * this looks, while the query runs, at what stands between its top and the
- * node, and at how many rows the top was asked for.
+ * node, and at how many rows the top was asked for.  An EXISTS wants one row,
+ * whatever the query wants, and an ANY or ALL ends with the row that decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +38,7 @@ typedef struct Run
 
 static Run current_run;
 static ExecutorRun_hook_type previous_hook = NULL;
+static ExecutorFinish_hook_type previous_finish_hook = NULL;
 
 /* The nodes from the top of a plan to one in it. */
 typedef struct Search
@@ -64,11 +66,29 @@ note_run(OMF_EXECUTOR_RUN_PARAMS)
 	omf_cache_attend(0);
 }
 
+/* ExecutorFinish_hook: the rest of a WITH that changes data is run to its end */
+static void
+note_finish(QueryDesc *query)
+{
+	Run outer_run = current_run;
+
+	current_run.estate = query->estate;
+	current_run.top = query->planstate;
+	current_run.count = 0;
+	if (previous_finish_hook != NULL)
+		previous_finish_hook(query);
+	else
+		standard_ExecutorFinish(query);
+	current_run = outer_run;
+}
+
 void
 omf_tuple_bound_init(void)
 {
 	previous_hook = ExecutorRun_hook;
 	ExecutorRun_hook = note_run;
+	previous_finish_hook = ExecutorFinish_hook;
+	ExecutorFinish_hook = note_finish;
 }
 
 static bool
@@ -82,6 +102,65 @@ find_way(PlanState *node, void *arg)
 		return false;
 	search->way = lappend(search->way, node);
 	return true;
+}
+
+/*
+ * The query that the node belongs to, if it is the one that is running, or a
+ * recheck of a row of it, which has nodes of its own; else without a top.
+ */
+static Run
+run_of(const PlanState *node)
+{
+	const EState *estate = node->state;
+	Run run = {estate, NULL, 0};
+
+	if (estate->es_epq_active != NULL)
+		run.top = estate->es_epq_active->recheckplanstate;
+	else if (estate == current_run.estate)
+		run = current_run;
+	return run;
+}
+
+/* Find the way from the top of the run. */
+static bool
+find_way_from_top(const Run *run, Search *search)
+{
+	return run->top != NULL &&
+		   (run->top == search->target || find_way(run->top, search));
+}
+
+/* The sub-select of the node that has the child as its plan, or NULL. */
+static const SubPlan *
+sub_select_of(const PlanState *node, const PlanState *child)
+{
+	ListCell *cell;
+
+	foreach (cell, node->initPlan)
+		if (lfirst_node(SubPlanState, cell)->planstate == child)
+			return lfirst_node(SubPlanState, cell)->subplan;
+	foreach (cell, node->subPlan)
+		if (lfirst_node(SubPlanState, cell)->planstate == child)
+			return lfirst_node(SubPlanState, cell)->subplan;
+	return NULL;
+}
+
+/*
+ * How many of its rows can be enough to know what it says?  0 for all, though
+ * an expression fails with the second.
+ */
+static int64
+bound_of_sub_select(const SubPlan *sub_select)
+{
+	switch (sub_select->subLinkType)
+	{
+		case EXISTS_SUBLINK:
+			return 1;
+		case ANY_SUBLINK:
+		case ALL_SUBLINK:
+			return sub_select->useHashTable ? 0 : 1;
+		default:
+			return 0;
+	}
 }
 
 /* What a LIMIT, its clauses evaluated, wants of its input; 0 for all. */
@@ -99,6 +178,10 @@ bound_below_limit(const LimitState *limit, int64 bound)
 static int64
 bound_below(PlanState *node, const PlanState *child, int64 bound)
 {
+	const SubPlan *sub_select = sub_select_of(node, child);
+
+	if (sub_select != NULL)
+		return bound_of_sub_select(sub_select);
 	switch (nodeTag(node))
 	{
 		case T_LimitState:
@@ -109,11 +192,18 @@ bound_below(PlanState *node, const PlanState *child, int64 bound)
 		case T_ProjectSetState:
 		case T_LockRowsState:
 		case T_MaterialState:
-		case T_NestLoopState:
 		case T_HashJoinState:
 		case T_IncrementalSortState:
-			/* not a sub-select, and of a join only the side that it streams */
+			/* of a join only the side that it streams */
 			return child == outerPlanState(node) ? bound : 0;
+		case T_NestLoopState:
+			if (child == outerPlanState(node))
+				return bound;
+			/* an EXISTS that has become a join ends with the first match */
+			return ((NestLoopState *) node)->js.jointype == JOIN_SEMI ||
+						   ((NestLoopState *) node)->js.jointype == JOIN_ANTI
+					   ? 1
+					   : 0;
 		case T_CustomScanState:
 			if (child == outerPlanState(node) ||
 				list_member_ptr(((CustomScanState *) node)->custom_ps,
@@ -133,11 +223,11 @@ int
 omf_tuple_bound(const PlanState *node)
 {
 	Search search = {node, NIL};
-	int64 bound = (int64) Min(current_run.count, PG_INT32_MAX);
+	Run run = run_of(node);
+	int64 bound = (int64) Min(run.count, PG_INT32_MAX);
 	int i;
 
-	if (current_run.estate != node->state ||
-		(node != current_run.top && !find_way(current_run.top, &search)))
+	if (!find_way_from_top(&run, &search))
 		return 0;
 	for (i = list_length(search.way) - 1; i >= 0; i--)
 		bound = bound_below(list_nth(search.way, i),
@@ -235,17 +325,24 @@ omf_reads_all(const PlanState *node)
 {
 	Search search = {node, NIL};
 	const PlanState *child = node;
-	bool all = current_run.count == 0;
+	Run run = run_of(node);
+	bool all = run.count == 0;
 	bool known = false;
 	ListCell *cell;
 
-	if (current_run.estate != node->state ||
-		(node != current_run.top && !find_way(current_run.top, &search)))
+	if (!find_way_from_top(&run, &search))
 		return false;
 	foreach (cell, search.way)
 	{
 		PlanState *parent = lfirst(cell);
+		const SubPlan *sub_select = sub_select_of(parent, child);
 
+		if (!known && sub_select != NULL)
+		{
+			known = true;
+			all = sub_select->subLinkType != CTE_SUBLINK &&
+				  bound_of_sub_select(sub_select) == 0;
+		}
 		if (!known && exhausts(parent, child))
 			known = all = true;
 		if (!known && !passes_on(parent, child, node))

@@ -86,6 +86,17 @@ for my $batched (qw(on off))
 		'new,held,new,new,new', "DELETE with a sub-select, batched $batched");
 }
 
+# a row that is looked at again wants no more of an EXISTS than before
+{
+	my $exists = 'EXISTS (SELECT FROM databases.online_migrations m WHERE m.status <> note)';
+	$simulator->clear_log;
+	concurrent_ok("UPDATE jobs SET note = 'seen' WHERE i = 0 OR $exists",
+		'seen,seen,seen,seen,seen', 'UPDATE with an EXISTS');
+	sleep 1;
+	my @statuses = grep { $_->{path} =~ /online-migration$/ } $simulator->log;
+	cmp_ok(scalar(@statuses), '<=', 2, 'and one cluster is asked about');
+}
+
 # ----- undone in mid-scan -----
 
 {
