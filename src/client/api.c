@@ -127,7 +127,22 @@ limit_resets_in(const OmfReply *reply)
 	return pause >= 0 ? (pause + 999) / 1000 : -1;
 }
 
-/* The API's own words; an answer of a proxy in between has none. */
+/* Can a text have the secret in an encoding that is not UTF-8? */
+static bool
+is_secret_beyond_ascii(const OmfSecrets *secrets)
+{
+	for (int i = 0; i < secrets->ntexts; i++)
+		for (const char *next = secrets->texts[i]; next != NULL && *next != '\0';
+			 next++)
+			if ((unsigned char) *next >= 0x80)
+				return true;
+	return false;
+}
+
+/*
+ * The API's own words, as far as they can be shown; an answer of a proxy in
+ * between may have none, or be in another encoding.
+ */
 static void
 read_error_body(OmfError *error, const OmfReply *reply,
 				const OmfSecrets *secrets)
@@ -135,25 +150,41 @@ read_error_body(OmfError *error, const OmfReply *reply,
 	static const OmfJsonMember members[] = {{"id", OMF_JSON_STRING},
 											{"message", OMF_JSON_STRING},
 											{"request_id", OMF_JSON_STRING}};
-	OmfJsonStatus status = OMF_JSON_MALFORMED;
+	struct
+	{
+		char *text;
+		size_t size;
+	} const targets[] = {{error->api_id, sizeof(error->api_id)},
+						 {error->message, sizeof(error->message)},
+						 {error->request_id, sizeof(error->request_id)}};
 	char reason[OMF_JSON_REASON_SIZE];
+	size_t length = reply->body_length;
 	OmfRecord *record;
+	char *body;
 
-	if (!reply->content_encoded && reply->body_length > 0)
-		status = omf_json_decode(reply->body, reply->body_length, members,
-								 lengthof_array(members), &record, reason);
-	if (status != OMF_JSON_OK)
+	if (reply->content_encoded || length == 0)
 		return;
-	if (record->values[0] != NULL)
-		copy_text(error->api_id, sizeof(error->api_id), record->values[0],
-				  secrets);
-	if (record->values[1] != NULL)
-		copy_text(error->message, sizeof(error->message), record->values[1],
-				  secrets);
-	if (record->values[2] != NULL)
-		copy_text(error->request_id, sizeof(error->request_id),
-				  record->values[2], secrets);
+	body = malloc(length);
+	if (body == NULL)
+		return;
+	memcpy(body, reply->body, length);
+	/* a secret with a question mark in it would not be found */
+	if (!is_secret_beyond_ascii(secrets))
+		length = omf_json_make_legible(body, length);
+	if (omf_json_decode(body, length, members, lengthof_array(members),
+						&record, reason) == OMF_JSON_OK)
+		for (int i = 0; i < record->nvalues; i++)
+		{
+			char *value = (char *) (uintptr_t) record->values[i];
+
+			if (value == NULL)
+				continue;
+			copy_text(targets[i].text, targets[i].size, value, secrets);
+			explicit_bzero(value, strlen(value));
+		}
 	free(record);
+	explicit_bzero(body, reply->body_length);
+	free(body);
 }
 
 bool

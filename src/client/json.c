@@ -136,27 +136,37 @@ take(Checker *checker, char byte)
 	return true;
 }
 
-/* One character beyond ASCII: no overlong form, no surrogate. */
-static bool
-check_utf8(Checker *checker)
+/*
+ * The bytes of one character beyond ASCII: no overlong form, no surrogate.  0:
+ * there is none.
+ */
+static int
+utf8_size(const char *text, const char *end)
 {
-	unsigned char lead = (unsigned char) *checker->next;
+	unsigned char lead = (unsigned char) *text;
 	int more = 1 + (lead >= 0xE0) + (lead >= 0xF0);
 	unsigned char low = lead == 0xE0 ? 0xA0 : (lead == 0xF0 ? 0x90 : 0x80);
 	unsigned char high = lead == 0xED ? 0x9F : (lead == 0xF4 ? 0x8F : 0xBF);
 
-	if (lead < 0xC2 || lead > 0xF4 || checker->end - checker->next <= more)
-		return fail_at(checker, NULL);
-	for (const char *next = checker->next + 1; next <= checker->next + more;
-		 next++)
+	if (lead < 0xC2 || lead > 0xF4 || end - text <= more)
+		return 0;
+	for (const char *next = text + 1; next <= text + more; next++)
 	{
 		if ((unsigned char) *next < low || (unsigned char) *next > high)
-			return fail_at(checker, NULL);
+			return 0;
 		low = 0x80;
 		high = 0xBF;
 	}
-	checker->next += 1 + more;
-	return true;
+	return 1 + more;
+}
+
+static bool
+check_utf8(Checker *checker)
+{
+	int size = utf8_size(checker->next, checker->end);
+
+	checker->next += size;
+	return size > 0 || fail_at(checker, NULL);
 }
 
 /* What is behind a backslash. */
@@ -643,6 +653,34 @@ unescape(char *target, const char *text, const char *end)
 		length += size;
 	}
 	return length;
+}
+
+size_t
+omf_json_make_legible(char *text, size_t length)
+{
+	const char *end = text + length;
+	const char *next = text;
+	char *target = text;
+
+	while (next < end)
+	{
+		size_t size = 1;
+
+		if ((unsigned char) *next >= 0x80)
+			size = (size_t) utf8_size(next, end);
+		else if (*next == '\\' && end - next >= 2)
+			size = 2;
+		if (size == 0 || (end - next >= 6 && memcmp(next, "\\u0000", 6) == 0))
+		{
+			next += size == 0 ? 1 : 6;
+			*target++ = '?';
+			continue;
+		}
+		memmove(target, next, size);
+		target += size;
+		next += size;
+	}
+	return (size_t) (target - text);
 }
 
 /* What a value is, where that is not what was expected. */

@@ -108,6 +108,12 @@ extern bool omf_json_unwatch(void);
 /* Is there nothing in the text but white space? */
 extern bool omf_json_is_blank(const char *text, size_t length);
 
+/*
+ * Put a question mark for each byte of a JSON text that is no part of UTF-8,
+ * and for each \u0000, so that what is left can be read; its length then.
+ */
+extern size_t omf_json_make_legible(char *text, size_t length);
+
 /* The value at a dotted path in an object; none where something is missing. */
 extern OmfJson omf_json_find(OmfJson object, const char *path);
 

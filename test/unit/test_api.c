@@ -478,6 +478,15 @@ test_error_fields(void)
 	ok(error->method == OMF_PUT && error->tries == 2 && error->sent_at == 1700000000 &&
 		   error->http_status == 422 && error->resets_in == -1,
 	   "method, tries, time, status");
+	answer(OMF_GET, 422, "{\"id\":\"caf\xE9\",\"message\":\"no \\u0000 h\xF4te \\\\u0000 \xC3\xA9\xC3\"}", NULL);
+	is_text(error->api_id, "caf?", "a byte that is not UTF-8 is a question mark");
+	is_text(error->message, "no ? h?te \\u0000 \xC3\xA9?", "so is the character \\u0000, and the rest is kept");
+	answer(OMF_GET, 422, "{\"message\":\"p\xE4ssword is \xFF\"}",
+		   &(OmfSecrets){(const char *const[]){"p\xC3\xA4ssword"}, 1});
+	is_text(error->message, "", "but nothing that a secret beyond ASCII could be in");
+	answer(OMF_GET, 422, "{\"message\":\"s3cret is \xFF\"}",
+		   &(OmfSecrets){(const char *const[]){"s3cret"}, 1});
+	is_text(error->message, "*** is ?", "and secrets are masked");
 	answer(OMF_GET, 500, "{\"id\":1}", NULL);
 	is_text(error->api_id, "", "an error's body of another shape is passed over");
 	answer(OMF_GET, 500, NULL, NULL);
