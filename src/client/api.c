@@ -530,9 +530,18 @@ count_clusters(OmfJson databases)
 }
 
 /*
- * Take the clusters of the page.  An account without any, and a page behind
- * the last one, may have null for them.
+ * Has the page no clusters, by what it says?  An account without any, and a
+ * page behind the last one, may have null for them; or nothing at all, where
+ * the rest of the page says that there are none.
  */
+static bool
+has_no_clusters(const OmfPage *page, OmfJson databases)
+{
+	return databases.text == NULL &&
+		   (databases.length > 0 ||
+			(page->total == 0 && page->next < 0 && page->last <= 1));
+}
+
 static OmfJsonStatus
 read_clusters(OmfPage *page, OmfJson document, const OmfRequest *request,
 			  OmfJsonSet fields, const OmfSecrets *secrets, char *reason)
@@ -543,7 +552,7 @@ read_clusters(OmfPage *page, OmfJson document, const OmfRequest *request,
 	OmfJson element = {NULL, 0};
 	int count;
 
-	if (databases.text == NULL && databases.length > 0)
+	if (has_no_clusters(page, databases))
 		return OMF_JSON_OK;
 	if (!omf_json_is_array(databases))
 	{

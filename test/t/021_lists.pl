@@ -223,6 +223,17 @@ for my $name (sort keys %harm)
 	$session->close;
 }
 
+# A list that leaves out what is empty.
+for my $table (qw(clusters online_migrations))
+{
+	$simulator->fault('custom', method => 'LIST', body => '{"meta":{"total":0}}');
+	$node->psql_ok("SELECT count(*) FROM databases.$table", '0', "$table: a total of 0 and no member \"databases\"");
+	$simulator->delete_faults;
+	$simulator->fault('custom', method => 'LIST', body => '{}');
+	$node->psql_fails("SELECT count(*) FROM databases.$table", 'HV00M', qr/has no array "databases"/, "$table: nothing at all is no list");
+	$simulator->delete_faults;
+}
+
 # What takes long to read can be cancelled while it is read: names of members
 # that are not to be told by their bytes.
 {

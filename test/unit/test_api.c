@@ -637,7 +637,12 @@ test_pages(void)
 {
 	static const char *const bad[] = {
 		"", "[]", "{}", "{\"databases\":{}}", "{\"databases\":\"\"}", "{\"databases\":[{}]}", "{\"databases\":[1]}",
-		"{\"databases\":[null]}", "{\"databases\":[{\"id\":\"x\"}]}", "{\"databases\":[" CLUSTER ",{\"id\":null}]}"};
+		"{\"databases\":[null]}", "{\"databases\":[{\"id\":\"x\"}]}", "{\"databases\":[" CLUSTER ",{\"id\":null}]}",
+		"{\"meta\":{\"total\":1}}", "{\"meta\":{}}", "{\"meta\":{\"total\":0},\"links\":{\"pages\":{\"next\":\"x?page=2\"}}}",
+		"{\"meta\":{\"total\":0},\"links\":{\"pages\":{\"last\":\"x?page=2\"}}}", "{\"meta\":{\"total\":0},\"databases\":0}"};
+	static const char *const without[] = {
+		"{\"meta\":{\"total\":0}}", "{\"links\":{},\"meta\":{\"total\":0}}",
+		"{\"links\":{\"pages\":{\"last\":\"x?page=1\"}},\"meta\":{\"total\":0}}"};
 	static const char *const silent[] = {
 		"{\"databases\":[]}", "{\"databases\":null}", "{\"databases\":[],\"links\":null,\"meta\":null}",
 		"{\"databases\":[],\"meta\":{}}", "{\"databases\":null,\"meta\":{\"total\":null}}",
@@ -661,6 +666,12 @@ test_pages(void)
 	   "a cluster");
 	is_number((long long) request.reply.body_length, 0, "its body is wiped");
 	omf_api_page_free(page);
+	for (int i = 0; i < countof(without); i++)
+	{
+		page = page_of(200, without[i]);
+		ok(page != NULL && page->nclusters == 0 && page->total == 0, "no clusters: %s", without[i]);
+		omf_api_page_free(page);
+	}
 	for (int i = 0; i < countof(silent); i++)
 	{
 		page = page_of(200, silent[i]);
