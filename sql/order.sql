@@ -238,6 +238,33 @@ SELECT * FROM public.failure('SELECT count(*) FROM online_migrations WHERE datab
 RESET statement_timeout;
 \! simctl nofaults >/dev/null
 
+-- A cluster that can't have a migration has no row, whatever the plan: by the
+-- rows of another table, by a sub-select, by many keys, in the listing.  Where
+-- the query names it, that is an error.
+\! simctl fault status status=422 uuid=0000000b-0000-4000-8000-000000000002 >/dev/null
+\! simctl fault status status=412 uuid=0000000b-0000-4000-8000-000000000003 >/dev/null
+CREATE TABLE asked AS SELECT n, key(n) AS k FROM generate_series(1, 5) n;
+ANALYZE asked;
+CREATE FUNCTION rows_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE setting text; n text;
+BEGIN
+    FOREACH setting IN ARRAY '{enable_material,enable_nestloop,enable_hashjoin,enable_mergejoin,online_migrations_fdw.enable_batched_join}'::text[] LOOP
+        PERFORM set_config(setting, 'off', true);
+        EXECUTE query INTO n;
+        PERFORM set_config(setting, 'on', true);
+        RETURN NEXT n;
+    END LOOP;
+END $$;
+SELECT DISTINCT rows_of('SELECT string_agg(n::text, '' '' ORDER BY n) FROM in_order.asked a JOIN in_order.online_migrations m ON m.database_cluster_uuid = a.k');
+SELECT DISTINCT rows_of('SELECT count(m.status) || '' of '' || count(*) FROM in_order.asked a LEFT JOIN in_order.online_migrations m ON m.database_cluster_uuid = a.k');
+SELECT DISTINCT rows_of('SELECT count(*) FROM in_order.asked a WHERE NOT EXISTS (SELECT FROM in_order.online_migrations m WHERE m.database_cluster_uuid = a.k)');
+SELECT DISTINCT rows_of('SELECT count((SELECT status FROM in_order.online_migrations m WHERE m.database_cluster_uuid = a.k)) FROM in_order.asked a');
+SELECT DISTINCT rows_of('SELECT count(*) FROM in_order.online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT k FROM in_order.asked))');
+SELECT count(*) FROM online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT key(n) FROM generate_series(1, 60) n)) AND number(database_cluster_uuid) < 6;
+SELECT count(*) FROM online_migrations WHERE number(database_cluster_uuid) < 6;
+SELECT * FROM public.failure('SELECT count(*) FROM in_order.online_migrations WHERE database_cluster_uuid IN (in_order.key(1), in_order.key(2))');
+\! simctl nofaults >/dev/null
+
 \! simctl reset >/dev/null
 ALTER USER MAPPING FOR CURRENT_USER SERVER digitalocean OPTIONS (SET token 'dop_v1_simulator');
 SET client_min_messages = warning;

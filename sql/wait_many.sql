@@ -26,11 +26,11 @@ CALL databases_wait_online_migrations(:'four', timeout => '0');
 \echo :SQLSTATE
 CALL databases_wait_online_migrations(:'four', poll_interval => '1 h', fail_fast => true);
 \echo :SQLSTATE
--- Where none is an error, there is a reason.
-\! simctl fault custom uuid=00000000-0000-4000-8000-000000000902 status=422 'body={"id":"unprocessable_entity","message":"Not so."}' times=1 >/dev/null
-CALL databases_wait_online_migrations(:'two');
+-- One that was stopped is no error, of which a reason would be looked for.
+\! simctl cluster 00000000-0000-4000-8000-000000000905 engine=pg >/dev/null
+\! simctl migration 00000000-0000-4000-8000-000000000905 canceled id-5 >/dev/null
+CALL databases_wait_online_migrations('{00000000-0000-4000-8000-000000000901,00000000-0000-4000-8000-000000000905}');
 \echo :SQLSTATE
-\! simctl nofaults >/dev/null
 -- Another migration than the one asked for is not there yet.
 CALL databases_wait_online_migrations(:'two', '{id-1,id-9}', timeout => '0');
 \echo :SQLSTATE

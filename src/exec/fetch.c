@@ -44,6 +44,7 @@ struct OmfFetch
 	int goal;              /* with a window: how many to ask for by now */
 	OmfCounts counts;      /* of what it has caused */
 	bool reports;          /* are failures answers? */
+	bool passes_over;      /* have clusters that can't have it no row? */
 };
 
 /* ----- what is wanted ----- */
@@ -71,6 +72,12 @@ void
 omf_fetch_report_errors(OmfFetch *fetch)
 {
 	fetch->reports = true;
+}
+
+void
+omf_fetch_pass_unsupported(OmfFetch *fetch, bool pass)
+{
+	fetch->passes_over = pass && omf_topic_resource(fetch->topic)->engines_only;
 }
 
 void
@@ -305,12 +312,21 @@ report_or_raise(OmfFetch *fetch, OmfLookup *lookup)
 	lookup->reported = true;
 }
 
+/* Is there no row of what the lookup is about? */
+static bool
+has_no_row(const OmfFetch *fetch, const OmfLookup *lookup)
+{
+	return lookup->state == OMF_LOOKUP_NOT_FOUND ||
+		   (fetch->passes_over && lookup->state == OMF_LOOKUP_FAILED &&
+			lookup->error != NULL && omf_api_is_unsupported(lookup->error));
+}
+
 /* Make an answer of the lookup whose turn it was; false if it is none. */
 static bool
 use(OmfFetch *fetch, OmfLookup *lookup, OmfAnswer *answer)
 {
 	fetch->used++;
-	if (lookup->state == OMF_LOOKUP_NOT_FOUND)
+	if (has_no_row(fetch, lookup))
 		return false;
 	if (lookup->state == OMF_LOOKUP_FAILED)
 		report_or_raise(fetch, lookup);

@@ -69,6 +69,12 @@ extern void omf_fetch_set_keys(OmfFetch *fetch, OmfKey *keys, int nkeys);
 extern void omf_fetch_set_listed_keys(OmfFetch *fetch, OmfKey *keys, int nkeys,
 									  const char *tag);
 
+/*
+ * The query does not name these keys itself: as in a listing, a cluster that
+ * can't have what is asked about has no row, and is no error.
+ */
+extern void omf_fetch_pass_unsupported(OmfFetch *fetch, bool pass);
+
 /* How many of these keys nothing in the statement has asked for yet. */
 extern int omf_fetch_count_unasked(const OmfFetch *fetch, const OmfKey *keys,
 								   int nkeys);

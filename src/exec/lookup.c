@@ -88,6 +88,12 @@ omf_topic_channel(const OmfTopic *topic)
 	return topic->channel;
 }
 
+const OmfResource *
+omf_topic_resource(const OmfTopic *topic)
+{
+	return topic->resource;
+}
+
 OmfJsonSet
 omf_topic_fields(const OmfTopic *topic)
 {

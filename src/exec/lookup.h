@@ -63,6 +63,7 @@ extern OmfTopic *omf_topic_get(OmfChannel *channel,
 							   const OmfResource *resource);
 
 extern OmfChannel *omf_topic_channel(const OmfTopic *topic);
+extern const OmfResource *omf_topic_resource(const OmfTopic *topic);
 
 /*
  * A plan node looks at these fields, which are numbers as in row.h: answers

@@ -166,6 +166,20 @@ prefers_listing(ForeignScanState *node, const OmfKey *keys, int nkeys)
 									nclusters);
 }
 
+/*
+ * Does the query itself name the clusters that it asks about?  Not where rows
+ * or a sub-select do, nor where they may be looked for in the listing: what
+ * plan it is then must not matter.
+ */
+static bool
+names_keys(ForeignScanState *node, int nkeys)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+
+	return !omf_has_param((Node *) omf_plan_keys(plan), PARAM_EXEC) &&
+		   !omf_cost_prefers_listing(omf_plan_resource(plan), nkeys, 0);
+}
+
 /* Evaluate the key clauses and want what they say; without any, want all. */
 static void
 evaluate_keys(ForeignScanState *node)
@@ -187,6 +201,7 @@ evaluate_keys(ForeignScanState *node)
 	old = MemoryContextSwitchTo(state->key_context);
 	nkeys = omf_keys_evaluate(state->keys, node->ss.ps.ps_ExprContext, &keys);
 	MemoryContextSwitchTo(old);
+	omf_fetch_pass_unsupported(state->fetch, !names_keys(node, nkeys));
 	nkeys = filter_keys(node, keys, nkeys);
 	state->lists = prefers_listing(node, keys, nkeys);
 	if (state->lists)
