@@ -318,7 +318,9 @@ SELECT count(*), count(DISTINCT m.id) FROM few LEFT JOIN online_migrations m ON 
 \! simctl log --sort --clear
 RESET online_migrations_fdw.enable_batched_join;
 SET enable_nestloop = off;
+RESET enable_hashjoin;
 EXPLAIN (COSTS OFF) SELECT FROM few JOIN online_migrations ON database_cluster_uuid = k \g | grep -c 'Batch Keys'
+SET enable_hashjoin = off;
 RESET enable_nestloop;
 -- Where every key is needed, all are read.
 SELECT count(*), count(few.i), count(m.id) FROM few FULL JOIN online_migrations m ON m.database_cluster_uuid = few.k;

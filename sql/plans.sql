@@ -105,6 +105,24 @@ SELECT count(m.status) FROM few f JOIN dup3 d ON d.i = f.i LEFT JOIN LATERAL (SE
 \! simctl log --clear | wc -l
 SELECT count((SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = f.k LIMIT 1)) FROM few f;
 \! simctl log --clear | wc -l
+-- With enable_nestloop = off, a nested loop is the last choice: batched where
+-- there is no other join, and never before one.
+SET enable_nestloop = off;
+SELECT regexp_replace(line, '^ *', '') AS batches FROM explained('SELECT h.i, m.status FROM hundred h LEFT JOIN LATERAL
+    (SELECT status FROM online_migrations WHERE database_cluster_uuid = h.k LIMIT 1) m ON true') line WHERE line ~ 'Batches|Batch Keys';
+\! simctl log --clear | wc -l
+EXPLAIN (COSTS OFF) SELECT FROM few f LEFT JOIN LATERAL (SELECT status FROM online_migrations WHERE database_cluster_uuid = f.k LIMIT 1) x ON true
+    LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k \g | grep -o 'Hash Cond\|Batch Keys'
+SET enable_hashjoin = off;
+EXPLAIN (COSTS OFF) SELECT FROM few f LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k \g | grep -o 'Merge Cond\|Batch Keys'
+SET enable_mergejoin = off;
+EXPLAIN (COSTS OFF) SELECT FROM few f LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k \g | grep -c 'Batch Keys'
+SET online_migrations_fdw.enable_batched_join = off;
+EXPLAIN (COSTS OFF) SELECT FROM few f LEFT JOIN online_migrations m ON m.database_cluster_uuid = f.k \g | grep -c 'Batch Keys'
+RESET online_migrations_fdw.enable_batched_join;
+RESET enable_mergejoin;
+RESET enable_hashjoin;
+RESET enable_nestloop;
 
 -- An inner side that is itself a join: what its own inner side asks by is
 -- asked once the other has a row, and not for key 1001, which has none.

@@ -257,7 +257,8 @@ omf_named_shared_memory(const char *name, size_t size,
 
 /*
  * Whether a join may be a nested loop is an extension's say for each join from
- * PostgreSQL 19 on; before, it is the setting's alone.
+ * PostgreSQL 19 on.  Before, it is the setting's alone, and that makes a nested
+ * loop the last choice, which is to be had all the same: its cost says so.
  */
 #if PG_VERSION_NUM >= 190000
 #define omf_may_nestloop(extra) (((extra)->pgs_mask & PGS_NESTLOOP_PLAIN) != 0)
@@ -267,7 +268,7 @@ omf_named_shared_memory(const char *name, size_t size,
 						  PGS_NESTLOOP_PLAIN | PGS_CONSIDER_NONPARTIAL,    \
 						  outer, inner, extra)
 #else
-#define omf_may_nestloop(extra) ((void) (extra), enable_nestloop)
+#define omf_may_nestloop(extra) ((void) (extra), true)
 #define omf_initial_cost_nestloop(root, workspace, jointype, outer, inner, \
 								  extra)                                   \
 	initial_cost_nestloop(root, workspace, jointype, outer, inner, extra)
