@@ -223,6 +223,28 @@ BEGIN
 END $$;
 \! simctl log --clear | grep -c online-migration
 
+-- What the rows themselves raise is raised for rows that are wanted: with a
+-- clause that can fail, no more of them are read than that.  The first key is
+-- none, so twenty rows take one more than twenty.
+CREATE TABLE risky AS SELECT n, CASE n WHEN 1 THEN gen_random_uuid() ELSE key(n) END AS k, 'name ' || n AS name FROM generate_series(1, 60) n;
+ANALYZE risky;
+\! simctl log --clear >/dev/null
+SELECT count(*) FROM (SELECT FROM risky r JOIN online_migrations m ON m.database_cluster_uuid = r.k WHERE 1 / (30 - r.n) < 5 LIMIT 20) x;
+\! simctl log --clear | grep -c online-migration
+SELECT count(*) FROM (SELECT FROM (SELECT k, 1 / (30 - n) AS x FROM risky OFFSET 0) r JOIN online_migrations m ON m.database_cluster_uuid = r.k LIMIT 20) x;
+SELECT EXISTS (SELECT FROM risky r JOIN online_migrations m ON m.database_cluster_uuid = r.k WHERE 1 / (4 - r.n) < 5);
+SELECT count(*) FROM (SELECT (SELECT status FROM online_migrations m WHERE m.database_cluster_uuid = r.k) FROM risky r WHERE 1 / (21 - r.n) < 5 LIMIT 20) x;
+BEGIN;
+DECLARE c CURSOR FOR SELECT n, status FROM risky r LEFT JOIN online_migrations m ON m.database_cluster_uuid = r.k WHERE 1 / (20 - n) < 5;
+MOVE 10 IN c;
+MOVE 5 IN c;
+SELECT * FROM public.failure('MOVE 5 IN c');
+COMMIT;
+-- Others begin with few and grow, as lower() cannot fail.
+\! simctl log --clear >/dev/null
+SELECT count(*) FROM (SELECT FROM risky r JOIN online_migrations m ON m.database_cluster_uuid = r.k WHERE lower(r.name) LIKE 'name%' LIMIT 20) x;
+\! sleep 0.3; simctl log --clear | grep -c online-migration
+
 -- An error of a cluster waits for its turn; one that concerns all does not.
 \! simctl cluster 0000000b-0000-4000-8000-000000000001 latency_ms=8000 >/dev/null
 \! simctl fault status status=422 uuid=0000000b-0000-4000-8000-000000000002 >/dev/null

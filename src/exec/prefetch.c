@@ -14,7 +14,8 @@
  * wanted at all.
  *
  * An expression that can fail does so when its row is wanted: it is evaluated
- * ahead only where all rows are read in any case.
+ * ahead only where all rows are read in any case.  Where the rows themselves
+ * can fail, no more of them are read than are wanted for sure.
  *
  * What the other side only reads once it has found a row elsewhere is asked as
  * soon as that is answered: what it would not have asked, nobody asks.
@@ -34,6 +35,7 @@
 #include "compat.h"
 #include "exec/explain.h"
 #include "exec/fetch.h"
+#include "exec/harmless.h"
 #include "exec/keys.h"
 #include "exec/prefetch.h"
 #include "exec/tuple_bound.h"
@@ -59,6 +61,7 @@ typedef struct PrefetchState
 	Target *targets;           /* NULL: nothing is asked */
 	int ntargets;              /* how many */
 	bool can_fail;             /* evaluating what they ask by */
+	bool is_exact;             /* rows that nobody wants are not read */
 	TupleTableSlot *input;     /* a row being read, as the expressions see it */
 	MemoryContext key_context; /* of one row's keys */
 	MinimalTuple *rows;        /* ring of rows read ahead */
@@ -208,6 +211,7 @@ begin(CustomScanState *css, EState *estate, int eflags)
 		return;
 
 	begin_targets(state, plan);
+	state->is_exact = !omf_reads_harmlessly(child_of(css));
 	state->key_context = AllocSetContextCreate(estate->es_query_cxt, "online_migrations_fdw prefetch",
 											   ALLOCSET_SMALL_SIZES);
 	state->input =
@@ -306,9 +310,12 @@ wants_rows(PrefetchState *state)
 		return true;
 	}
 	bound = omf_tuple_bound(&state->css.ss.ps);
-	state->window = bound > 0 && state->window <= PG_INT32_MAX / 2
-						? Max(bound, state->window * 2)
-						: 0;
+	if (bound > 0 && state->is_exact)
+		state->window = bound;
+	else
+		state->window = bound > 0 && state->window <= PG_INT32_MAX / 2
+							? Max(bound, state->window * 2)
+							: 0;
 	state->left = state->window;
 	return true;
 }

@@ -163,15 +163,37 @@ bound_of_sub_select(const SubPlan *sub_select)
 	}
 }
 
-/* What a LIMIT, its clauses evaluated, wants of its input; 0 for all. */
+/*
+ * What a LIMIT, its clauses evaluated, still wants of its input; 0 for all.  Its
+ * position counts what it has skipped, too.
+ */
 static int64
 bound_below_limit(const LimitState *limit, int64 bound)
 {
-	int64 rows = limit->noCount ? bound : Min(limit->count, PG_INT32_MAX);
+	int64 skipped = Min(limit->position, limit->offset);
+	int64 rows = bound;
 
-	if (bound > 0)
-		rows = Min(rows, bound);
-	return rows > 0 ? rows + Min(limit->offset, PG_INT32_MAX) : 0;
+	if (!limit->noCount)
+	{
+		if (limit->count <= 0)
+			return 0;
+		rows = Max(limit->count - (limit->position - skipped), 1);
+		if (bound > 0)
+			rows = Min(rows, bound);
+	}
+	rows = Min(rows, PG_INT32_MAX);
+	return rows > 0 ? rows + Min(limit->offset - skipped, PG_INT32_MAX) : 0;
+}
+
+/* How many rows the run is to return yet; 0 for all. */
+static int64
+bound_of_run(const Run *run)
+{
+	return run->count == 0 ? 0
+						   : (int64) Min(Max(run->count,
+											 run->estate->es_processed + 1) -
+											 run->estate->es_processed,
+										 PG_INT32_MAX);
 }
 
 /* What a node wants of a child when so many of its own rows are wanted. */
@@ -224,11 +246,12 @@ omf_tuple_bound(const PlanState *node)
 {
 	Search search = {node, NIL};
 	Run run = run_of(node);
-	int64 bound = (int64) Min(run.count, PG_INT32_MAX);
+	int64 bound;
 	int i;
 
 	if (!find_way_from_top(&run, &search))
 		return 0;
+	bound = bound_of_run(&run);
 	for (i = list_length(search.way) - 1; i >= 0; i--)
 		bound = bound_below(list_nth(search.way, i),
 							i > 0 ? list_nth(search.way, i - 1) : node, bound);
@@ -236,9 +259,8 @@ omf_tuple_bound(const PlanState *node)
 	return (int) Min(bound, PG_INT32_MAX);
 }
 
-/* Does the node, once it has begun to read the child, read all of it? */
-static bool
-exhausts(PlanState *node, const PlanState *child)
+bool
+omf_exhausts(PlanState *node, const PlanState *child)
 {
 	switch (nodeTag(node))
 	{
@@ -343,7 +365,7 @@ omf_reads_all(const PlanState *node)
 			all = sub_select->subLinkType != CTE_SUBLINK &&
 				  bound_of_sub_select(sub_select) == 0;
 		}
-		if (!known && exhausts(parent, child))
+		if (!known && omf_exhausts(parent, child))
 			known = all = true;
 		if (!known && !passes_on(parent, child, node))
 		{

@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "exec/harmless.h"
 #include "exec/prefetch.h"
 #include "exec/scan_plan.h"
 #include "plan/batch_subselect.h"
@@ -410,7 +411,7 @@ add_target(Work *work, SubPlan *subplan, Found *found)
 	if (omf_keys_is_equality(target->shape))
 		found->value = copyObject(linitial(target->values));
 	omf_keys_strip_casts(target->values, target->shape);
-	if (!omf_batch_is_harmless(target->values) ||
+	if (!omf_is_harmless(target->values) ||
 		omf_has_param((Node *) target->values, PARAM_EXEC) ||
 		!has_var((Node *) target->values, NULL))
 		return;

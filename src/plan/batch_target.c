@@ -24,7 +24,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
@@ -37,6 +36,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "exec/harmless.h"
 #include "exec/prefetch.h"
 #include "plan/batch_target.h"
 #include "plan/scan_path.h"
@@ -205,73 +205,11 @@ note_known(OmfBatchTarget *target, const RelOptInfo *rel,
 
 /* ----- conditions ----- */
 
-/* Is it a text that is compared with a constant, pattern or not? */
-static bool
-is_text_match(Node *node)
-{
-	if (!IsA(node, OpExpr) || list_length(((OpExpr *) node)->args) != 2 ||
-		!IsA(lsecond(((OpExpr *) node)->args), Const))
-		return false;
-	switch (get_opcode(((OpExpr *) node)->opno))
-	{
-		case F_TEXTLIKE:
-		case F_TEXTNLIKE:
-		case F_TEXTICLIKE:
-		case F_TEXTICNLIKE:
-		case F_TEXTREGEXEQ:
-		case F_TEXTREGEXNE:
-		case F_TEXTICREGEXEQ:
-		case F_TEXTICREGEXNE:
-		case F_STARTS_WITH:
-		case F_TEXT_LT:
-		case F_TEXT_LE:
-		case F_TEXT_GT:
-		case F_TEXT_GE:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Leave out what never fails, though it is not marked leakproof: a uuid's text,
- * PostgreSQL's choice of a partition, and what has been evaluated by then.  Nor
- * does a text's comparison with a constant, unless it does so for any text.
- */
-static Node *
-without_harmless(Node *node, void *context)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, CoerceViaIO) &&
-		exprType((Node *) ((CoerceViaIO *) node)->arg) == UUIDOID)
-		return without_harmless((Node *) ((CoerceViaIO *) node)->arg, context);
-	if (is_text_match(node))
-		return without_harmless(linitial(((OpExpr *) node)->args), context);
-	if (IsA(node, PlaceHolderVar))
-		return without_harmless((Node *) ((PlaceHolderVar *) node)->phexpr,
-								context);
-	if (IsA(node, Aggref))
-		return NULL;
-	if (IsA(node, FuncExpr) &&
-		((FuncExpr *) node)->funcid == F_SATISFIES_HASH_PARTITION)
-		return without_harmless((Node *) ((FuncExpr *) node)->args, context);
-	return expression_tree_mutator(node, without_harmless, context);
-}
-
-/* A function that is leakproof does not fail, whatever its arguments. */
-bool
-omf_batch_is_harmless(List *expressions)
-{
-	return !contain_subplans((Node *) expressions) &&
-		   !contain_leaked_vars(without_harmless((Node *) expressions, NULL));
-}
-
 /* Can it be looked at before its time?  It must not fail then. */
 static bool
 is_safe_condition(Node *condition)
 {
-	return condition != NULL && omf_batch_is_harmless(list_make1(condition));
+	return condition != NULL && omf_is_harmless(list_make1(condition));
 }
 
 /*
@@ -455,8 +393,8 @@ find_in_scan(const Place *place, Path *path, List **targets)
 	known.targets = lappend(list_copy(*targets), target);
 	if (!add_conditions(place, target, rel, restrictions, &known))
 		return NONE;
-	target->can_fail = !omf_batch_is_harmless(target->values) ||
-					   !omf_batch_is_harmless(target->conditions);
+	target->can_fail = !omf_is_harmless(target->values) ||
+					   !omf_is_harmless(target->conditions);
 	*targets = lappend(*targets, target);
 	return list_length(*targets) - 1;
 }

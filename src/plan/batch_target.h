@@ -40,12 +40,6 @@ typedef struct OmfBatchTarget
 extern List *omf_batch_targets(PlannerInfo *root, Path *inner, Relids outer,
 							   bool whole);
 
-/*
- * Can the expressions be evaluated before their time, since they don't fail
- * and have no effect?
- */
-extern bool omf_batch_is_harmless(List *expressions);
-
 /* What a plan says of them (prefetch.h), and their expressions. */
 extern List *omf_batch_describe(const List *targets);
 extern List *omf_batch_expressions(const List *targets);
