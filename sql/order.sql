@@ -151,6 +151,16 @@ SELECT asked('SELECT EXISTS (SELECT count(*) FROM online_migrations HAVING count
     asked('SELECT ARRAY(SELECT id FROM online_migrations) IS NULL') AS "array",
     asked('SELECT (SELECT id FROM online_migrations WHERE right(id, 2) = ''-5'')') AS expression,
     asked('SELECT i FROM three WHERE i = 2 OR t IN (SELECT status FROM online_migrations)') AS hashed;
+-- A function that fails on the way, and handles that, changes nothing.
+CREATE FUNCTION handled(i integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM i / (count(*) - count(*)) FROM pg_am;
+    RETURN false;
+EXCEPTION WHEN division_by_zero THEN
+    RETURN true;
+END $$;
+SELECT asked('SELECT EXISTS (SELECT FROM online_migrations) FROM three WHERE in_order.handled(i)') AS "exists";
+DROP FUNCTION handled;
 DROP TABLE three;
 \! simctl config latency_ms=300 >/dev/null
 \set keys 'SELECT id FROM in_order.online_migrations WHERE database_cluster_uuid = ANY (ARRAY(SELECT in_order.key(i) FROM generate_series(1, 60) i))'

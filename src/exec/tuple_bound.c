@@ -24,11 +24,7 @@
 #include "session/cache.h"
 #include "exec/tuple_bound.h"
 
-/*
- * The query that is running, and how many rows it is to return, 0 for all.
- * After an error the pointer may be stale: it is looked at only after the
- * comparison with the query that the node belongs to.
- */
+/* The query that is running, and how many rows it is to return, 0 for all. */
 typedef struct Run
 {
 	const EState *estate;
@@ -56,11 +52,19 @@ note_run(OMF_EXECUTOR_RUN_PARAMS)
 	current_run.estate = query->estate;
 	current_run.top = query->planstate;
 	current_run.count = count;
-	if (previous_hook != NULL)
-		previous_hook(OMF_EXECUTOR_RUN_ARGS);
-	else
-		standard_ExecutorRun(OMF_EXECUTOR_RUN_ARGS);
-	current_run = outer_run;
+	PG_TRY();
+	{
+		if (previous_hook != NULL)
+			previous_hook(OMF_EXECUTOR_RUN_ARGS);
+		else
+			standard_ExecutorRun(OMF_EXECUTOR_RUN_ARGS);
+	}
+	PG_FINALLY();
+	{
+		/* whoever handles an error may be a function of the outer query */
+		current_run = outer_run;
+	}
+	PG_END_TRY();
 
 	/* what an Append was last said to wait for is a cursor's, which rests */
 	omf_cache_attend(0);
@@ -75,11 +79,18 @@ note_finish(QueryDesc *query)
 	current_run.estate = query->estate;
 	current_run.top = query->planstate;
 	current_run.count = 0;
-	if (previous_finish_hook != NULL)
-		previous_finish_hook(query);
-	else
-		standard_ExecutorFinish(query);
-	current_run = outer_run;
+	PG_TRY();
+	{
+		if (previous_finish_hook != NULL)
+			previous_finish_hook(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_FINALLY();
+	{
+		current_run = outer_run;
+	}
+	PG_END_TRY();
 }
 
 void
