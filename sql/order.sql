@@ -273,6 +273,7 @@ RESET statement_timeout;
 -- A cluster that can't have a migration has no row, whatever the plan: by the
 -- rows of another table, by a sub-select, by many keys, in the listing.  Where
 -- the query names it, that is an error.
+\! simctl cluster 0000000b-0000-4000-8000-000000000001 latency_ms=0 >/dev/null
 \! simctl fault status status=422 uuid=0000000b-0000-4000-8000-000000000002 >/dev/null
 \! simctl fault status status=412 uuid=0000000b-0000-4000-8000-000000000003 >/dev/null
 CREATE TABLE asked AS SELECT n, key(n) AS k FROM generate_series(1, 5) n;
