@@ -879,6 +879,15 @@ settle_dates(OmfHttp *http, OmfReply *reply)
 			(int64_t) curl_getdate(reply->retry_after_text, NULL);
 }
 
+/* Is all that is held of libcurl to be made anew? */
+static bool
+breaks_engine(const OmfHttp *http, const OmfReply *reply, CURLcode code)
+{
+	return code == CURLE_OUT_OF_MEMORY || reply->outcome == OMF_NO_MEMORY ||
+		   (http->encrypted && reply->outcome == OMF_UNREACHABLE &&
+			omf_failure_may_be_disorder((int) code));
+}
+
 static void
 finish(OmfExchange *exchange, CURLcode code)
 {
@@ -943,10 +952,7 @@ finish(OmfExchange *exchange, CURLcode code)
 					   !exchange->http1_wanted &&
 					   omf_failure_broke_connection((int) code);
 	exchange->timed_out = code == CURLE_OPERATION_TIMEDOUT;
-	http->broken |= code == CURLE_OUT_OF_MEMORY ||
-					reply->outcome == OMF_NO_MEMORY ||
-					(http->encrypted && reply->outcome == OMF_UNREACHABLE &&
-					 omf_failure_may_be_disorder((int) code));
+	http->broken |= breaks_engine(http, reply, code);
 	end_after_stream(exchange, code);
 	stop(exchange, is_alike(exchange));
 	if (exchange->http1_wanted)

@@ -43,15 +43,24 @@ typedef struct Search
 	List *way; /* of PlanState, the target's parent first */
 } Search;
 
-/* ExecutorRun_hook */
-static void
-note_run(OMF_EXECUTOR_RUN_PARAMS)
+/* The query runs now; returns what ran before, to be put back. */
+static Run
+begin_run(const QueryDesc *query, uint64 count)
 {
 	Run outer_run = current_run;
 
 	current_run.estate = query->estate;
 	current_run.top = query->planstate;
 	current_run.count = count;
+	return outer_run;
+}
+
+/* ExecutorRun_hook */
+static void
+note_run(OMF_EXECUTOR_RUN_PARAMS)
+{
+	Run outer_run = begin_run(query, count);
+
 	PG_TRY();
 	{
 		if (previous_hook != NULL)
@@ -74,11 +83,8 @@ note_run(OMF_EXECUTOR_RUN_PARAMS)
 static void
 note_finish(QueryDesc *query)
 {
-	Run outer_run = current_run;
+	Run outer_run = begin_run(query, 0);
 
-	current_run.estate = query->estate;
-	current_run.top = query->planstate;
-	current_run.count = 0;
 	PG_TRY();
 	{
 		if (previous_finish_hook != NULL)
